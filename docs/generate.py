@@ -1,0 +1,135 @@
+"""Writes the reference pages from the code they describe; cog calls it from docs/reference/*.md."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import typing
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from types import ModuleType
+
+import opportune
+from opportune.errors import OpportuneError
+from opportune.settings import PREFIX, Settings
+
+FAMILIES = ("InvalidInput", "NotFound", "Conflict", "Forbidden", "Unsupported", "Unavailable")
+
+
+def settings() -> str:
+    """One table row a setting: variable, type, default, meaning."""
+    meanings = _parameters(inspect.getdoc(Settings) or "")
+    rows = [
+        (
+            f"`{PREFIX}{field.name.upper()}`",
+            str(getattr(field.type, "__name__", field.type)),
+            "required" if field.default is MISSING else _default(str(field.default)),
+            meanings[field.name],
+        )
+        for field in fields(Settings)
+    ]
+    return _table(("variable", "type", "default", "meaning"), rows)
+
+
+def errors() -> str:
+    """One section a family, one table row an error."""
+    modules()
+    families = [_family(name) for name in FAMILIES]
+    return "\n".join([*families, _defects()] if defect_classes() else families)
+
+
+def rooms() -> str:
+    """One section a room, in alphabetical order, with its public names."""
+    return "\n".join(_room(module) for module in map(importlib.import_module, room_names()))
+
+
+def room_names() -> list[str]:
+    """Full names of the rooms that exist, in alphabetical order."""
+    found = pkgutil.iter_modules(opportune.__path__, prefix="opportune.")
+    return sorted(module.name for module in found if not module.name.endswith(".__main__"))
+
+
+def modules() -> list[ModuleType]:
+    """Every module of the package, imported."""
+    found = pkgutil.walk_packages(opportune.__path__, prefix="opportune.")
+    names = sorted(module.name for module in found if not module.name.endswith("__main__"))
+    return [opportune, *map(importlib.import_module, names)]
+
+
+def error_classes(root: type[OpportuneError] = OpportuneError) -> Iterator[type[OpportuneError]]:
+    """Every error class below ``root``, ``root`` first; call ``modules()`` before."""
+    yield root
+    for child in sorted(root.__subclasses__(), key=lambda each: each.code):
+        if child.__module__.partition(".")[0] == "opportune":
+            yield from error_classes(child)
+
+
+def defect_classes() -> list[type[OpportuneError]]:
+    """Error classes outside the families: the caller can do nothing about them."""
+    children = {child for child in error_classes() if OpportuneError in child.__bases__}
+    return sorted(
+        (child for child in children if child.__name__ not in FAMILIES), key=lambda each: each.code
+    )
+
+
+def summary(thing: object) -> str:
+    """First paragraph of a docstring on one line, in Markdown."""
+    paragraph = (inspect.getdoc(thing) or "").partition("\n\n")[0]
+    return " ".join(paragraph.replace("``", "`").split())
+
+
+def _default(text: str) -> str:
+    return f"`{text}`" if text else "empty"
+
+
+def _family(name: str) -> str:
+    family = getattr(importlib.import_module("opportune.errors"), name)
+    table = _error_table(list(dict.fromkeys(error_classes(family))))
+    return f"## {name}\n\n{summary(family)}\n\n{table}"
+
+
+def _defects() -> str:
+    sentence = "The program itself is wrong. Please report it with the message."
+    return f"## Defects\n\n{sentence}\n\n{_error_table(defect_classes())}"
+
+
+def _error_table(classes: list[type[OpportuneError]]) -> str:
+    rows = [
+        (f"`{error.code}`", f"`{error.__module__}.{error.__qualname__}`", summary(error))
+        for error in classes
+    ]
+    return _table(("code", "class", "meaning"), rows)
+
+
+def _room(module: ModuleType) -> str:
+    names = [(f"`{name}`", _meaning(getattr(module, name))) for name in _public(module)]
+    title = f"## {module.__name__.removeprefix('opportune.')}\n\n{summary(module)}\n"
+    return f"{title}\n{_table(('name', 'what it is for'), names)}" if names else title
+
+
+def _public(module: ModuleType) -> list[str]:
+    return sorted(getattr(module, "__all__", []))
+
+
+def _meaning(thing: object) -> str:
+    if inspect.ismodule(thing) or inspect.isclass(thing) or inspect.isroutine(thing):
+        return summary(thing)
+    return "a type" if typing.get_origin(thing) else f"a constant ({type(thing).__name__})"
+
+
+def _parameters(docstring: str) -> dict[str, str]:
+    """Names and meanings under "Parameters" of a numpydoc docstring; "host, port:" names two."""
+    found: dict[str, str] = {}
+    body = docstring.partition("----------\n")[2]
+    for names, meaning in re.findall(r"^([\w, ]+):\n((?:    .*\n?)+)", body, flags=re.MULTILINE):
+        for name in names.split(","):
+            found[name.strip()] = " ".join(meaning.replace("``", "`").split())
+    return found
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    cells = (" | ".join(cell.replace("|", "\\|") for cell in line) for line in lines)
+    return "".join(f"| {line} |\n" for line in cells)
