@@ -1,0 +1,114 @@
+"""What differs between machines, read once from ``OPPORTUNE_*`` variables, typed."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from opportune.errors import InvalidInput, nearest
+
+__all__ = ["PREFIX", "InvalidSetting", "Settings", "as_variables", "load"]
+
+PREFIX = "OPPORTUNE_"
+NUMBERS: dict[str, tuple[Callable[[str], float], str]] = {
+    "int": (int, "a whole number, 0 or more"),
+    "float": (float, "a number, 0 or more"),
+}
+
+
+class InvalidSetting(InvalidInput):
+    """An ``OPPORTUNE_*`` variable is unknown or has a value that cannot be read."""
+
+    code = "invalid_setting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One field a variable: ``data_folder`` is ``OPPORTUNE_DATA_FOLDER`` and so on.
+
+    Parameters
+    ----------
+    data_folder:
+        Where the log, the lake and the embedded database live.
+    database_url:
+        PostgreSQL 15 or newer. Empty: a private server is started under the data folder.
+    host, port:
+        Where the server listens. Nothing but this machine reaches the default.
+    max_batch_bytes:
+        Largest accepted body of one request, after decompression.
+    max_message_bytes:
+        Largest accepted single message inside a batch.
+    braze_api_key:
+        REST key for activation through Braze. Never logged.
+    braze_settle_s:
+        Seconds to wait before asking Braze what became of an unanswered call.
+    """
+
+    data_folder: Path = Path("opportune-data")
+    database_url: str = field(default="", repr=False)
+    host: str = "127.0.0.1"
+    port: int = 8420
+    max_batch_bytes: int = 500_000
+    max_message_bytes: int = 32_768
+    braze_api_key: str = field(default="", repr=False)
+    braze_settle_s: float = 300.0
+
+    @property
+    def log_folder(self) -> Path:
+        """Segment files of the log."""
+        return self.data_folder / "log"
+
+    @property
+    def lake_folder(self) -> Path:
+        """Delta tables."""
+        return self.data_folder / "lake"
+
+    @property
+    def database_folder(self) -> Path:
+        """The embedded PostgreSQL, in a parent of its own because its lock file sits there."""
+        return self.data_folder / "database" / "pg"
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from ``environ`` (the process's own by default).
+
+    Raises ``InvalidSetting`` for an unknown ``OPPORTUNE_*`` name or an unreadable value.
+    """
+    source = os.environ if environ is None else environ
+    kinds = {field.name: field.type for field in fields(Settings)}
+    values: dict[str, object] = {}
+    for variable, text in source.items():
+        if not variable.startswith(PREFIX):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in kinds:
+            names = [PREFIX + known.upper() for known in kinds]
+            raise InvalidSetting(f"Unknown setting {variable}. {nearest(variable, names)}")
+        values[name] = _read(variable, text, kind=str(kinds[name]))
+    return Settings(**values)  # type: ignore[arg-type]  # _read made each value of its field's type
+
+
+def as_variables(settings: Settings) -> dict[str, str]:
+    """Write ``settings`` as the variables that `load` reads them from, for a child process."""
+    return {
+        PREFIX + field.name.upper(): str(getattr(settings, field.name))
+        for field in fields(Settings)
+    }
+
+
+def _read(variable: str, text: str, *, kind: str) -> object:
+    if kind == "str":
+        return text
+    if kind == "Path":
+        return Path(text)
+    reader, allowed = NUMBERS[kind]
+    try:
+        number = reader(text)
+    except ValueError as cause:
+        raise InvalidSetting(f"{variable} is {text!r}, but must be {allowed}.") from cause
+    if not 0 <= number < math.inf:
+        raise InvalidSetting(f"{variable} is {text!r}, but must be {allowed}.")
+    return number
