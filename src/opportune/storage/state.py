@@ -1,0 +1,205 @@
+"""State: PostgreSQL, for whatever must not race or must answer at once."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+from psycopg import sql as compose
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+from pyarrow import csv
+
+from opportune.errors import Unavailable
+from opportune.storage.engine import QueryFailed
+
+__all__ = ["Connection", "DatabaseUnavailable", "State", "fetch", "read_table", "stage"]
+
+CONNECT_TIMEOUT_S = 5
+POOL_SIZE = 8
+# The longest row that can be read as Arrow: a row must fit into one block.
+BLOCK_BYTES = 64 * 1024 * 1024
+# Whatever the server's own defaults are, times and texts mean the same here.
+SESSION = """
+set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set client_encoding = 'UTF8';
+set idle_session_timeout = 0
+"""
+
+Row = dict[str, Any]
+Connection = psycopg.Connection[Row]
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL does not answer. Events are still accepted; everything else waits."""
+
+    code = "database_unavailable"
+
+
+class State:
+    """A pool of connections to one PostgreSQL; `transaction` is the only way to change anything."""
+
+    def __init__(self, url: str) -> None:
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            url,
+            connection_class=psycopg.Connection[Row],
+            min_size=0,
+            max_size=POOL_SIZE,
+            timeout=CONNECT_TIMEOUT_S,
+            # Not the default of five minutes with ever longer pauses: back means back at once.
+            reconnect_timeout=CONNECT_TIMEOUT_S,
+            open=False,
+            configure=_configure,
+            check=ConnectionPool.check_connection,
+            kwargs={"row_factory": dict_row, "connect_timeout": CONNECT_TIMEOUT_S},
+        )
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._pool.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction: committed at the end of the block, rolled back on an exception.
+
+        Raises ``DatabaseUnavailable``, or ``QueryFailed`` for a statement that is wrong.
+        """
+        try:
+            self._pool.open()
+            with self._pool.connection() as connection:
+                yield connection
+            return
+        except (PoolTimeout, psycopg.OperationalError) as cause:
+            # A restarted server leaves dead connections behind: none of them is tried one by one.
+            self._pool.drain()
+            raise DatabaseUnavailable(
+                f"PostgreSQL does not answer ({type(cause).__name__}). Check the server, or "
+                "OPPORTUNE_DATABASE_URL; events are still accepted, and the same command finishes "
+                "the work later."
+            ) from cause
+        except psycopg.Error as cause:
+            failure = QueryFailed(f"A statement failed: {_said(cause)}")
+        # Its error quotes rows, and would be printed with this one.
+        raise failure from None
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[bool]:
+        """Try to take the lock ``name`` for the block; False when another process holds it.
+
+        A process that dies loses it at once, because it belongs to the connection.
+        """
+        with self.transaction() as connection:
+            taken = fetch(
+                connection,
+                "select pg_try_advisory_lock(hashtextextended(%(name)s, 0)) as taken",
+                {"name": name},
+            )[0]["taken"]
+            # The session holds the lock, not the transaction: an open one would hold up vacuum.
+            connection.commit()
+            try:
+                yield taken
+            finally:
+                if taken and not connection.closed:
+                    fetch(
+                        connection,
+                        "select pg_advisory_unlock(hashtextextended(%(name)s, 0))",
+                        {"name": name},
+                    )
+
+    def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+        """Run one statement in a transaction of its own; return its rows, none if it has none."""
+        with self.transaction() as connection:
+            return fetch(connection, sql, parameters)
+
+    def table(
+        self, sql: str, schema: pa.Schema, parameters: Mapping[str, object] | None = None
+    ) -> pa.Table:
+        """Run a ``select`` and return its rows as Arrow: for millions of rows, without a loop.
+
+        Columns must come in the order of ``schema``; only scalars (times as epoch integers).
+        """
+        with self.transaction() as connection:
+            return read_table(connection, sql, schema, parameters)
+
+
+def fetch(
+    connection: Connection, sql: str, parameters: Mapping[str, object] | None = None
+) -> list[Row]:
+    """Run one statement on an open transaction."""
+    cursor = connection.execute(sql, parameters)
+    return cursor.fetchall() if cursor.description else []
+
+
+def read_table(
+    connection: Connection,
+    sql: str,
+    schema: pa.Schema,
+    parameters: Mapping[str, object] | None = None,
+) -> pa.Table:
+    """Like `State.table`, on an open transaction."""
+    # On lines of its own: the query may end in a comment.
+    statement = f"copy (\n{sql.strip().rstrip(';')}\n) to stdout (format csv)"
+    buffer = io.BytesIO()
+    with (
+        psycopg.ClientCursor(connection) as cursor,
+        cursor.copy(statement, parameters) as stream,
+    ):
+        for block in stream:
+            buffer.write(block)
+    if not buffer.tell():
+        return schema.empty_table()
+    buffer.seek(0)
+    return csv.read_csv(
+        buffer,
+        read_options=csv.ReadOptions(column_names=schema.names, block_size=BLOCK_BYTES),
+        # In a table of one column, an empty line is a null.
+        parse_options=csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        convert_options=csv.ConvertOptions(
+            column_types=schema,
+            null_values=[""],
+            true_values=["t"],
+            false_values=["f"],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+def stage(connection: Connection, name: str, columns: Sequence[str], data: pa.Table) -> None:
+    """Copy ``data`` into a temporary table ``name`` that lives as long as the transaction.
+
+    ``columns`` are PostgreSQL column definitions, such as ``"profile_id bigint"``, the columns of
+    ``data`` among them by name; they are written in code, never taken from input.
+    """
+    definition = compose.SQL(", ".join(columns))
+    connection.execute(
+        compose.SQL("create temporary table {} ({}) on commit drop").format(
+            compose.Identifier(name), definition
+        )
+    )
+    buffer = io.BytesIO()
+    csv.write_csv(data, buffer, csv.WriteOptions(include_header=False))
+    statement = compose.SQL("copy {} ({}) from stdin (format csv)").format(
+        compose.Identifier(name),
+        compose.SQL(", ").join(compose.Identifier(column) for column in data.column_names),
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as stream:
+        stream.write(buffer.getbuffer())
+    connection.execute(compose.SQL("analyze {}").format(compose.Identifier(name)))
+
+
+def _configure(connection: Connection) -> None:
+    connection.execute(SESSION)
+    connection.commit()
+
+
+def _said(cause: psycopg.Error) -> str:
+    """What the server said of the statement, without the rows and values that it quotes."""
+    told = cause.diag
+    named = [part for part in (told.table_name, told.column_name, told.constraint_name) if part]
+    # Class 42 is about names and types in the statement itself.
+    message = told.message_primary if (cause.sqlstate or "").startswith("42") else None
+    return ", ".join([type(cause).__name__, *named, *([message] if message else [])])
