@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from opportune.policies import (
+    ActionDistribution,
+    ActionSpace,
+    Batch,
+    Dimension,
+    FactoredThompson,
+    Fixed,
+    Policy,
+    Uniform,
+)
+from opportune.testing import check_policy
+
+SPACE = ActionSpace(
+    dimensions=(
+        Dimension(name="channel", options=("email", "push", "sms")),
+        Dimension(name="hour", options=("09", "18")),
+    )
+)
+
+
+@dataclass
+class Broken:
+    """Uniform play, for a test to break in one place."""
+
+    name: str = "broken"
+    told: int = 0
+    asked: int = 0
+
+    def distribution(
+        self, features: NDArray[np.float64], eligible: NDArray[np.int64], *, seed: int
+    ) -> ActionDistribution:
+        return Uniform(SPACE).distribution(features, eligible, seed=seed)
+
+    def update(self, evidence: Batch) -> Policy:
+        return replace(self, told=self.told + 1)
+
+    def to_bytes(self) -> bytes:
+        return bytes([self.told])
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Policy:
+        return cls(told=data[0])
+
+
+def fixed(features: NDArray[np.float64], option: int) -> ActionDistribution:
+    profiles = len(features)
+    return ActionDistribution(
+        support=np.full((profiles, 1, 2), option, dtype=np.int16),
+        weights=np.ones((profiles, 1)),
+        uniform_share=0.0,
+        eligible=SPACE.everything(profiles),
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "additive"),
+    [
+        (Fixed(SPACE, ("push", "18")), False),
+        (Uniform(SPACE), False),
+        (FactoredThompson(SPACE, 3, reward="binary"), True),
+        (FactoredThompson(SPACE, 3, reward="amount"), True),
+        (FactoredThompson(SPACE, 3, reward="binary", draws=1, uniform_share=0.0), False),
+        (Broken(), False),
+    ],
+)
+def test_a_sound_policy_passes(policy: Policy, additive: bool) -> None:
+    check_policy(policy, SPACE, n_features=3, additive=additive)
+
+
+def test_a_large_space_is_checked_without_enumerating_it() -> None:
+    vast = ActionSpace(
+        dimensions=tuple(Dimension(name=str(d), options=tuple("abcdefgh")) for d in range(5))
+    )
+    check_policy(Uniform(vast), vast, n_features=0, additive=False)
+
+
+class PlaysIneligible(Broken):
+    def distribution(
+        self, features: NDArray[np.float64], eligible: NDArray[np.int64], *, seed: int
+    ) -> ActionDistribution:
+        return replace(fixed(features, 1), eligible=eligible)
+
+
+class ForgetsEligibility(Broken):
+    def distribution(
+        self, features: NDArray[np.float64], eligible: NDArray[np.int64], *, seed: int
+    ) -> ActionDistribution:
+        return fixed(features, 0)
+
+
+class SumsToMore(Broken):
+    def distribution(
+        self, features: NDArray[np.float64], eligible: NDArray[np.int64], *, seed: int
+    ) -> ActionDistribution:
+        sound = Fixed(SPACE, ("push", "18")).distribution(features, eligible, seed=seed)
+        return replace(sound, uniform_share=0.1)
+
+
+class IsNegative(Broken):
+    def distribution(
+        self, features: NDArray[np.float64], eligible: NDArray[np.int64], *, seed: int
+    ) -> ActionDistribution:
+        sound = Fixed(SPACE, ("push", "18")).distribution(features, eligible, seed=seed)
+        return replace(sound, weights=-sound.weights)
+
+
+class PlaysAtRandom(Broken):
+    def distribution(
+        self, features: NDArray[np.float64], eligible: NDArray[np.int64], *, seed: int
+    ) -> ActionDistribution:
+        self.asked += 1
+        option = ("email", "push")[self.asked % 2]
+        return Fixed(SPACE, (option, "18")).distribution(features, eligible, seed=seed)
+
+
+class ForgetsWhenStored(Broken):
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Policy:
+        return cls(told=9)
+
+
+class PlaysDifferentlyWhenRead(Broken):
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Policy:
+        return Lucky(told=data[0])
+
+
+class Lucky(Broken):
+    def distribution(
+        self, features: NDArray[np.float64], eligible: NDArray[np.int64], *, seed: int
+    ) -> ActionDistribution:
+        return Fixed(SPACE, ("push", "18")).distribution(features, eligible, seed=seed)
+
+
+class ChangesItself(Broken):
+    def update(self, evidence: Batch) -> Policy:
+        self.told += 1
+        return self
+
+
+class LearnsAtRandom(Broken):
+    def update(self, evidence: Batch) -> Policy:
+        self.asked += 1
+        return replace(self, told=self.asked)
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason"),
+    [
+        (Broken(name=""), "name is empty"),
+        (PlaysIneligible(), "An ineligible option has positive weight"),
+        (ForgetsEligibility(), "do not have the shape or values"),
+        (SumsToMore(), "sum not to one"),
+        (IsNegative(), "A weight is negative"),
+        (PlaysAtRandom(), "distribution differs when asked again"),
+        (ForgetsWhenStored(), "has other bytes"),
+        (PlaysDifferentlyWhenRead(), "plays differently"),
+        (ChangesItself(), "update changed the old policy"),
+        (LearnsAtRandom(), "another policy when asked again"),
+    ],
+)
+def test_a_broken_promise_is_named(policy: Policy, reason: str) -> None:
+    with pytest.raises(AssertionError, match=reason):
+        check_policy(policy, SPACE, n_features=3, additive=False)
+
+
+def test_evidence_that_should_add_must_exist_and_add() -> None:
+    with pytest.raises(AssertionError, match=r"needs evidence\(batch\) and absorb"):
+        check_policy(Broken(), SPACE, n_features=3, additive=True)
+    with pytest.raises(AssertionError, match="Evidence does not add"):
+        check_policy(CountsParts(), SPACE, n_features=3, additive=True)
+
+
+class CountsParts(Broken):
+    """Its evidence is how often it was gathered, so two parts weigh more than the whole."""
+
+    def distribution(
+        self, features: NDArray[np.float64], eligible: NDArray[np.int64], *, seed: int
+    ) -> ActionDistribution:
+        option = ("email", "push", "sms", "email")[self.told]
+        return Fixed(SPACE, (option, "18")).distribution(features, eligible, seed=seed)
+
+    def evidence(self, batch: Batch) -> int:
+        return 1
+
+    def absorb(self, evidence: int) -> Policy:
+        return replace(self, told=self.told + evidence)
