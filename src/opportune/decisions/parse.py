@@ -1,0 +1,159 @@
+"""Read a use case as the marketer wrote it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, time
+from functools import partial
+
+from opportune import rules
+from opportune.decisions.model import Activation, Dimension, Feature, Option, UseCase
+from opportune.documents import Document
+
+__all__ = ["parse_use_case", "read_use_case"]
+
+MEANINGS = ("choice", "hour")
+# A bitmask of options is kept as a signed 64-bit integer.
+MOST_OPTIONS = 63
+HOUR = re.compile(r"[01][0-9]|2[0-3]")
+# What is sent with every action beside its dimensions.
+RESERVED = "decision_id"
+
+
+def parse_use_case(
+    name: str, body: Mapping[str, object], problems: list[str], *, version: int = 0
+) -> UseCase | None:
+    """Read the table of ``use_cases/{name}.toml``; mistakes are added to ``problems``: None."""
+    before = len(problems)
+    use_case = read_use_case(name, body, problems, version=version)
+    return use_case if len(problems) == before else None
+
+
+def read_use_case(
+    name: str, body: Mapping[str, object], problems: list[str], *, version: int = 0
+) -> UseCase:
+    """Like `parse_use_case`, but with a stand-in (an empty name) for every value that is a mistake.
+
+    So that what is not a mistake can be checked against other definitions at the same time.
+    """
+    document = Document(body, f"use_cases/{name}.toml", problems)
+    audience = document.table("audience")
+    groups = document.table("groups", required=False)
+    policy = document.table("policy", required=False)
+    use_case = UseCase(
+        name=name,
+        version=version,
+        title=document.text("title", name),
+        success_metric=document.text("success_metric"),
+        audience=audience.texts("segments"),
+        minus=audience.texts("minus", ()),
+        features=tuple(
+            _feature(document, place, item)
+            for place, item in enumerate(document.items("features", ()))
+        ),
+        dimensions=tuple(_dimension(table) for table in document.tables("dimensions")),
+        control_share=groups.number("control_share", 0.1, low=0.0, high=0.9),
+        policy=policy.text("name", "factored_thompson"),
+        decide_at=_decide_at(document),
+        activation=_activation(document.table("activation")),
+    )
+    for table in (audience, groups, policy, document):
+        table.close()
+    if audience.body.get("segments") == []:
+        audience.wrong("segments", "[] given, must name one segment or more.")
+    _check_names(document, use_case)
+    return use_case
+
+
+def _feature(document: Document, place: int, item: object) -> Feature:
+    if isinstance(item, str) and item:
+        return Feature(trait=item, one_of=())
+    where = f"{document.where}: features[{place}]"
+    if not isinstance(item, Mapping):
+        document.problems.append(
+            f"{where}: {item!r} given, must be the name of a trait or a table with 'trait'."
+        )
+        return Feature(trait="", one_of=())
+    table = Document(item, where, document.problems)
+    feature = Feature(
+        trait=table.text("trait"),
+        one_of=table.texts("one_of", ()),
+    )
+    table.close()
+    if item.get("one_of") == []:
+        table.wrong("one_of", "[] given, must be a list of one text or more.")
+    return feature
+
+
+def _dimension(table: Document) -> Dimension:
+    meaning = table.text("meaning", "choice")
+    if meaning not in MEANINGS:
+        table.wrong("meaning", f"{meaning!r} given, must be one of {', '.join(MEANINGS)}.")
+    dimension = Dimension(
+        name=table.text("name"),
+        meaning=meaning,
+        options=tuple(_option(option) for option in table.tables("options")),
+    )
+    table.close()
+    if len(dimension.options) > MOST_OPTIONS:
+        table.wrong("options", f"{len(dimension.options)} given, at most {MOST_OPTIONS} allowed.")
+    if meaning == "hour":
+        for option in dimension.options:
+            if option.name and not HOUR.fullmatch(option.name):
+                table.wrong("options", f"{option.name!r} given, an hour is a name from 00 to 23.")
+    return dimension
+
+
+def _option(table: Document) -> Option:
+    name = table.text("name")
+    body = table.optional("eligible")
+    table.close()
+    if body is None:
+        return Option(name=name, eligible=None)
+    if not isinstance(body, Mapping):
+        table.wrong("eligible", f"{body!r} given, must be a rule.")
+        return Option(name=name, eligible=None)
+    try:
+        return Option(name=name, eligible=rules.parse(body, where=f"{table.where}.eligible"))
+    except rules.InvalidRule as error:
+        table.problems.extend(error.problems)
+        return Option(name=name, eligible=None)
+
+
+def _decide_at(document: Document) -> time:
+    text = document.text("decide_at", "06:00")
+    try:
+        given = time.fromisoformat(text or "06:00")
+    except ValueError:
+        given = time(6, tzinfo=UTC)
+    if given.tzinfo is not None:
+        document.wrong("decide_at", f"{text!r} given, must be a time of day in UTC such as 06:00.")
+    return given.replace(tzinfo=None)
+
+
+def _activation(table: Document) -> Activation:
+    connector = table.text("connector")
+    # What else stands here is the connector's to read and check.
+    given = {key: value for key, value in table.body.items() if key != "connector"}
+    for key, value in given.items():
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            table.wrong(key, f"{value!r} given, must be a text or a whole number.")
+    return Activation(connector=connector, config={key: str(value) for key, value in given.items()})
+
+
+def _check_names(document: Document, use_case: UseCase) -> None:
+    twice = partial(_twice, document)
+    twice("dimensions", [dimension.name for dimension in use_case.dimensions])
+    twice("features", list(use_case.feature_names))
+    for dimension in use_case.dimensions:
+        twice(f"dimensions.{dimension.name}.options", [option.name for option in dimension.options])
+    if any(dimension.name == RESERVED for dimension in use_case.dimensions):
+        document.wrong("dimensions", f"{RESERVED!r} is sent with every action; take another name.")
+    if sum(dimension.meaning == "hour" for dimension in use_case.dimensions) > 1:
+        document.wrong("dimensions", "only one dimension may mean the hour.")
+
+
+def _twice(document: Document, key: str, names: list[str]) -> None:
+    for name in sorted({name for name in names if name and names.count(name) > 1}):
+        document.wrong(key, f"{name!r} stands there twice, names must differ.")

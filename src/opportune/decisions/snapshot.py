@@ -1,0 +1,112 @@
+"""Keep what is known of each profile of the audience at the moment a day is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from opportune import profiles, rules
+from opportune.decisions.model import FEATURES, Feature, UseCase
+from opportune.storage import Stores, load_sql
+
+__all__ = ["snapshot"]
+
+
+def snapshot(stores: Stores, use_case: UseCase, day: date) -> bool:
+    """Write the features and eligible options of ``use_case``'s audience for ``day`` to the lake.
+
+    The audience is who is in its segments now. False when that day has its snapshot already. A
+    snapshot belongs to a version: one that was taken just before a new version came is left unused.
+    """
+    stores.lake.create("features", FEATURES)
+    key = f"features:{use_case.name}:{use_case.version}:{day}"
+    if stores.lake.has("features", key):
+        return False
+    audience = stores.state.table(
+        load_sql("opportune.decisions", "audience"),
+        profiles.SNAPSHOT,
+        {"segments": list(use_case.audience), "minus": list(use_case.minus)},
+    )
+    columns = stores.engine.query(*_select(use_case), relations={"audience": audience})
+    return stores.lake.append("features", _rows(use_case, day, columns), key=key)
+
+
+def _select(use_case: UseCase) -> tuple[str, dict[str, object]]:
+    """Write the query: fixed fragments in a fixed order; everything given is a parameter."""
+    parameters: dict[str, object] = {}
+    parts: list[str] = []
+    for feature in use_case.features:
+        for text, bound in _feature_columns(feature, f"f{len(parts)}"):
+            parts.append(f"{text} as f{len(parts)}")
+            parameters |= bound
+    for place, rule in _rules(use_case):
+        condition = rules.to_sql(rule, prefix=f"{place}_")
+        parts.append(f"({condition.text}) as {place}")
+        parameters |= condition.parameters
+    columns = "".join(f",\n    {part}" for part in parts)
+    return load_sql("opportune.decisions", "features").replace("/*columns*/", columns), parameters
+
+
+def _feature_columns(feature: Feature, name: str) -> Iterator[tuple[str, dict[str, object]]]:
+    # try: traits that are no JSON to this engine are missing, and stop nobody else.
+    path = rules.pointer(feature.trait)
+    for place, value in enumerate(feature.one_of):
+        given = f"try(json_extract_string(traits, ${name}_{place}p))"
+        same = f"({given} = ${name}_{place}v)::double"
+        yield same, {f"{name}_{place}p": path, f"{name}_{place}v": value}
+    if not feature.one_of:
+        given = f"try(json_extract_string(traits, ${name}p))"
+        number = (
+            f"coalesce(try_cast({given} as double),"
+            f" case {given} when 'true' then 1.0 when 'false' then 0.0 end)"
+        )
+        yield number, {f"{name}p": path}
+
+
+def _rules(use_case: UseCase) -> Iterator[tuple[str, rules.Rule]]:
+    for d, dimension in enumerate(use_case.dimensions):
+        for o, option in enumerate(dimension.options):
+            if option.eligible is not None:
+                yield f"e{d}_{o}", option.eligible
+
+
+def _rows(use_case: UseCase, day: date, columns: pa.Table) -> pa.Table:
+    count = columns.num_rows
+    names = [f"f{place}" for place in range(use_case.feature_count)]
+    values = np.empty((count, len(names)))
+    for place, name in enumerate(names):
+        values[:, place] = columns[name].cast(pa.float64()).fill_null(np.nan).to_numpy()
+    # A number too large for a double tells as little as none.
+    values[~np.isfinite(values)] = np.nan
+    return pa.table(
+        {
+            "use_case": pa.repeat(use_case.name, count),
+            "version": pa.repeat(pa.scalar(use_case.version, pa.int32()), count),
+            "day": pa.repeat(pa.scalar(day, pa.date32()), count),
+            "profile_id": columns["profile_id"],
+            "user_id": columns["user_id"],
+            "values": lists(values),
+            "eligible": lists(_masks(use_case, columns)),
+        }
+    )
+
+
+def _masks(use_case: UseCase, columns: pa.Table) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    masks = np.zeros((columns.num_rows, len(use_case.dimensions)), dtype=np.int64)
+    for d, dimension in enumerate(use_case.dimensions):
+        for o, option in enumerate(dimension.options):
+            allowed: np.ndarray[tuple[int], np.dtype[np.int64]] | int = 1
+            if option.eligible is not None:
+                allowed = columns[f"e{d}_{o}"].to_numpy().astype(np.int64)
+            masks[:, d] |= allowed << o
+    return masks
+
+
+def lists(values: np.ndarray[tuple[int, int], np.dtype[np.generic]]) -> pa.ListArray:
+    """Turn an (n, k) array into n lists of k values."""
+    rows, width = values.shape
+    offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * width)
+    return pa.ListArray.from_arrays(offsets, pa.array(values.reshape(-1)))

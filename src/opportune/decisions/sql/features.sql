@@ -1,0 +1,4 @@
+-- The features and eligibility rules of a use case, a column each; the columns are written by the compiler.
+select profile_id, user_id/*columns*/
+from audience
+order by profile_id
