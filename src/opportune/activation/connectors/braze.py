@@ -1,0 +1,171 @@
+"""Braze: one API-triggered campaign per use case, one trigger property per dimension.
+
+Three files: this one writes the calls, ``braze_answers`` reads what comes back, ``braze_currents``
+reads the engagement that Braze Currents pushes to us. ``broadcast`` is deliberately never sent: it
+would message a whole segment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import urlsplit
+
+import msgspec
+
+from opportune.activation.connectors.braze_answers import read_deliveries, read_findings
+from opportune.activation.connectors.braze_currents import decode_currents
+from opportune.activation.model import Connector, Request, Send
+from opportune.errors import nearest
+
+__all__ = [
+    "BATCH_SIZE",
+    "CALLS_PER_HOUR",
+    "CONNECTOR",
+    "MAX_BODY_BYTES",
+    "Braze",
+    "check_config",
+    "decode_currents",
+    "write_enquiries",
+    "write_requests",
+]
+
+BATCH_SIZE = 50
+"""Most users Braze takes in one call, for sends and for exports alike."""
+
+CALLS_PER_HOUR = 250_000
+"""Braze's limit on all ordinary calls of a workspace together."""
+
+MAX_BODY_BYTES = 4_000_000
+"""Braze's limit on every body, read as the smaller meaning of 4 MB."""
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_CONFIG_KEYS = ("base_url", "campaign_id")
+
+
+def write_requests(sends: Sequence[Send], config: Mapping[str, str]) -> list[Request]:
+    """Write the calls that hand ``sends`` to the campaign of ``config``.
+
+    Braze collapses a user named twice in one call into the last entry, so a user's second send goes
+    into a later call. A send too large for any call still gets one of its own, which Braze refuses.
+    """
+    return _pack(
+        sends,
+        _recipient,
+        path="/campaigns/trigger/send",
+        head=b'{"campaign_id":' + msgspec.json.encode(config["campaign_id"]) + b',"recipients":[',
+        tail=b"]}",
+    )
+
+
+def write_enquiries(sends: Sequence[Send]) -> list[Request]:
+    """Write the exports that show which campaigns the users of ``sends`` have received."""
+    return _pack(
+        sends,
+        lambda send: msgspec.json.encode(send.user_id),
+        path="/users/export/ids",
+        head=b'{"external_ids":[',
+        tail=b'],"fields_to_export":["external_id","campaigns_received"]}',
+    )
+
+
+def check_config(config: Mapping[str, str]) -> list[str]:
+    """List what is wrong with a use case's Braze settings; an empty list means they can be used.
+
+    >>> check_config({"campaign_id": "8f0f0b8e-6c53-4a0b-9a51-0b6a5e1f2d10",
+    ...               "base_url": "https://rest.fra-01.braze.eu/"})
+    []
+    """
+    problems = [f"{key} is missing: Braze needs it." for key in _CONFIG_KEYS if not config.get(key)]
+    problems += [
+        f"{key} is no Braze setting. {nearest(key, _CONFIG_KEYS)}"
+        for key in config
+        if key not in _CONFIG_KEYS
+    ]
+    campaign_id, base_url = config.get("campaign_id"), config.get("base_url")
+    if campaign_id and not _UUID.fullmatch(campaign_id):
+        problems.append(
+            f"campaign_id is {campaign_id!r}, but must be the campaign's API identifier, such as"
+            " '8f0f0b8e-6c53-4a0b-9a51-0b6a5e1f2d10'."
+        )
+    if base_url and not _is_base_url(base_url):
+        problems.append(
+            "base_url must be the REST host of your Braze instance, such as"
+            " 'https://rest.fra-01.braze.eu': http or https, with no user, query or fragment."
+        )
+    return problems
+
+
+class Braze:
+    """The connector: see ``activation.model.Connector`` for what each method promises."""
+
+    name = "braze"
+    batch_size = BATCH_SIZE
+    calls_per_hour = CALLS_PER_HOUR
+    requests = staticmethod(write_requests)
+    deliveries = staticmethod(read_deliveries)
+    findings = staticmethod(read_findings)
+    decode = staticmethod(decode_currents)
+    check_config = staticmethod(check_config)
+
+    def enquiries(self, sends: Sequence[Send], config: Mapping[str, str]) -> list[Request]:
+        """Ask for what the users have received; the campaign matters only to the findings."""
+        return write_enquiries(sends)
+
+
+CONNECTOR: Connector = Braze()
+
+
+def _pack(
+    sends: Sequence[Send], entry: Callable[[Send], bytes], *, path: str, head: bytes, tail: bytes
+) -> list[Request]:
+    room = MAX_BODY_BYTES - len(head) - len(tail)
+    requests = []
+    for layer in _one_send_per_user(sends):
+        for group in _groups([(send.key, entry(send)) for send in layer], room):
+            body = head + b",".join(text for _, text in group) + tail
+            keys = tuple(key for key, _ in group)
+            requests.append(Request(method="POST", path=path, body=body, keys=keys))
+    return requests
+
+
+def _one_send_per_user(sends: Sequence[Send]) -> list[list[Send]]:
+    layers: list[list[Send]] = []
+    times_seen: dict[str, int] = {}
+    for send in sends:
+        depth = times_seen.get(send.user_id, 0)
+        times_seen[send.user_id] = depth + 1
+        if depth == len(layers):
+            layers.append([])
+        layers[depth].append(send)
+    return layers
+
+
+def _groups(entries: list[tuple[str, bytes]], room: int) -> list[list[tuple[str, bytes]]]:
+    groups: list[list[tuple[str, bytes]]] = []
+    size = 0
+    for key, text in entries:
+        size += len(text) + 1
+        # The last entry of a group needs no comma, hence one byte more than there is room.
+        if not groups or len(groups[-1]) == BATCH_SIZE or size > room + 1:
+            groups.append([])
+            size = len(text) + 1
+        groups[-1].append((key, text))
+    return groups
+
+
+def _recipient(send: Send) -> bytes:
+    properties = {**send.properties, "decision_id": send.decision_id}
+    return msgspec.json.encode({"external_user_id": send.user_id, "trigger_properties": properties})
+
+
+def _is_base_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        has_port_in_range = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    extras = parts.query or parts.fragment or parts.username or parts.password
+    plain = text.isascii() and not re.search(r"\s", text)
+    known = parts.scheme in ("http", "https") and bool(parts.hostname)
+    return known and plain and has_port_in_range and not extras

@@ -1,0 +1,251 @@
+"""Reads what Braze answered: one delivery per key, whatever came back.
+
+Braze has no idempotency key, so an outcome is "retry" only where nothing can have been accepted:
+
+* the connection was never made, 401, 403, 407, 3xx, 425, 429, and 503 (the service says it cannot
+  take the call);
+* 500, 502, 504, any other 5xx, 408, a lost or late answer: "unknown". Braze may have accepted the
+  call before the trouble, and asking first is cheap while a second message is not;
+* other 4xx: "failed", because the same call would be refused again.
+
+A 2xx is believed only when its body reads like Braze's own (an object with ``message`` or
+``dispatch_id``): a proxy's page, or a host that is not Braze, also answers 200. Any other body
+makes the call "unknown".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from opportune.activation.model import Answer, Delivery, Outcome, Request
+
+__all__ = ["LONGEST_WAIT_S", "REFUSED_WAIT_S", "read_deliveries", "read_findings", "wait_s"]
+
+LONGEST_WAIT_S = 3600.0
+"""Braze's longest rate-limit window is one hour, so no answer can ask for more."""
+
+REFUSED_WAIT_S = 300.0
+"""Wait while an operator repairs a key or an address."""
+
+_MAX_MESSAGE = 300
+_NO_WORDS = "no words came with it"
+_FIRST_EPOCH_S = 1_000_000_000
+_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
+_EMAIL = re.compile(r"[^\s<>\"']+@[^\s<>\"']+")
+
+
+def read_deliveries(request: Request, answer: Answer) -> list[Delivery]:
+    """Give one delivery per key of a ``/campaigns/trigger/send`` call, in the request's order."""
+    if answer.status is None or not 200 <= answer.status < 300:
+        outcome, reason, wait = _refusal(request, answer)
+        return [_delivery(key, outcome, reason, wait=wait) for key in request.keys]
+    body = _object(answer.body)
+    dispatch_id = _text(body.get("dispatch_id"))
+    if dispatch_id is None and _text(body.get("message")) is None:
+        reason = f"The answer {answer.status} cannot be read as Braze's; check base_url."
+        return [_delivery(key, "unknown", reason) for key in request.keys]
+    refused, loose = _placed_errors(body.get("errors"), len(request.keys))
+    outcome = "unknown" if loose else "sent"
+    reason = f"Braze named an error without saying whose it is: {loose}" if loose else ""
+    return [
+        _delivery(key, "failed", refused[index])
+        if index in refused
+        else _delivery(key, outcome, reason, dispatch_id=dispatch_id)
+        for index, key in enumerate(request.keys)
+    ]
+
+
+def read_findings(
+    request: Request, answer: Answer, *, since: datetime, config: Mapping[str, str]
+) -> list[Delivery]:
+    """Give one delivery per key of a ``/users/export/ids`` call: what became of an earlier send.
+
+    ``since`` is when that send was called, compared by whole seconds because Braze cuts times.
+    """
+    if answer.status is None or not 200 <= answer.status < 300:
+        _, reason, wait = _refusal(request, answer)
+        return [_delivery(key, "unknown", f"Enquiry: {reason}", wait=wait) for key in request.keys]
+    users = _object(answer.body).get("users")
+    if not isinstance(users, list):
+        reason = f"Enquiry: the answer {answer.status} names no users; check base_url."
+        return [_delivery(key, "unknown", reason) for key in request.keys]
+    found = {
+        str(user["external_id"]): user.get("campaigns_received")
+        for user in users
+        if isinstance(user, dict) and user.get("external_id") is not None
+    }
+    asked = msgspec.json.decode(request.body)["external_ids"]
+    return [
+        _finding(key, found[user_id], config["campaign_id"], since.replace(microsecond=0))
+        if user_id in found
+        else _delivery(key, "failed", "Unknown user: Braze has no profile with this external_id.")
+        for key, user_id in zip(request.keys, asked, strict=True)
+    ]
+
+
+def wait_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds to leave Braze alone after a 429, from 1 to ``LONGEST_WAIT_S``; None if it is silent.
+
+    ``X-RateLimit-Reset`` is seconds until the reset or, from 1,000,000,000 on, an epoch. An epoch
+    is read against the answer's own ``Date``, so neither our clock nor its error plays a part.
+
+    >>> wait_s({"x-ratelimit-reset": "30", "Retry-After": ""})
+    30.0
+    """
+    values = {name.lower(): value.strip() for name, value in headers.items()}
+    asked = _asked_wait_s(values)
+    if asked is not None:
+        return asked
+    reset = _number(values.get("x-ratelimit-reset"))
+    if reset is None or reset < _FIRST_EPOCH_S:
+        return None if reset is None else _bounded(reset)
+    answered_at = _http_date(values.get("date", ""))
+    return None if answered_at is None else _bounded(reset - answered_at.timestamp())
+
+
+def _refusal(request: Request, answer: Answer) -> tuple[Outcome, str, float | None]:
+    status = answer.status
+    if status is None:
+        outcome: Outcome = "retry" if answer.processed is False else "unknown"
+        return outcome, f"No answer from Braze: {_message(answer.body)}", None
+    if status in (401, 403, 407) or 300 <= status < 400:
+        return "retry", _repair(request, status), REFUSED_WAIT_S
+    values = {name.lower(): value.strip() for name, value in answer.headers.items()}
+    if status == 429:
+        return "retry", "Braze's rate limit is reached (429).", wait_s(values)
+    if status in (425, 503):
+        # A 503 also carries the hourly window's reset, which says nothing about the outage.
+        return "retry", f"Braze is not available ({status}).", _asked_wait_s(values)
+    if status == 413:
+        reason = "Braze takes no more than 4 MB a call (413): shorten the options' texts."
+        return "failed", reason, None
+    if status == 404:
+        reason = "Braze knows no such campaign or path (404): check campaign_id and base_url."
+        return "failed", f"{reason} It says: {_message(answer.body)}", None
+    if 400 <= status < 500 and status != 408:
+        return "failed", f"Braze refused the call ({status}): {_message(answer.body)}", None
+    return "unknown", f"Braze failed while it had the call ({status}).", None
+
+
+def _repair(request: Request, status: int) -> str:
+    # Never quote these bodies: a 401 repeats the key as it was sent.
+    permission = request.path.strip("/").replace("/", ".")
+    return {
+        401: "Braze does not know the API key (401): set OPPORTUNE_BRAZE_API_KEY to a REST API key"
+        " of this workspace, and base_url to its own instance.",
+        403: f"The API key may not do this (403): give it the permission {permission}, and check"
+        " its IP allowlist and the account's plan.",
+        407: "A proxy on the way asks for credentials (407): let this host through to Braze.",
+    }.get(status, f"base_url sends us elsewhere ({status}): set it to the instance's REST host.")
+
+
+def _placed_errors(errors: object, size: int) -> tuple[dict[int, str], str]:
+    """Return the refusals by recipient index, and the words of what could not be placed."""
+    entries = errors if isinstance(errors, list) else [errors] if errors else []
+    placed, loose = {}, []
+    for entry in entries:
+        index = _recipient_index(entry, size)
+        text = entry.get("type") if isinstance(entry, dict) else entry
+        if index is None:
+            loose.append(str(text))
+        else:
+            placed[index] = f"Braze refused this recipient: {_clean(str(text))}"
+    return placed, (_clean("; ".join(loose)) or _NO_WORDS) if loose else ""
+
+
+def _recipient_index(entry: object, size: int) -> int | None:
+    if not isinstance(entry, dict) or entry.get("input_array") != "recipients":
+        return None
+    index = entry.get("index")
+    return index if type(index) is int and 0 <= index < size else None
+
+
+def _finding(key: str, received: object, campaign_id: str, since: datetime) -> Delivery:
+    entries = received if isinstance(received, list) else []
+    ours = [
+        entry
+        for entry in entries
+        if isinstance(entry, dict)
+        and str(entry.get("api_campaign_id")).lower() == campaign_id.lower()
+    ]
+    times = [_time(entry.get("last_received")) for entry in ours]
+    if any(time is not None and time >= since for time in times):
+        return _delivery(key, "sent", "Braze shows that the message was received.")
+    if None in times:
+        return _delivery(key, "unknown", "Braze shows our campaign without a readable time.")
+    return _delivery(key, "retry", "Braze shows no message since: safe to send again.")
+
+
+def _delivery(
+    key: str,
+    outcome: Outcome,
+    reason: str,
+    *,
+    dispatch_id: str | None = None,
+    wait: float | None = None,
+) -> Delivery:
+    return Delivery(
+        key=key, outcome=outcome, reason=reason, dispatch_id=dispatch_id, retry_after_s=wait
+    )
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _message(body: bytes) -> str:
+    text = _text(_object(body).get("message"))
+    return _clean(text or body.decode(errors="replace")) or _NO_WORDS
+
+
+def _clean(text: str) -> str:
+    # An answer may repeat what was sent; addresses must reach no log line.
+    short = " ".join(text[: 2 * _MAX_MESSAGE].split())
+    return _EMAIL.sub("[address]", short)[:_MAX_MESSAGE]
+
+
+def _asked_wait_s(values: Mapping[str, str]) -> float | None:
+    for name in ("x-ratelimit-retry-after", "retry-after"):
+        asked = _number(values.get(name))
+        if asked is not None:
+            return _bounded(asked)
+    return None
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(seconds, 1.0), LONGEST_WAIT_S)
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text is not None and _NUMBER.fullmatch(text) else None
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        return _aware(parsedate_to_datetime(text))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        return _aware(datetime.fromisoformat(str(value).strip().replace(" UTC", "+00:00")))
+    except ValueError:
+        return None
+
+
+def _aware(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,0 +1,77 @@
+"""Put a day's treated recommendations into the outbox: a row each, under a key that exists once."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from opportune.decisions import UseCase
+from opportune.storage import Stores, fetch, load_sql, stage
+
+__all__ = ["enqueue"]
+
+STAGED = (
+    "key text",
+    "profile_id bigint",
+    "user_id text",
+    "properties text",
+    "hour int",
+)
+
+
+def enqueue(stores: Stores, use_case: UseCase, day: date, *, now: datetime) -> int:
+    """Add the treatment decisions of ``day`` to the outbox and return how many rows were new.
+
+    A row is due at the hour that its action names (UTC), or at once where no dimension means the
+    hour or that hour has passed. Control decisions never get a row.
+    """
+    decided = stores.engine.query(
+        load_sql("opportune.activation", "treatment_of_day"),
+        {"use_case": use_case.name, "day": day.isoformat()},
+        tables={"decisions": ("day", day, day)},
+    )
+    rows = pa.table(
+        {
+            "key": decided["decision_id"],
+            "profile_id": decided["profile_id"],
+            "user_id": decided["user_id"],
+            **_properties(use_case, decided["action"]),
+        }
+    )
+    facts = {
+        "use_case": use_case.name,
+        "day": day,
+        "connector": use_case.activation.connector,
+        "now": now,
+    }
+    with stores.state.transaction() as connection:
+        stage(connection, "recommendation", STAGED, rows)
+        added = fetch(connection, load_sql("opportune.activation", "enqueue"), facts)
+    count: int = added[0]["count"]
+    return count
+
+
+def _properties(use_case: UseCase, actions: pa.ChunkedArray) -> dict[str, pa.Array]:
+    """Return the properties as JSON text and the hour (null: at once) of each action.
+
+    There are few different actions and many profiles, so each action is written once.
+    """
+    names = [dimension.name for dimension in use_case.dimensions]
+    width = len(names)
+    flat = pc.list_flatten(actions).combine_chunks().dictionary_encode()
+    codes = flat.indices.to_numpy().reshape(len(actions), width)
+    different, which = np.unique(codes, axis=0, return_inverse=True)
+    options = np.array(flat.dictionary.to_pylist(), dtype=object)
+    chosen = options[different] if len(different) else np.empty((0, width), dtype=object)
+    texts = [msgspec.json.encode(dict(zip(names, row, strict=True))).decode() for row in chosen]
+    hour = next((d for d, each in enumerate(use_case.dimensions) if each.meaning == "hour"), None)
+    hours = [None if hour is None else int(row[hour]) for row in chosen]
+    places = pa.array(which.reshape(-1))
+    return {
+        "properties": pa.array(texts, pa.string()).take(places),
+        "hour": pa.array(hours, pa.int32()).take(places),
+    }

@@ -1,0 +1,140 @@
+"""The nouns of activation, and the two pure functions (each way) that make a connector.
+
+A connector never touches the network, the clock or the store: it turns sends into requests, and a
+request with its answer into one delivery per key. The room owns calling, limits, retries and the
+outbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from opportune.events.model import Decoded
+    from opportune.storage import Frame
+
+__all__ = ["Answer", "Connector", "Delivery", "Outcome", "Request", "Send"]
+
+Outcome = Literal["sent", "failed", "retry", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """One recommendation to hand over.
+
+    Parameters
+    ----------
+    key:
+        Unique per row of the outbox; every delivery names it.
+    decision_id:
+        The decision behind it, carried to the channel so that engagement can name it.
+    user_id:
+        Who receives it, in the caller's own ids.
+    properties:
+        Dimension name -> option name.
+    """
+
+    key: str
+    decision_id: str
+    user_id: str
+    properties: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call to make: ``path`` starts with a slash, ``keys`` stand in recipient order."""
+
+    method: str
+    path: str
+    body: bytes
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back from one call.
+
+    Parameters
+    ----------
+    status:
+        HTTP status, or None when no answer came.
+    headers:
+        Compare names without regard to case.
+    body:
+        The answer's bytes; with no status, the trouble in words.
+    processed:
+        Only to be read where ``status`` is None: False when the receiver surely never got the call,
+        None when it may have. True where a status came: it then says what became of the call.
+    """
+
+    status: int | None
+    headers: Mapping[str, str]
+    body: bytes
+    processed: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What became of one send.
+
+    Parameters
+    ----------
+    outcome:
+        "sent": accepted, never repeat. "failed": refused, never repeat. "retry": surely not
+        accepted, send again later. "unknown": may have been accepted; enquire before anything else.
+    reason:
+        For people: what happened and what to do. Empty where there is nothing to add.
+    dispatch_id:
+        The channel's own id of the call, where it gave one.
+    retry_after_s:
+        Seconds the receiver asked to be left alone; None leaves the wait to the room's own backoff.
+    """
+
+    key: str
+    outcome: Outcome
+    reason: str
+    dispatch_id: str | None
+    retry_after_s: float | None
+
+
+@runtime_checkable
+class Connector(Protocol):
+    """Speaks one channel's language; ``opportune.testing.check_connector`` proves one.
+
+    Every method is pure. ``config`` is the use case's own activation settings. ``batch_size`` is
+    the most keys of one request, ``calls_per_hour`` the most requests the receiver takes an hour.
+    """
+
+    name: str
+    batch_size: int
+    calls_per_hour: int
+
+    def check_config(self, config: Mapping[str, str]) -> list[str]:
+        """Say what is wrong with a use case's settings, one line each; empty when all is well."""
+        ...
+
+    def requests(self, sends: Sequence[Send], config: Mapping[str, str]) -> list[Request]:
+        """Put every send into exactly one request of at most ``batch_size`` keys."""
+        ...
+
+    def deliveries(self, request: Request, answer: Answer) -> list[Delivery]:
+        """Give exactly one delivery per key of the request, in its order, whatever the answer."""
+        ...
+
+    def enquiries(self, sends: Sequence[Send], config: Mapping[str, str]) -> list[Request]:
+        """Ask what became of sends whose answer never came; asking twice must change nothing."""
+        ...
+
+    def findings(
+        self, request: Request, answer: Answer, *, since: datetime, config: Mapping[str, str]
+    ) -> list[Delivery]:
+        """Read an enquiry's answer, one delivery per key; ``since`` is when the call was made."""
+        ...
+
+    def decode(self, frame: Frame) -> Decoded:
+        """Turn engagement that was pushed to us into events, refusing bad ones one by one."""
+        ...

@@ -1,0 +1,313 @@
+"""Hand over what is due, so that no recommendation is lost and none is sent twice.
+
+A row is reserved in its own transaction before anybody is called. An answer settles it. Where no
+answer came, the row is *unknown*: it is not sent again before the receiver was asked what became of
+it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from itertools import groupby
+
+import msgspec
+import pyarrow as pa
+
+from opportune.activation.model import Answer, Connector, Delivery, Request, Send
+from opportune.decisions import UseCase
+from opportune.events import LIMITS
+from opportune.storage import Frame, SegmentLog, State, fetch, load_sql, stage
+
+__all__ = ["Channel", "abandon", "enquire", "send_due"]
+
+# Longer than any batch of calls takes: a row whose lease has ended has lost its sender.
+LEASE_S = 120.0
+LONGEST_WAIT_S = 3600.0
+# The receiver's clock may be behind ours by this much without a send being taken for unsent.
+CLOCK_SKEW = timedelta(minutes=1)
+CALLS_AT_ONCE = 8
+STATES = {"sent": "sent", "failed": "failed", "retry": "pending", "unknown": "unknown"}
+EVENTS = {"sent": "Message Sent", "failed": "Message Failed"}
+STAGED = (
+    "key text primary key",
+    "state text",
+    "reason text",
+    "dispatch_id text",
+    "wait_s float8",
+    "uncounted int",
+    "leased_until timestamptz",
+)
+LEASED_UNTIL = pa.timestamp("us", "UTC")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """How one use case reaches its receiver: ``call`` makes a request and never raises.
+
+    ``settle_s``: seconds after which the receiver can say what became of a call that it did not
+    answer. Longer than any call may take, or a call still under way is taken for one never made.
+    """
+
+    use_case: UseCase
+    connector: Connector
+    call: Callable[[Request], Answer]
+    settle_s: float
+
+    @property
+    def batch(self) -> int:
+        """How many rows are reserved at once: enough to keep every connection busy."""
+        allowed = int(self.connector.calls_per_hour / 2)
+        return self.connector.batch_size * max(1, min(CALLS_AT_ONCE, allowed))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claim:
+    """A row of the outbox that is this call's own as long as ``leased_until`` stays what it is."""
+
+    send: Send
+    attempts: int
+    attempted_at: datetime
+    leased_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Result:
+    """A delivery, and the first key of its call: what was called together waits together."""
+
+    delivery: Delivery
+    first_key: str
+
+
+def abandon(state: State, *, settle_s: float, takeover: bool) -> int:
+    """Mark rows whose sender stopped as unknown and return how many.
+
+    ``takeover``: also those whose lease still runs, for the one worker that knows that no other
+    lives.
+    """
+    facts = {"settle_s": settle_s, "takeover": takeover}
+    count: int = state.rows(load_sql("opportune.activation", "abandon"), facts)[0]["count"]
+    return count
+
+
+def send_due(
+    state: State, channel: Channel, log: SegmentLog, *, now: datetime, pool: Executor
+) -> Counter[str]:
+    """Reserve and send one batch of what is due; returns how many ended how (none: idle).
+
+    Where the connector cannot make requests, or the hour's calls are used up, nothing is reserved.
+    When anything else raises, the rows stay reserved, and are asked about once their lease ended.
+    """
+    claims, requests = _reserve(state, channel, now)
+    results = [
+        _Result(delivery=delivery, first_key=request.keys[0])
+        for request, answer in zip(requests, pool.map(channel.call, requests), strict=True)
+        for delivery in channel.connector.deliveries(request, answer)
+    ]
+    return _settle(state, channel, log, results, claims, now=now)
+
+
+def enquire(
+    state: State, channel: Channel, log: SegmentLog, *, now: datetime, pool: Executor
+) -> Counter[str]:
+    """Ask what became of one batch of unanswered sends; returns how many ended in each outcome."""
+    facts = {"use_case": channel.use_case.name, "limit": channel.batch, "lease_s": LEASE_S}
+    claims = _claims(state.rows(load_sql("opportune.activation", "enquire"), facts))
+    results: list[_Result] = []
+    # Asked per attempt, so that a receipt of one day cannot settle another day's send.
+    by_attempt = sorted(claims.values(), key=lambda claim: (claim.attempted_at, claim.send.key))
+    for attempted_at, group in groupby(by_attempt, key=lambda claim: claim.attempted_at):
+        sends = [claim.send for claim in group]
+        results += _findings(channel, sends, attempted_at - CLOCK_SKEW, pool)
+    return _settle(state, channel, log, results, claims, now=now)
+
+
+def _findings(
+    channel: Channel, sends: Sequence[Send], since: datetime, pool: Executor
+) -> list[_Result]:
+    config = channel.use_case.activation.config
+    requests = channel.connector.enquiries(sends, config)
+    return [
+        _Result(delivery=finding, first_key=request.keys[0])
+        for request, answer in zip(requests, pool.map(channel.call, requests), strict=True)
+        for finding in channel.connector.findings(request, answer, since=since, config=config)
+    ]
+
+
+def _reserve(
+    state: State, channel: Channel, now: datetime
+) -> tuple[Mapping[str, _Claim], Sequence[Request]]:
+    """Claim a batch together with the calls it takes: both or, when it is rolled back, neither."""
+    facts = {
+        "use_case": channel.use_case.name,
+        "now": now,
+        "lease_s": LEASE_S,
+        "limit": channel.batch,
+    }
+    with state.transaction() as connection:
+        claims = _claims(fetch(connection, load_sql("opportune.activation", "reserve"), facts))
+        if not claims:
+            return {}, []
+        sends = [claim.send for claim in claims.values()]
+        requests = channel.connector.requests(sends, channel.use_case.activation.config)
+        tokens = _tokens(channel.connector, len(requests))
+        if not fetch(connection, load_sql("opportune.activation", "take_tokens"), tokens):
+            connection.rollback()
+            return {}, []
+    return claims, requests
+
+
+def _tokens(connector: Connector, calls: int) -> dict[str, object]:
+    # Half an hour's allowance at once and half spread over it can never exceed a clock hour's.
+    half = connector.calls_per_hour / 2
+    capacity = max(1.0, half)
+    return {
+        "name": f"send:{connector.name}",
+        "tokens": min(calls, capacity),
+        "capacity": capacity,
+        "per_second": half / 3600,
+    }
+
+
+def _claims(rows: Iterable[Mapping[str, object]]) -> dict[str, _Claim]:
+    claims = [msgspec.convert(row, _Row) for row in rows]
+    return {
+        row.key: _Claim(
+            send=Send(
+                key=row.key,
+                decision_id=row.key,
+                user_id=row.user_id,
+                properties=row.properties,
+            ),
+            attempts=row.attempts,
+            attempted_at=row.attempted_at,
+            leased_until=row.leased_until,
+        )
+        for row in sorted(claims, key=lambda row: row.key)
+    }
+
+
+class _Row(msgspec.Struct, frozen=True):
+    key: str
+    user_id: str
+    properties: dict[str, str]
+    attempts: int
+    attempted_at: datetime
+    leased_until: datetime
+
+
+def _settle(
+    state: State,
+    channel: Channel,
+    log: SegmentLog,
+    results: Sequence[_Result],
+    claims: Mapping[str, _Claim],
+    *,
+    now: datetime,
+) -> Counter[str]:
+    """Write the outcomes to the outbox, and what is settled by them to the log before the commit.
+
+    Killed in between, the row is asked about, and settled again under the same message id.
+    """
+    if not results:
+        return Counter()
+    with state.transaction() as connection:
+        stage(connection, "delivery", STAGED, _staged(channel, results, claims))
+        rows = fetch(connection, load_sql("opportune.activation", "settle"))
+        changed = {row["key"] for row in rows}
+        for body in _events(channel, results, claims, changed, now=now):
+            frame = Frame(
+                received_at_us=int(now.timestamp() * 1_000_000),
+                source_id="opportune",
+                kind="batch",
+                body=body,
+            )
+            log.append(frame).result()
+    return Counter(result.delivery.outcome for result in results)
+
+
+def _staged(channel: Channel, results: Sequence[_Result], claims: Mapping[str, _Claim]) -> pa.Table:
+    deliveries = [result.delivery for result in results]
+    waits = [_wait_s(channel, result, claims[result.delivery.key]) for result in results]
+    return pa.table(
+        {
+            "key": pa.array([each.key for each in deliveries], pa.string()),
+            "state": pa.array([STATES[each.outcome] for each in deliveries], pa.string()),
+            "reason": pa.array([each.reason for each in deliveries], pa.string()),
+            "dispatch_id": pa.array([each.dispatch_id for each in deliveries], pa.string()),
+            "wait_s": pa.array(waits, pa.float64()),
+            "uncounted": pa.array([int(_is_uncounted(each)) for each in deliveries], pa.int32()),
+            "leased_until": pa.array(
+                [claims[each.key].leased_until for each in deliveries], LEASED_UNTIL
+            ),
+        }
+    )
+
+
+def _is_uncounted(delivery: Delivery) -> bool:
+    """A refusal that says when to come back (a bad key, a rate limit) is no failed try."""
+    return delivery.outcome == "retry" and delivery.retry_after_s is not None
+
+
+def _wait_s(channel: Channel, result: _Result, claim: _Claim) -> float:
+    delivery = result.delivery
+    asked = delivery.retry_after_s
+    if delivery.outcome == "unknown":
+        return min(max(channel.settle_s, asked or 0.0), LONGEST_WAIT_S)
+    if delivery.outcome != "retry":
+        return 0.0
+    chance = _chance(f"{result.first_key}:{claim.attempts}")
+    if asked is not None:
+        return min(asked * (1 + chance / 10), LONGEST_WAIT_S)
+    longest = channel.settle_s / 10 * 2.0 ** min(claim.attempts - 1, 30)
+    return min(longest, LONGEST_WAIT_S) * (1 + chance) / 2
+
+
+def _chance(key: str) -> float:
+    """Return a number from 0 to 1 that looks random and is the same in every run."""
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest()) / 2.0**64
+
+
+def _events(
+    channel: Channel,
+    results: Sequence[_Result],
+    claims: Mapping[str, _Claim],
+    changed: set[str],
+    *,
+    now: datetime,
+) -> list[bytes]:
+    """Return bodies of as many messages as one may have: an event for each row settled just now."""
+    messages = [
+        {
+            "type": "track",
+            "event": EVENTS[delivery.outcome],
+            "messageId": _message_id(delivery.key),
+            "userId": claims[delivery.key].send.user_id,
+            "timestamp": now.isoformat(),
+            "properties": {
+                "decision_id": claims[delivery.key].send.decision_id,
+                "use_case": channel.use_case.name,
+                "connector": channel.connector.name,
+                "dispatch_id": delivery.dispatch_id,
+                "reason": delivery.reason or None,
+            },
+        }
+        for delivery in (result.delivery for result in results)
+        if delivery.outcome in EVENTS and delivery.key in changed
+    ]
+    return [
+        msgspec.json.encode({"batch": messages[start : start + LIMITS.messages]})
+        for start in range(0, len(messages), LIMITS.messages)
+    ]
+
+
+def _message_id(key: str) -> str:
+    """The same at each attempt, so that a row comes back as one event."""
+    name = f"delivery:{key}"
+    if len(name) <= LIMITS.message_id:
+        return name
+    return f"delivery:{blake2b(key.encode(), digest_size=16).hexdigest()}"

@@ -1,0 +1,11 @@
+-- Whoever reserved these rows has gone: nobody knows whether they were sent, so an enquiry has to tell.
+with abandoned as (
+    update outbox set
+        state = 'unknown',
+        reason = 'the sender stopped before the answer came',
+        leased_until = clock_timestamp() + make_interval(secs => %(settle_s)s)
+    where state = 'reserved' and (leased_until <= clock_timestamp() or %(takeover)s)
+    returning key
+)
+select count(*)::int as count
+from abandoned

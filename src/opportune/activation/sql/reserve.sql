@@ -1,0 +1,30 @@
+-- Reserve what is due before anybody is called: a reserved row is never sent again without an enquiry.
+-- A profile's next row waits until its last one is settled: a receiver shows only the newest receipt.
+with due as (
+    select key, profile_id, due_at
+    from outbox
+    where state = 'pending' and due_at <= %(now)s and leased_until <= clock_timestamp()
+        and use_case = %(use_case)s
+        and not exists (
+            select from outbox as unsettled
+            where unsettled.state in ('reserved', 'unknown')
+                and unsettled.use_case = outbox.use_case
+                and unsettled.profile_id = outbox.profile_id
+        )
+    order by due_at, key
+    limit %(limit)s
+    for update of outbox skip locked
+),
+earliest as (
+    select distinct on (profile_id) key
+    from due
+    order by profile_id, due_at, key
+)
+update outbox set
+    state = 'reserved',
+    attempts = attempts + 1,
+    attempted_at = %(now)s,
+    leased_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
+from earliest
+where outbox.key = earliest.key
+returning outbox.key, user_id, properties, attempts, attempted_at, leased_until

@@ -1,0 +1,14 @@
+-- What became of each send, as a batch. The lease says whose turn it is: an answer that comes after another
+-- worker took the row over changes nothing, unless it says that the send was accepted. Settled stays settled.
+update outbox set
+    state = result.state,
+    reason = result.reason,
+    dispatch_id = coalesce(result.dispatch_id, outbox.dispatch_id),
+    attempts = outbox.attempts - result.uncounted,
+    leased_until = clock_timestamp() + make_interval(secs => result.wait_s)
+from delivery as result
+where outbox.key = result.key and (
+    (outbox.state in ('reserved', 'unknown') and outbox.leased_until = result.leased_until)
+    or (outbox.state in ('pending', 'reserved', 'unknown') and result.state = 'sent')
+)
+returning outbox.key

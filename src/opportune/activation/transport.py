@@ -1,0 +1,193 @@
+"""The one file of activation that knows the network: makes a call, says what came back.
+
+It never repeats a call by itself (a repeated send is a second message) and never raises for network
+trouble: what matters to the caller is only whether the receiver can have had the call.
+"""
+
+from __future__ import annotations
+
+import ssl
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    EmptyPoolError,
+    HTTPError,
+    LocationParseError,
+    NewConnectionError,
+    SSLError,
+)
+
+import opportune
+from opportune.activation.model import Answer, Request
+from opportune.errors import InvalidInput
+
+__all__ = ["InvalidAddress", "InvalidApiKey", "Transport"]
+
+MAX_ANSWER_BYTES = 16_000_000
+"""Far above any answer of a batch; what lies beyond is not read."""
+
+LONGEST_QUEUE_S = 60
+"""Longest wait for a free connection of the pool."""
+
+_HIDDEN = "[api key]"
+_NEVER_CONNECTED = (NewConnectionError, ConnectTimeoutError, EmptyPoolError, LocationParseError)
+
+
+class InvalidApiKey(InvalidInput):
+    """The API key cannot stand in a header. The message never shows it."""
+
+    code = "invalid_api_key"
+
+
+class InvalidAddress(InvalidInput):
+    """The base URL is no http(s) address."""
+
+    code = "invalid_address"
+
+
+class Transport:
+    """A pool of connections to one host, with one key. Safe to use from several threads.
+
+    Parameters
+    ----------
+    base_url:
+        ``https://host[:port]``, with or without a trailing slash.
+    api_key:
+        Sent as a bearer token and shown nowhere: not in ``repr``, not in any answer.
+    pool_size:
+        Connections kept; more callers than that wait their turn.
+    connect_timeout_s, read_timeout_s:
+        Seconds for making the connection, and between any two pieces of the answer.
+    """
+
+    __slots__ = ("_base_url", "_headers", "_key", "_pool", "_prefix")
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        pool_size: int = 4,
+        connect_timeout_s: float = 5.0,
+        read_timeout_s: float = 30.0,
+    ) -> None:
+        self._base_url = _checked_address(base_url)
+        self._key = _checked_key(api_key)
+        self._prefix = urlsplit(self._base_url).path
+        self._headers = {
+            "Authorization": f"Bearer {api_key}",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "User-Agent": f"opportune/{opportune.__version__}",
+        }
+        self._pool = urllib3.connection_from_url(
+            self._base_url,
+            maxsize=pool_size,
+            block=True,
+            timeout=urllib3.Timeout(connect=connect_timeout_s, read=read_timeout_s),
+        )
+
+    def __repr__(self) -> str:
+        return f"Transport({self._base_url!r}, api_key={_HIDDEN!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._pool.close()
+
+    def call(self, request: Request) -> Answer:
+        """Make the call once and return the answer, or what is known where none came.
+
+        ``processed`` is False only when no connection was made, so that not a byte of the body left
+        this machine; any later trouble leaves it None. An answer cut short keeps its status.
+        """
+        try:
+            response = self._pool.urlopen(
+                request.method,
+                self._prefix + request.path,
+                body=request.body,
+                headers=self._headers,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                pool_timeout=LONGEST_QUEUE_S,
+            )
+        except HTTPError as trouble:
+            return self._no_answer(trouble)
+        return Answer(
+            status=response.status,
+            headers={name.lower(): self._hide(text) for name, text in response.headers.items()},
+            body=_read(response).replace(self._key.encode(), _HIDDEN.encode()),
+            processed=True,
+        )
+
+    def _no_answer(self, trouble: HTTPError) -> Answer:
+        words = self._hide(f"{type(trouble).__name__}: {trouble}")
+        processed = False if _never_connected(trouble) else None
+        return Answer(status=None, headers={}, body=words.encode(), processed=processed)
+
+    def _hide(self, text: str) -> str:
+        return text.replace(self._key, _HIDDEN)
+
+
+def _checked_address(base_url: str) -> str:
+    address = base_url.rstrip("/")
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or "?" in address or "#" in address or "@" in address:
+        raise InvalidAddress(
+            "The base URL must be http(s)://host[:port] with no user, query or fragment, such as"
+            " 'https://rest.fra-01.braze.eu'."
+        )
+    return address
+
+
+def _checked_key(api_key: str) -> str:
+    # Quotes and backslashes would be escaped where a body repeats the key, and so not be found.
+    if not api_key or not all("!" <= sign <= "~" and sign not in "\"'\\" for sign in api_key):
+        raise InvalidApiKey(
+            "The API key must be of plain characters with no spaces, quotes or backslashes, and not"
+            " empty. Set OPPORTUNE_BRAZE_API_KEY to the key as Braze shows it."
+        )
+    return api_key
+
+
+def _read(response: urllib3.BaseHTTPResponse) -> bytes:
+    pieces = []
+    size = 0
+    try:
+        for piece in response.stream(65_536):
+            pieces.append(piece[: MAX_ANSWER_BYTES - size])
+            size += len(pieces[-1])
+            if size == MAX_ANSWER_BYTES:
+                response.close()
+                break
+    except HTTPError:
+        # The status came, and it decides; a body cut short reads as one that cannot be read.
+        response.close()
+    response.release_conn()
+    return b"".join(pieces)
+
+
+def _never_connected(trouble: HTTPError) -> bool:
+    if isinstance(trouble, SSLError):
+        # A certificate is refused before the body is sent; other TLS trouble can come after.
+        return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in trouble.args)
+    return isinstance(trouble, _NEVER_CONNECTED)
