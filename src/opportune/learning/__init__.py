@@ -1,0 +1,33 @@
+"""Learning: outcomes become rewards, rewards a better policy, and a log says what another earned.
+
+Invariants: a reward is written once, when its window is over; a day's rewards train a model once;
+control never teaches the model; the model never sees who somebody is.
+
+Deliberately absent: drift, delay correction, growth of the action space.
+"""
+
+from opportune.learning.evaluate import (
+    Evaluated,
+    Logged,
+    RewardModel,
+    difference,
+    evaluate,
+    evaluate_log,
+)
+from opportune.learning.model import REWARDS
+from opportune.learning.reward import reward
+from opportune.learning.train import Trained, action_indices, train
+
+__all__ = [
+    "REWARDS",
+    "Evaluated",
+    "Logged",
+    "RewardModel",
+    "Trained",
+    "action_indices",
+    "difference",
+    "evaluate",
+    "evaluate_log",
+    "reward",
+    "train",
+]

@@ -1,0 +1,83 @@
+"""Credit outcomes to the decisions that earned them, once their window is over."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+
+from opportune import profiles, rules
+from opportune.decisions import DECISIONS, UseCase
+from opportune.events import Metric
+from opportune.learning.model import REWARDS
+from opportune.storage import Stores, load_sql
+
+__all__ = ["reward"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY_US = 86_400_000_000
+
+
+def reward(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) -> list[date]:
+    """Write the rewards of every decided day whose window ended by ``now``, and return those days.
+
+    An event of the metric counts for the decision that it names (``decision_id`` in its
+    properties); one that names none of this profile and use case, or one too old, counts for the
+    profile's newest decision before it. Either way it must have happened within ``window_days`` of
+    that decision. Days that have rewards already stay as they are.
+    """
+    stores.lake.create("rewards", REWARDS)
+    stores.lake.create("decisions", DECISIONS)
+    window_us = metric.window_days * DAY_US
+    now_us = (now - EPOCH) // timedelta(microseconds=1)
+    due = stores.engine.query(
+        load_sql("opportune.learning", "matured_days"),
+        {"use_case": use_case.name, "latest_us": now_us - window_us},
+        tables={"decisions": ("day", date.min, now.date())},
+    )
+    written = []
+    known: pa.Table | None = None
+    for day, first_us, last_us in zip(
+        *(due[name].to_pylist() for name in due.column_names), strict=True
+    ):
+        key = f"rewards:{use_case.name}:{day}"
+        if stores.lake.has("rewards", key):
+            continue
+        known = profiles.identifiers(stores.state) if known is None else known
+        credited = _credit(stores, use_case, metric, day, (first_us, last_us), known)
+        count = credited.num_rows
+        matured_at = pa.repeat(pa.scalar(now, pa.timestamp("us", "UTC")), count)
+        rows = credited.append_column("matured_at", matured_at)
+        if stores.lake.append("rewards", rows.select(REWARDS.names), key=key):
+            written.append(day)
+    return written
+
+
+def _credit(
+    stores: Stores,
+    use_case: UseCase,
+    metric: Metric,
+    day: date,
+    span_us: tuple[int, int],
+    identifiers: pa.Table,
+) -> pa.Table:
+    first_us, last_us = span_us
+    window_us = metric.window_days * DAY_US
+    return stores.engine.query(
+        load_sql("opportune.learning", "credit"),
+        {
+            "use_case": use_case.name,
+            "day": day.isoformat(),
+            "event": metric.event,
+            "path": None if metric.property is None else rules.pointer(metric.property),
+            "window_us": window_us,
+            "from_us": first_us,
+            "to_us": last_us + window_us,
+        },
+        tables={
+            # Before: an outcome may name an older decision. After: a newer one may be closer to it.
+            "decisions": ("decided_at_us", first_us - window_us, last_us + window_us),
+            "events": ("occurred_at_us", first_us, last_us + window_us),
+        },
+        relations={"identifiers": identifiers},
+    )

@@ -1,0 +1,60 @@
+-- The reward of each decision of one day: outcomes that name it, and those that name none but follow it most closely.
+with outcome as (
+    select
+        events.message_id,
+        events.occurred_at_us,
+        coalesce(known.profile_id, anonymous.profile_id) as profile_id,
+        try(json_extract_string(events.properties, '/decision_id')) as decision_id,
+        case
+            when $path is null then 1.0
+            -- try: properties that are no JSON to this engine are worth nothing, and stop nobody else.
+            else try_cast(try(json_extract_string(events.properties, $path)) as double)
+        end as amount
+    from events
+    left join identifiers as known on known.kind = 'user_id' and known.value = events.user_id
+    left join identifiers as anonymous
+        on events.user_id is null and anonymous.kind = 'anonymous_id' and anonymous.value = events.anonymous_id
+    where events.type = 'track' and events.event = $event
+        and events.occurred_at_us >= $from_us and events.occurred_at_us < $to_us
+),
+decided as (
+    select decision_id, profile_id, variant, day, decided_at_us
+    from decisions
+    where use_case = $use_case
+),
+named as (
+    select outcome.message_id, decided.decision_id, outcome.amount
+    from outcome
+    join decided on decided.decision_id = outcome.decision_id and decided.profile_id = outcome.profile_id
+    where outcome.occurred_at_us >= decided.decided_at_us
+        and outcome.occurred_at_us < decided.decided_at_us + $window_us
+),
+followed as (
+    select outcome.message_id, outcome.amount, decided.decision_id,
+        row_number() over (
+            partition by outcome.message_id order by decided.decided_at_us desc, decided.decision_id desc
+        ) as place
+    from outcome
+    join decided on decided.profile_id = outcome.profile_id
+    where outcome.occurred_at_us >= decided.decided_at_us
+        and outcome.occurred_at_us < decided.decided_at_us + $window_us
+        and not exists (select 1 from named where named.message_id = outcome.message_id)
+),
+credit as (
+    select decision_id, amount from named
+    union all
+    select decision_id, amount from followed where place = 1
+)
+select
+    $use_case as use_case,
+    decided.day,
+    decided.decision_id,
+    decided.profile_id,
+    decided.variant,
+    -- What is no number, not finite or beyond any amount of money counts for nothing.
+    coalesce(sum(credit.amount) filter (where abs(credit.amount) < 1e15), 0.0) as reward
+from decided
+left join credit on credit.decision_id = decided.decision_id
+where decided.day = cast($day as date)
+group by decided.day, decided.decision_id, decided.profile_id, decided.variant
+order by decided.decision_id

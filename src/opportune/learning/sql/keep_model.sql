@@ -1,0 +1,4 @@
+-- A day's model is kept once: a second run decides with the same one.
+insert into model (use_case, version, day, trained_through, body)
+values (%(use_case)s, %(version)s, %(day)s, %(trained_through)s, %(body)s)
+on conflict (use_case, version, day) do nothing

@@ -1,0 +1,131 @@
+"""Let the policy learn from every day whose rewards are in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from opportune import plugins, policies
+from opportune.decisions import UseCase, matrix
+from opportune.events import Metric
+from opportune.storage import Stores, load_sql
+
+__all__ = ["Trained", "action_indices", "train"]
+
+
+class PolicyKind(Protocol):
+    """What an entry point of ``opportune.policies`` is: a class; ``start`` knows nothing yet."""
+
+    def start(self, space: policies.ActionSpace, *, features: int, reward: str) -> policies.Policy:
+        """A policy that has seen nothing."""
+        ...
+
+    def from_bytes(self, data: bytes) -> policies.Policy:
+        """A policy as it was kept."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A policy ready to decide a day, and what it is called in the decision log."""
+
+    policy: policies.Policy
+    version: str
+    trained_through: date | None
+
+
+def train(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Trained:
+    """Return the policy that decides ``day``: the newest kept one, taught every matured day since.
+
+    The result is kept, so that a second call returns the same policy without learning twice. A new
+    version of the use case starts from the beginning with the rewards of that version only.
+    """
+    kind = cast(PolicyKind, plugins.load(plugins.POLICIES, use_case.policy))
+    kept = _newest(stores, use_case, day)
+    policy = (
+        kind.from_bytes(kept["body"])
+        if kept
+        else kind.start(use_case.space, features=use_case.feature_count, reward=reward_kind(metric))
+    )
+    through: date | None = kept["trained_through"] if kept else None
+    version = f"{use_case.name}/{use_case.version}/{day}"
+    if kept and kept["day"] == day:
+        return Trained(policy=policy, version=version, trained_through=through)
+    for matured in _days(stores, use_case, through, day):
+        policy = policy.update(_batch(stores, use_case, metric, matured))
+        through = matured
+    facts = {
+        "use_case": use_case.name,
+        "version": use_case.version,
+        "day": day,
+        "trained_through": through,
+        "body": policy.to_bytes(),
+    }
+    stores.state.rows(load_sql("opportune.learning", "keep_model"), facts)
+    return Trained(policy=policy, version=version, trained_through=through)
+
+
+def reward_kind(metric: Metric) -> str:
+    """Name what the policy models: whether anything happened, or how much it was worth."""
+    return "binary" if metric.property is None else "amount"
+
+
+def _newest(stores: Stores, use_case: UseCase, day: date) -> dict[str, Any] | None:
+    facts = {"use_case": use_case.name, "version": use_case.version, "day": day}
+    rows = stores.state.rows(load_sql("opportune.learning", "newest_model"), facts)
+    return rows[0] if rows else None
+
+
+def _days(stores: Stores, use_case: UseCase, after: date | None, before: date) -> list[date]:
+    found = stores.engine.query(
+        load_sql("opportune.learning", "days_to_learn"),
+        {
+            "use_case": use_case.name,
+            "after": (after or date.min).isoformat(),
+            "before": before.isoformat(),
+        },
+        tables={"rewards": ("day", after or date.min, before)},
+    )
+    days: list[date] = found["day"].to_pylist()
+    return days
+
+
+def _batch(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> policies.Batch:
+    """Gather what was known, done and earned on ``day`` by those whom the policy decided for."""
+    rows = stores.engine.query(
+        load_sql("opportune.learning", "lessons"),
+        {"use_case": use_case.name, "version": use_case.version, "day": day.isoformat()},
+        tables=dict.fromkeys(("features", "decisions", "rewards"), ("day", day, day)),
+    )
+    rewards: NDArray[np.float64] = rows["reward"].to_numpy()
+    if reward_kind(metric) == "binary":
+        # A count says whether the customer converted; a second order does not make it truer.
+        rewards = (rewards > 0).astype(np.float64)
+    return policies.Batch(
+        features=matrix(rows["values"], use_case.feature_count),
+        actions=action_indices(use_case, rows["action"]),
+        rewards=rewards,
+        propensities=rows["propensity"].to_numpy(),
+    )
+
+
+def action_indices(use_case: UseCase, actions: pa.ChunkedArray) -> NDArray[np.int16]:
+    """Turn n lists of option names into (n, D) option indices."""
+    width = len(use_case.dimensions)
+    flat = pc.list_flatten(actions).combine_chunks().dictionary_encode()
+    codes = flat.indices.to_numpy().reshape(len(actions), width)
+    names = flat.dictionary.to_pylist()
+    indices = np.zeros(codes.shape, dtype=np.int16)
+    for d, dimension in enumerate(use_case.dimensions):
+        place = {option.name: o for o, option in enumerate(dimension.options)}
+        # A name of another dimension never stands in this column; its index does not matter.
+        indices[:, d] = np.array([place.get(name, 0) for name in names], dtype=np.int16)[
+            codes[:, d]
+        ]
+    return indices

@@ -1,0 +1,257 @@
+"""What a policy learns from, when, and that it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from opportune import policies
+from opportune.decisions import DECISIONS, FEATURES, Activation, Dimension, Feature, Option, UseCase
+from opportune.events import Metric
+from opportune.learning import REWARDS, Trained, action_indices, train
+from opportune.learning.train import reward_kind
+from opportune.plugins import UnknownPlugin
+from opportune.policies import FactoredThompson
+from opportune.storage import Stores
+
+DAY = date(2026, 3, 1)
+OFFERS, CHANNELS = ("tv", "sim", "sms"), ("email", "sms")
+ORDERS = Metric(
+    name="orders", title="Orders", event="Order", property=None, unit="orders", window_days=2
+)
+REVENUE = replace(ORDERS, property="revenue")
+USE_CASE = UseCase(
+    name="next",
+    version=1,
+    title="Next",
+    success_metric="orders",
+    audience=(),
+    minus=(),
+    features=(Feature(trait="a", one_of=()), Feature(trait="b", one_of=())),
+    dimensions=tuple(
+        Dimension(
+            name=name,
+            meaning="choice",
+            options=tuple(Option(name=each, eligible=None) for each in options),
+        )
+        for name, options in (("offer", OFFERS), ("channel", CHANNELS))
+    ),
+    control_share=0.2,
+    policy="factored_thompson",
+    decide_at=time(6),
+    activation=Activation(connector="braze", config={}),
+)
+COUNT = 200
+Write = Callable[..., None]
+
+
+def day(number: int) -> date:
+    return DAY + timedelta(days=number)
+
+
+def lesson(number: int, amounts: float = 1.0) -> dict[str, np.ndarray[Any, Any]]:
+    """What happened on a day, a row a profile; the second half is control and earns much more."""
+    random = np.random.default_rng(number)
+    control = np.arange(COUNT) >= COUNT // 2
+    reward = np.floor(random.random(COUNT) * 3) * amounts
+    return {
+        "features": random.normal(size=(COUNT, 2)),
+        "actions": np.stack([random.integers(0, 3, COUNT), random.integers(0, 2, COUNT)], axis=1),
+        "rewards": np.where(control, 100.0, reward),
+        "control": control,
+    }
+
+
+@pytest.fixture
+def write(stores: Stores) -> Write:
+    """Write a decided day with features, decisions and (unless told otherwise) rewards."""
+    for name, schema in (("features", FEATURES), ("decisions", DECISIONS), ("rewards", REWARDS)):
+        stores.lake.create(name, schema)
+
+    def one_day(
+        number: int, *, version: int = 1, mature: bool = True, use_case: str = "next"
+    ) -> None:
+        told = lesson(number)
+        at = datetime.combine(day(number), time(6), tzinfo=UTC)
+        rows = [
+            {
+                "decision_id": f"{use_case}:{number}:{place:03}",
+                "use_case": use_case,
+                "version": version,
+                "day": day(number),
+                "profile_id": place,
+                "user_id": f"u{place}",
+                "variant": "control" if told["control"][place] else "treatment",
+                "action": [OFFERS[offer], CHANNELS[channel]],
+                "propensity": 1 / 6,
+                "dimension_propensities": [1 / 3, 1 / 2],
+                "eligible": [7, 3],
+                "policy_version": "p",
+                "explored": False,
+                "decided_at": at,
+                "decided_at_us": 0,
+                "values": told["features"][place].tolist(),
+                "reward": told["rewards"][place],
+                "matured_at": at,
+            }
+            for place, (offer, channel) in enumerate(told["actions"].tolist())
+        ]
+        for name in ("features", "decisions", *(["rewards"] if mature else [])):
+            schema = stores.lake.schema(name)
+            stores.lake.append(name, pa.Table.from_pylist(rows, schema=schema))
+
+    return one_day
+
+
+def batch(number: int, *, binary: bool = True) -> policies.Batch:
+    """What the policy should learn from a day: treated profiles only."""
+    told = lesson(number)
+    treated = ~told["control"]
+    rewards = told["rewards"][treated]
+    return policies.Batch(
+        features=told["features"][treated],
+        actions=told["actions"][treated].astype(np.int16),
+        rewards=(rewards > 0).astype(np.float64) if binary else rewards,
+        propensities=np.full(int(treated.sum()), 1 / 6),
+    )
+
+
+def taught(*numbers: int, reward: policies.RewardKind = "binary") -> policies.Policy:
+    policy: policies.Policy = FactoredThompson.start(USE_CASE.space, features=2, reward=reward)
+    for number in numbers:
+        policy = policy.update(batch(number, binary=reward == "binary"))
+    return policy
+
+
+def bytes_of(trained: Trained) -> bytes:
+    return trained.policy.to_bytes()
+
+
+def models(stores: Stores) -> list[tuple[int, date, date | None]]:
+    rows = stores.state.rows("select version, day, trained_through from model order by 1, 2")
+    return [(row["version"], row["day"], row["trained_through"]) for row in rows]
+
+
+def test_a_policy_that_has_seen_nothing_is_kept_too(stores: Stores, write: Write) -> None:
+    found = train(stores, USE_CASE, ORDERS, DAY)
+    assert (found.version, found.trained_through) == ("next/1/2026-03-01", None)
+    assert bytes_of(found) == taught().to_bytes()
+    assert models(stores) == [(1, DAY, None)]
+
+
+def test_it_learns_every_matured_day_before_and_control_teaches_nothing(
+    stores: Stores, write: Write
+) -> None:
+    for number in (0, 1, 2):
+        write(number)
+    write(3, mature=False)
+    found = train(stores, USE_CASE, ORDERS, day(2))
+    assert (found.version, found.trained_through) == ("next/1/2026-03-03", day(1))
+    assert bytes_of(found) == taught(0, 1).to_bytes()
+    assert np.max(lesson(0)["rewards"]) == 100.0
+
+
+def test_a_count_becomes_whether_it_happened_and_an_amount_stays(
+    stores: Stores, write: Write
+) -> None:
+    assert (reward_kind(ORDERS), reward_kind(REVENUE)) == ("binary", "amount")
+    write(0)
+    found = train(stores, USE_CASE, REVENUE, day(1))
+    assert bytes_of(found) == taught(0, reward="amount").to_bytes()
+    assert set(batch(0, binary=False).rewards.tolist()) == {0.0, 1.0, 2.0}
+
+
+def test_each_day_is_learned_once_however_often_and_in_which_steps(
+    stores: Stores, write: Write
+) -> None:
+    write(0)
+    first = train(stores, USE_CASE, ORDERS, day(1))
+    write(1)
+    write(2)
+    later = train(stores, USE_CASE, ORDERS, day(4))
+    assert (first.trained_through, later.trained_through) == (day(0), day(2))
+    assert bytes_of(later) == taught(0, 1, 2).to_bytes()
+    assert models(stores) == [(1, day(1), day(0)), (1, day(4), day(2))]
+
+
+def test_the_model_of_a_day_does_not_move(stores: Stores, write: Write) -> None:
+    write(0)
+    once = train(stores, USE_CASE, ORDERS, day(2))
+    write(1)
+    again = train(stores, USE_CASE, ORDERS, day(2))
+    assert (again.version, again.trained_through) == (once.version, day(0))
+    assert bytes_of(again) == bytes_of(once)
+    kept = stores.state.rows("select body from model")
+    assert [bytes(row["body"]) for row in kept] == [bytes_of(once)]
+
+
+def test_an_earlier_day_does_not_see_a_later_model(stores: Stores, write: Write) -> None:
+    write(0)
+    write(1)
+    train(stores, USE_CASE, ORDERS, day(5))
+    assert bytes_of(train(stores, USE_CASE, ORDERS, day(1))) == taught(0).to_bytes()
+
+
+def test_a_new_version_starts_again_from_its_own_rows(stores: Stores, write: Write) -> None:
+    write(0)
+    write(1)
+    train(stores, USE_CASE, ORDERS, day(2))
+    write(2, version=2)
+    newer = train(stores, replace(USE_CASE, version=2), ORDERS, day(3))
+    assert (newer.version, newer.trained_through) == ("next/2/2026-03-04", day(2))
+    assert bytes_of(newer) == taught(2).to_bytes()
+
+
+def test_a_snapshot_that_an_older_version_left_behind_teaches_nothing(
+    stores: Stores, write: Write
+) -> None:
+    write(0, version=2)
+    stale = stores.lake.read("features").to_pylist()
+    rows = [row | {"version": 1, "values": [0.0]} for row in stale]
+    stores.lake.append("features", pa.Table.from_pylist(rows, schema=FEATURES))
+    found = train(stores, replace(USE_CASE, version=2), ORDERS, day(1))
+    assert bytes_of(found) == taught(0).to_bytes()
+
+
+def test_another_use_case_teaches_nothing(stores: Stores, write: Write) -> None:
+    write(0, use_case="other")
+    assert train(stores, USE_CASE, ORDERS, day(1)).trained_through is None
+
+
+def test_a_crash_between_rewards_and_model_finds_its_way(stores: Stores, write: Write) -> None:
+    write(0)
+    train(stores, USE_CASE, ORDERS, day(1))
+    write(1)
+    # The process was killed here: rewards are written, the model of the day is not.
+    write(2)
+    assert bytes_of(train(stores, USE_CASE, ORDERS, day(3))) == taught(0, 1, 2).to_bytes()
+
+
+@pytest.mark.parametrize("name", ["fixed", "uniform"])
+def test_policies_that_do_not_learn_go_the_same_way(
+    stores: Stores, write: Write, name: str
+) -> None:
+    write(0)
+    first = train(stores, replace(USE_CASE, policy=name), ORDERS, day(1))
+    again = train(stores, replace(USE_CASE, policy=name), ORDERS, day(2))
+    assert first.policy == again.policy
+    assert first.policy.name == name
+
+
+def test_an_unknown_policy_is_named(stores: Stores, write: Write) -> None:
+    with pytest.raises(UnknownPlugin, match="Did you mean 'uniform'"):
+        train(stores, replace(USE_CASE, policy="unifrom"), ORDERS, DAY)
+    assert models(stores) == []
+
+
+def test_names_of_options_become_indices_of_their_own_dimension() -> None:
+    column = pa.chunked_array([[["sms", "email"]], [["tv", "sms"], ["sms", "sms"]]])
+    assert action_indices(USE_CASE, column).tolist() == [[2, 0], [0, 1], [2, 1]]
+    empty = pa.chunked_array([], pa.list_(pa.string()))
+    assert action_indices(USE_CASE, empty).shape == (0, 2)
