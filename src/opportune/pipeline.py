@@ -1,0 +1,278 @@
+"""The order of the day, one line per step: read this first.
+
+    events.record -> profiles.resolve -> segments.refresh -> learning.reward -> learning.train
+        -> decisions.snapshot -> decisions.decide -> activation.enqueue -> (worker) activation.send
+        -> deliveries, opens, orders come back as events
+
+Every step is keyed and finds its own work done: running it again changes nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import weakref
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from opportune import activation, decisions, events, learning, profiles, segments
+from opportune.errors import InvalidInput
+from opportune.project import Project
+from opportune.storage import (
+    ConcurrentWrite,
+    Connection,
+    CorruptLog,
+    Frame,
+    Stores,
+    end_offsets,
+    fetch,
+    load_sql,
+    purge,
+    read_frames,
+)
+from opportune.telemetry import step
+
+__all__ = ["DayDone", "Ingest", "caught_up", "create_tables", "run_day"]
+
+LOGGER = logging.getLogger("opportune")
+READ_BYTES = 16 * 1024 * 1024
+# Small files slow every query down; merging them costs a tenth of a second.
+COMPACT_EVERY = 64
+LOCK_FILE = "ingest.lock"
+DAMAGE = "damage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayDone:
+    """What running a day came to; everything was there already when ``enqueued`` is 0 twice."""
+
+    audience: dict[str, int]
+    rewarded: list[date]
+    trained_through: date | None
+    decided: bool
+    enqueued: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    """What one step into the lake came to: the log's positions around it and the new events."""
+
+    before: dict[str, int]
+    after: dict[str, int]
+    frames: int
+    events: pa.Table
+
+
+def create_tables(stores: Stores) -> None:
+    """Make every table of the lake that is not there yet."""
+    events.create_tables(stores.lake)
+    stores.lake.create("features", decisions.FEATURES)
+    stores.lake.create("decisions", decisions.DECISIONS)
+    stores.lake.create("rewards", learning.REWARDS)
+
+
+def run_day(stores: Stores, project: Project, name: str, day: date, *, now: datetime) -> DayDone:
+    """Decide ``day`` for one use case and put the sends into the outbox.
+
+    ``now`` is when the features are taken and the decision is said to be made. What was done before
+    by the same call, even one that was killed, stays; only what is missing is done.
+    """
+    create_tables(stores)
+    use_case = project.use_case(name)
+    metric = project.metric_of(use_case)
+    with step("run_day", {"use_case": name, "day": day.isoformat()}) as running:
+        known = profiles.snapshot(stores.state)
+        audience = {
+            segment: segments.refresh(stores, project.segments[segment], known, now=now)
+            for segment in (*use_case.audience, *use_case.minus)
+        }
+        rewarded = learning.reward(stores, use_case, metric, now=now)
+        trained = learning.train(stores, use_case, metric, day)
+        decisions.snapshot(stores, use_case, day)
+        decided = decisions.decide(
+            stores,
+            use_case,
+            day,
+            policy=trained.policy,
+            policy_version=trained.version,
+            now=now,
+        )
+        enqueued = activation.enqueue(stores, use_case, day, now=now)
+        running.count("enqueued", enqueued)
+    return DayDone(
+        audience=audience,
+        rewarded=rewarded,
+        trained_through=trained.trained_through,
+        decided=decided,
+        enqueued=enqueued,
+    )
+
+
+class Ingest:
+    """Takes what the log accepted into the lake and into State, each exactly once.
+
+    The two sinks keep their own position in the log, in the same atomic step as the data. One
+    process ingests at a time, and holds a lock on the data folder for it; the next one goes on
+    where the last one was killed. Raises ``ConcurrentWrite`` while another one lives.
+    """
+
+    def __init__(self, stores: Stores, decoders: Mapping[str, events.Decoder]) -> None:
+        self._release = weakref.finalize(self, os.close, _lock(stores))
+        create_tables(stores)
+        self._stores = stores
+        self._decoders = {**decoders, DAMAGE: _decode_damage}
+        self._folder = stores.settings.log_folder
+        self._seen = events.seed(stores.lake)
+        self._commits = 0
+
+    def close(self) -> None:
+        """Let another process ingest."""
+        self._release()
+
+    def tick(self) -> int:
+        """Take in up to 16 MiB of the log and return how many frames that were (0: up to date).
+
+        The lake first: it goes on taking events in while the database is away.
+        """
+        stored = self._store()
+        with self._stores.state.transaction() as connection:
+            behind = _positions(connection, stored.before)
+            if behind == stored.before:
+                count, rows, reached = stored.frames, stored.events, stored.after
+            else:
+                frames, reached = self._read(behind)
+                count, rows = len(frames), self._decoded(frames)
+            if reached != behind:
+                _apply(connection, rows, reached)
+        if self._commits >= COMPACT_EVERY:
+            self._commits = 0
+            self._stores.lake.compact("events")
+        return max(count, stored.frames)
+
+    def store(self) -> int:
+        """Take up to 16 MiB of the log into the lake alone and return how many frames that were."""
+        return self._store().frames
+
+    def catch_up(self) -> None:
+        """Take in all that the log holds at this moment; what is accepted meanwhile may wait."""
+        ends = end_offsets(self._folder)
+        while self.tick():
+            reached = _taken_in(self._stores)
+            if all(reached.get(name, end) >= end for name, end in ends.items()):
+                return
+
+    def purge(self) -> None:
+        """Delete the segments of the log that both sinks have taken in whole."""
+        purge(self._folder, _taken_in(self._stores))
+
+    def _store(self) -> _Stored:
+        before = events.stored_offsets(self._stores.lake, self._folder)
+        frames, after = self._read(before)
+        if after == before:
+            return _Stored(before=before, after=after, frames=0, events=events.event_table([]))
+        recorded = events.record(
+            self._stores.lake, frames, offsets=after, decoders=self._decoders, seen=self._seen
+        )
+        self._commits += 1
+        return _Stored(before=before, after=after, frames=len(frames), events=recorded.events)
+
+    def _read(self, offsets: Mapping[str, int]) -> tuple[list[Frame], dict[str, int]]:
+        """Read on from ``offsets``, which name the segments to read.
+
+        Acknowledged bytes that cannot be read any more are passed over, and stand in for
+        themselves as a frame that becomes a reject: one bad place on the disk must not keep all
+        that came after it from being taken in.
+        """
+        start = dict(offsets)
+        damages: list[Frame] = []
+        while True:
+            try:
+                frames, reached = read_frames(self._folder, start, limit_bytes=READ_BYTES)
+            except CorruptLog as damage:
+                LOGGER.error("%s: %s", damage.code, damage.message)
+                damages.append(_damage_frame(damage))
+                start[damage.segment] = damage.resume_at
+                continue
+            # A segment that came into being since belongs to the next call.
+            frames = [frame for frame in frames if frame.segment in start]
+            return damages + frames, {name: reached.get(name, at) for name, at in start.items()}
+
+    def _decoded(self, frames: list[Frame]) -> pa.Table:
+        decoded = []
+        for frame in frames:
+            try:
+                if frame.kind in self._decoders:
+                    decoded.append((frame, self._decoders[frame.kind](frame).events))
+            except InvalidInput:
+                # Recorded as a reject with its reason when it went into the lake.
+                continue
+        return events.event_table(decoded)
+
+
+def caught_up(stores: Stores) -> bool:
+    """Say whether everything the log holds is in the lake and in State."""
+    try:
+        return not read_frames(stores.settings.log_folder, _taken_in(stores), limit_bytes=1)[0]
+    except CorruptLog:
+        return False
+
+
+def _taken_in(stores: Stores) -> dict[str, int]:
+    """Return how far both sinks have taken in each segment."""
+    at = events.stored_offsets(stores.lake, stores.settings.log_folder)
+    with stores.state.transaction() as connection:
+        behind = _positions(connection, at)
+    return {name: min(at[name], behind[name]) for name in at}
+
+
+def _positions(connection: Connection, files: Iterable[str]) -> dict[str, int]:
+    names = list(files)
+    rows = fetch(connection, load_sql("opportune", "log_positions"), {"files": names})
+    known = {row["segment_file"]: row["byte_offset"] for row in rows}
+    return {name: known.get(name, 0) for name in names}
+
+
+def _apply(connection: Connection, rows: pa.Table, offsets: Mapping[str, int]) -> None:
+    profiles.resolve(connection, rows)
+    facts = {"files": list(offsets), "offsets": list(offsets.values())}
+    fetch(connection, load_sql("opportune", "set_log_positions"), facts)
+
+
+def _damage_frame(damage: CorruptLog) -> Frame:
+    return Frame(
+        received_at_us=int(Path(damage.segment).stem),
+        source_id="opportune",
+        kind=DAMAGE,
+        body=damage.message.encode(),
+        segment=damage.segment,
+        offset=damage.offset,
+    )
+
+
+def _decode_damage(frame: Frame) -> events.Decoded:
+    reason = frame.body.decode()
+    reject = events.Reject(
+        index=-1, message_id=None, code=CorruptLog.code, reason=reason, payload=""
+    )
+    return events.Decoded(events=[], rejects=[reject])
+
+
+def _lock(stores: Stores) -> int:
+    """Lock the data folder for one ingest; it is let go when the descriptor returned is closed."""
+    folder = stores.settings.data_folder
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as cause:
+        os.close(descriptor)
+        raise ConcurrentWrite(
+            f"Another process takes in the log of {folder}. Run one worker per data folder; this "
+            "one goes on when that one has ended."
+        ) from cause
+    return descriptor

@@ -1,0 +1,305 @@
+"""A project: the definitions that belong together, from a folder of TOML or from State.
+
+``load`` reads a folder and lists *all* mistakes; ``apply`` writes what changed as new versions;
+``read`` returns the newest version of everything.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast
+
+from opportune import plugins
+from opportune.activation.connectors import connector
+from opportune.decisions import UseCase, read_use_case
+from opportune.documents import Document, InvalidDefinition
+from opportune.errors import InvalidInput, NotFound, OpportuneError, nearest
+from opportune.events import Metric, parse_metric
+from opportune.learning.train import PolicyKind, reward_kind
+from opportune.rules import traits_used
+from opportune.segments import Segment, parse_segment
+from opportune.storage import State, fetch, load_sql
+
+__all__ = ["Project", "ProjectNotFound", "apply", "load", "read"]
+
+# Folder of the project -> kind of the definition.
+KINDS = {"metrics": "metric", "segments": "segment", "use_cases": "use_case"}
+# Identifies a person by itself: never a feature, whatever a project declares.
+PERSONAL = frozenset(
+    {"address", "birthday", "email", "firstName", "first_name", "lastName", "last_name"}
+    | {"ip", "name", "phone", "username"}
+)
+
+# It is part of ids, keys and addresses.
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+NEWEST = "newest_definitions"
+
+Body = Mapping[str, object]
+
+
+class ProjectNotFound(NotFound):
+    """The folder of a project, or a name in it, is not there."""
+
+    code = "project_not_found"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """Everything that is defined, checked against each other."""
+
+    metrics: Mapping[str, Metric]
+    segments: Mapping[str, Segment]
+    use_cases: Mapping[str, UseCase]
+
+    def use_case(self, name: str) -> UseCase:
+        """Return one use case, or raise ``ProjectNotFound`` with the nearest name."""
+        if name not in self.use_cases:
+            raise ProjectNotFound(f"No use case '{name}'. {nearest(name, self.use_cases)}")
+        return self.use_cases[name]
+
+    def metric_of(self, use_case: UseCase) -> Metric:
+        """Return the success metric of a use case."""
+        return self.metrics[use_case.success_metric]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Definitions:
+    """As written: kind -> name -> body, None for one that is there but cannot be read."""
+
+    bodies: Mapping[str, Mapping[str, Body | None]]
+    personal: frozenset[str]
+    versions: Mapping[str, int]
+
+
+def load(folder: Path) -> Project:
+    """Read and check a project folder.
+
+    Raises ``ProjectNotFound`` for a folder without definitions and ``InvalidDefinition`` with a
+    line for every mistake: file, key, what was given, what is allowed.
+    """
+    problems: list[str] = []
+    return _build(_read_folder(folder, problems), problems)
+
+
+def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
+    """Check ``folder`` and write what differs from its newest version as the next one.
+
+    Returns "kind/name version n" for each that was written; applying the same folder again writes
+    nothing. Either everything is written or nothing: also when a definition that was applied before
+    and is not in this folder would not fit any more.
+    """
+    problems: list[str] = []
+    given = _read_folder(folder, problems)
+    _build(given, problems)
+    every = {**given.bodies, "settings": {"traits": {"personal": sorted(given.personal)}}}
+    written = []
+    with state.transaction() as connection:
+        fetch(connection, load_sql("opportune", "lock_definitions"))
+        for kind, definitions in every.items():
+            for name, body in definitions.items():
+                facts = {"kind": kind, "name": name, "body": json.dumps(body), "now": now}
+                for row in fetch(connection, load_sql("opportune", "apply_definition"), facts):
+                    written.append(f"{kind}/{name} version {row['version']}")
+        _check_with_the_rest(_applied(fetch(connection, load_sql("opportune", NEWEST))), folder)
+    return written
+
+
+def read(state: State) -> Project:
+    """Return the newest version of everything that was applied."""
+    return _build(_applied(state.rows(load_sql("opportune", NEWEST))), [])
+
+
+def _check_with_the_rest(everything: _Definitions, folder: Path) -> None:
+    try:
+        _build(everything, [])
+    except InvalidDefinition as error:
+        raise InvalidDefinition(
+            [
+                f"{problem} It was applied before and is not in {folder}: put it there, repaired."
+                for problem in error.problems
+            ]
+        ) from error
+
+
+def _applied(rows: Iterable[Mapping[str, Any]]) -> _Definitions:
+    bodies: dict[str, dict[str, Body | None]] = {kind: {} for kind in KINDS.values()}
+    versions: dict[str, int] = {}
+    personal: Iterable[str] = ()
+    for row in rows:
+        if row["kind"] == "settings":
+            personal = row["body"]["personal"]
+            continue
+        bodies[row["kind"]][row["name"]] = row["body"]
+        if row["kind"] == "use_case":
+            versions[row["name"]] = row["version"]
+    return _Definitions(bodies=bodies, personal=frozenset(personal), versions=versions)
+
+
+def _read_folder(folder: Path, problems: list[str]) -> _Definitions:
+    if not folder.is_dir():
+        raise ProjectNotFound(f"{folder} is not a folder. Give the folder that holds use_cases/.")
+    bodies = {
+        kind: {
+            file.stem: _named_toml(file, f"{place}/{file.name}", problems)
+            for file in sorted((folder / place).glob("*.toml"))
+        }
+        for place, kind in KINDS.items()
+    }
+    if not bodies["use_case"]:
+        raise ProjectNotFound(
+            f"{folder} has no use_cases/*.toml. Write one, or give another folder."
+        )
+    settings = folder / "opportune.toml"
+    body = _toml(settings, settings.name, problems) if settings.exists() else None
+    document = Document(body or {}, settings.name, problems)
+    traits = document.table("traits", required=False)
+    personal = frozenset(traits.texts("personal", ()))
+    traits.close()
+    document.close()
+    return _Definitions(bodies=bodies, personal=personal, versions={})
+
+
+def _named_toml(file: Path, where: str, problems: list[str]) -> Body | None:
+    if not NAME.fullmatch(file.stem):
+        problems.append(
+            f"{where!r}: the file's name is the definition's name. Allowed: small letters, digits, "
+            "_ and -, 63 at most, the first a letter or digit."
+        )
+        return None
+    return _toml(file, where, problems)
+
+
+def _toml(file: Path, where: str, problems: list[str]) -> Body | None:
+    """Read one file; None, with a problem noted, for one that cannot be read."""
+    try:
+        body = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.append(f"{where}: cannot be read: {error.strerror}.")
+    except RecursionError:
+        problems.append(f"{where}: nested too deeply.")
+    except ValueError as error:
+        problems.append(f"{where}: not valid TOML: {error}")
+    else:
+        if not _has_nul(body):
+            return body
+        problems.append(f"{where}: a text has the character U+0000, which cannot be kept.")
+    return None
+
+
+def _has_nul(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(_has_nul(key) or _has_nul(each) for key, each in value.items())
+    if isinstance(value, list):
+        return any(_has_nul(each) for each in value)
+    return isinstance(value, str) and "\0" in value
+
+
+def _build(given: _Definitions, problems: list[str]) -> Project:
+    """Parse and check everything against each other; raises all ``problems``, earlier ones too."""
+    metrics = {
+        name: None if body is None else parse_metric(name, body, problems)
+        for name, body in given.bodies["metric"].items()
+    }
+    segments = {
+        name: None if body is None else parse_segment(name, body, problems)
+        for name, body in given.bodies["segment"].items()
+    }
+    use_cases = {}
+    for name, body in given.bodies["use_case"].items():
+        if body is None:
+            continue
+        before = len(problems)
+        version = given.versions.get(name, 0)
+        use_cases[name] = read_use_case(name, body, problems, version=version)
+        _check_references(use_cases[name], metrics, segments, problems)
+        _check_personal(use_cases[name], given.personal | PERSONAL, problems)
+        _check_plugins(use_cases[name], problems)
+        metric = metrics.get(use_cases[name].success_metric)
+        if len(problems) == before and metric is not None:
+            _check_start(use_cases[name], metric, problems)
+    if problems:
+        raise InvalidDefinition(problems)
+    return Project(
+        metrics=MappingProxyType({name: each for name, each in metrics.items() if each}),
+        segments=MappingProxyType({name: each for name, each in segments.items() if each}),
+        use_cases=MappingProxyType(use_cases),
+    )
+
+
+def _check_references(
+    use_case: UseCase,
+    metrics: Mapping[str, object],
+    segments: Mapping[str, object],
+    problems: list[str],
+) -> None:
+    where = f"use_cases/{use_case.name}.toml"
+    if use_case.success_metric and use_case.success_metric not in metrics:
+        problems.append(
+            f"{where}: success_metric: no metric '{use_case.success_metric}'. "
+            f"{nearest(use_case.success_metric, metrics)}"
+        )
+    for key, names in (("segments", use_case.audience), ("minus", use_case.minus)):
+        problems.extend(
+            f"{where}: audience.{key}: no segment '{name}'. {nearest(name, segments)}"
+            for name in names
+            if name not in segments
+        )
+
+
+def _check_personal(use_case: UseCase, personal: frozenset[str], problems: list[str]) -> None:
+    where = f"use_cases/{use_case.name}.toml"
+    problems.extend(
+        f"{where}: features: trait '{feature.trait}' is personal and never reaches a policy. "
+        "Take it out of the features."
+        for feature in use_case.features
+        if feature.trait in personal
+    )
+    problems.extend(
+        f"{where}: dimensions.{dimension.name}.{option.name}.eligible: trait '{trait}' is "
+        "personal. Use another trait."
+        for dimension in use_case.dimensions
+        for option in dimension.options
+        if option.eligible is not None
+        for trait in sorted(traits_used(option.eligible) & personal)
+    )
+
+
+def _check_plugins(use_case: UseCase, problems: list[str]) -> None:
+    where = f"use_cases/{use_case.name}.toml"
+    activation = use_case.activation
+    checks: tuple[tuple[str, str, Callable[[str], Iterable[str]]], ...] = (
+        ("policy.name", use_case.policy, _check_policy),
+        (
+            "activation",
+            activation.connector,
+            lambda name: connector(name).check_config(activation.config),
+        ),
+    )
+    for key, name, check in checks:
+        try:
+            problems.extend(
+                f"{where}: {key}: {problem}" for problem in (check(name) if name else ())
+            )
+        except OpportuneError as error:
+            problems.append(f"{where}: {key}: {error.message}")
+
+
+def _check_policy(name: str) -> tuple[str, ...]:
+    plugins.load(plugins.POLICIES, name)
+    return ()
+
+
+def _check_start(use_case: UseCase, metric: Metric, problems: list[str]) -> None:
+    """Note whether the policy cannot play this space, such as one with too many combinations."""
+    kind = cast(PolicyKind, plugins.load(plugins.POLICIES, use_case.policy))
+    try:
+        kind.start(use_case.space, features=use_case.feature_count, reward=reward_kind(metric))
+    except InvalidInput as error:
+        problems.append(f"use_cases/{use_case.name}.toml: policy: {error.message}")

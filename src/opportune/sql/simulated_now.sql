@@ -1,0 +1,2 @@
+-- The simulated time, where there is one.
+select now from simulated_clock

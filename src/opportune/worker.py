@@ -1,0 +1,317 @@
+"""Runs what is due: takes in the log, decides the day, hands over what the outbox holds.
+
+One worker works at a time for one database; it holds a lock for as long as it lives, so that it may
+take over at once what a killed one had reserved. The work of a round is done in parts: what goes
+wrong in one is told, that part is left alone for a while, and the others go on. This is the edge
+where the clock is read.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+
+from opportune import activation, events, pipeline, project
+from opportune.activation import Channel, Transport
+from opportune.activation.connectors import connector
+from opportune.decisions import UseCase
+from opportune.errors import OpportuneError, Unavailable
+from opportune.storage import DatabaseUnavailable, SegmentLog, Stores, load_sql
+from opportune.telemetry import step
+
+__all__ = ["Unanswered", "Worker", "run", "simulated_clock"]
+
+LOGGER = logging.getLogger("opportune")
+LOCK = "worker"
+DECIDE_DAY = "decide_day"
+JOB_LEASE_S = 3600.0
+# A part that fails is tried again after 1, 2, 4 seconds and so on, up to this.
+LONGEST_PAUSE_S = 60.0
+# The same part is complained of at most once in this time.
+COMPLAINT_S = 60.0
+RETRY_S = 1.0
+
+Clock = Callable[[], datetime]
+T = TypeVar("T")
+
+
+class Unanswered(Unavailable):
+    """A receiver took none of a whole batch of calls: it is left alone for a while."""
+
+    code = "unanswered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What is wrong with a part: failures in a row, when it may be tried again, what was said when.
+
+    Times are of the monotonic clock.
+    """
+
+    failures: int
+    until: float
+    said: str
+    said_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """What one round of work needs."""
+
+    stores: Stores
+    ingest: pipeline.Ingest
+    log: SegmentLog
+    clock: Clock
+    pool: Executor
+    transports: dict[str, Transport] = field(default_factory=dict)
+    troubles: dict[str, Trouble] = field(default_factory=dict)
+
+
+def run(stores: Stores, *, clock: Clock, stop: threading.Event, tick_s: float = 0.2) -> None:
+    """Work until ``stop`` is set. Waits while another worker is alive.
+
+    While the database is away, the lake goes on taking events in; everything else waits for it.
+    """
+    troubles: dict[str, Trouble] = {}
+    worker: Worker | None = None
+    with ExitStack() as stack:
+        while not stop.is_set():
+            try:
+                with stores.state.lock(LOCK) as alone:
+                    if alone:
+                        worker = worker or _start(stores, clock, stack, troubles)
+                        _work(worker, stop, tick_s)
+                    elif worker is not None:
+                        # Another one took over while the database was away: let it ingest.
+                        worker = None
+                        stack.close()
+                stop.wait(tick_s)
+            except Exception as error:
+                _complain(troubles, "worker", error)
+                if worker is not None:
+                    _store_meanwhile(worker, stop)
+                stop.wait(RETRY_S)
+
+
+def simulated_clock(stores: Stores) -> Clock:
+    """A clock that somebody else moves by a row in State: for the demo and for tests."""
+
+    def now() -> datetime:
+        rows = stores.state.rows(load_sql("opportune", "simulated_now"))
+        moment: datetime = rows[0]["now"] if rows else datetime.fromtimestamp(0, UTC)
+        return moment
+
+    return now
+
+
+def _start(stores: Stores, clock: Clock, stack: ExitStack, troubles: dict[str, Trouble]) -> Worker:
+    decoders: dict[str, events.Decoder] = {
+        "batch": events.decode_segment,
+        "track": events.decode_segment,
+        "identify": events.decode_segment,
+        "currents": connector("braze").decode,
+    }
+    with ExitStack() as parts:
+        ingest = pipeline.Ingest(stores, decoders)
+        parts.callback(ingest.close)
+        worker = Worker(
+            stores=stores,
+            ingest=ingest,
+            log=stores.open_log(parts),
+            clock=clock,
+            pool=parts.enter_context(ThreadPoolExecutor(activation.CALLS_AT_ONCE)),
+            troubles=troubles,
+        )
+        parts.callback(_close, worker.transports)
+        stack.enter_context(parts.pop_all())
+    return worker
+
+
+def _work(worker: Worker, stop: threading.Event, tick_s: float) -> None:
+    """Take over what the last worker had in hand, then do round after round."""
+    state = worker.stores.state
+    settle_s = worker.stores.settings.braze_settle_s
+    activation.abandon(state, settle_s=settle_s, takeover=True)
+    state.rows(load_sql("opportune", "release_jobs"), {"longest_s": JOB_LEASE_S})
+    definitions = project.Project(metrics={}, segments={}, use_cases={})
+    session = _lock_holder(worker.stores)
+    while not stop.is_set():
+        read = partial(project.read, state)
+        definitions = _attempt(worker.troubles, "definitions", read, definitions)
+        if not _round(worker, definitions, stop):
+            stop.wait(tick_s)
+        if _lock_holder(worker.stores) != session:
+            raise DatabaseUnavailable(
+                "The session that held the worker's lock has ended, as when PostgreSQL restarts; "
+                "the lock is taken again, and nothing was lost."
+            )
+
+
+def _lock_holder(stores: Stores) -> list[dict[str, object]]:
+    return stores.state.rows(load_sql("opportune", "worker_lock"), {"name": LOCK})
+
+
+def _round(worker: Worker, definitions: project.Project, stop: threading.Event) -> bool:
+    """Do a little of everything; True when there was something to do."""
+    state, troubles = worker.stores.state, worker.troubles
+    busy = _attempt(troubles, "ingest", worker.ingest.tick, 0) > 0
+    now = worker.clock()
+    for use_case in definitions.use_cases.values():
+        _schedule(worker.stores, use_case, now)
+    busy |= _run_job(worker, definitions, now)
+    activation.abandon(state, settle_s=worker.stores.settings.braze_settle_s, takeover=False)
+    for use_case in definitions.use_cases.values():
+        if not stop.is_set():
+            busy |= _hand_over(worker, use_case, now)
+    return busy
+
+
+def _schedule(stores: Stores, use_case: UseCase, now: datetime) -> None:
+    due_at = use_case.decided_from(now.date())
+    if now < due_at:
+        return
+    payload = {"use_case": use_case.name, "day": now.date().isoformat()}
+    facts = {
+        "kind": DECIDE_DAY,
+        "key": f"{use_case.name}:{now.date()}",
+        "payload": msgspec.json.encode(payload).decode(),
+        "due_at": due_at,
+    }
+    stores.state.rows(load_sql("opportune", "schedule_job"), facts)
+
+
+def _run_job(worker: Worker, definitions: project.Project, now: datetime) -> bool:
+    facts = {"now": now, "lease_s": JOB_LEASE_S}
+    jobs = worker.stores.state.rows(load_sql("opportune", "claim_job"), facts)
+    if not jobs:
+        return False
+    job = jobs[0]
+    result: dict[str, object] = {"done_at": now, "error": None, "wait_s": 0.0}
+    try:
+        _decide_day(worker, definitions, job["payload"], now)
+    except DatabaseUnavailable:
+        raise
+    except Exception as error:
+        # Kept with its reason and tried again; other use cases and the outbox go on.
+        said = _complain(worker.troubles, f"decide:{job['payload']['use_case']}", error)
+        result = {"done_at": None, "error": said, "wait_s": _pause_s(job["attempts"])}
+    facts = {"kind": job["kind"], "key": job["key"], **result}
+    worker.stores.state.rows(load_sql("opportune", "finish_job"), facts)
+    return True
+
+
+def _decide_day(
+    worker: Worker, definitions: project.Project, payload: dict[str, str], now: datetime
+) -> None:
+    # What was accepted before the day is decided belongs to what is known.
+    worker.ingest.catch_up()
+    day = date.fromisoformat(payload["day"])
+    pipeline.run_day(worker.stores, definitions, payload["use_case"], day, now=now)
+    worker.ingest.purge()
+
+
+def _hand_over(worker: Worker, use_case: UseCase, now: datetime) -> bool:
+    """Send what is due and ask about what was not answered, each as far as it goes."""
+    open_channel = partial(_channel, worker, use_case)
+    channel = _attempt(worker.troubles, f"channel:{use_case.name}", open_channel, None)
+    if channel is None:
+        return False
+    stores, log, pool = worker.stores, worker.log, worker.pool
+    send = partial(activation.send_due, stores.state, channel, log, now=now, pool=pool)
+    ask = partial(activation.enquire, stores.state, channel, log, now=now, pool=pool)
+    parts = {
+        f"send:{use_case.name}": partial(_answered, send, {"sent", "failed"}),
+        f"enquire:{use_case.name}": partial(_answered, ask, {"sent", "failed", "retry"}),
+    }
+    counts = [_attempt(worker.troubles, part, work, 0) for part, work in parts.items()]
+    return sum(counts) > 0
+
+
+def _answered(work: Callable[[], Counter[str]], answers: set[str]) -> int:
+    outcomes = work()
+    if outcomes and not any(outcomes[answer] for answer in answers):
+        raise Unanswered(
+            f"Nothing of the last batch was answered ({outcomes.total()} sends). Why, the outbox "
+            "says row by row; they are kept, and asked about or sent again later."
+        )
+    return outcomes.total()
+
+
+def _channel(worker: Worker, use_case: UseCase) -> Channel:
+    base_url = use_case.activation.config.get("base_url", "")
+    if base_url not in worker.transports:
+        key = worker.stores.settings.braze_api_key
+        worker.transports[base_url] = Transport(base_url, key, pool_size=activation.CALLS_AT_ONCE)
+    return Channel(
+        use_case=use_case,
+        connector=connector(use_case.activation.connector),
+        call=worker.transports[base_url].call,
+        settle_s=worker.stores.settings.braze_settle_s,
+    )
+
+
+def _attempt(troubles: dict[str, Trouble], part: str, work: Callable[[], T], otherwise: T) -> T:
+    """Do one part of a round, unless it is to be left alone; its trouble is not the others'."""
+    trouble = troubles.get(part)
+    if trouble is not None and time.monotonic() < trouble.until:
+        return otherwise
+    try:
+        result = work()
+    except DatabaseUnavailable:
+        # Nobody can go on, and the lock may be gone.
+        raise
+    except Exception as error:
+        _complain(troubles, part, error)
+        return otherwise
+    if trouble is not None and trouble.failures:
+        troubles[part] = replace(trouble, failures=0)
+    return result
+
+
+def _complain(troubles: dict[str, Trouble], part: str, error: Exception) -> str:
+    """Tell what went wrong, once a minute at most, and return it; a defect once with its place."""
+    now = time.monotonic()
+    known = troubles.get(part) or Trouble(failures=0, until=0.0, said="", said_at=-COMPLAINT_S)
+    level, code, said = logging.ERROR, "defect", f"A defect: {type(error).__name__}."
+    if isinstance(error, OpportuneError):
+        level, code, said = logging.WARNING, error.code, error.message
+    due = now - known.said_at >= COMPLAINT_S
+    if due:
+        line = {"step": part, "code": code, "message": said}
+        LOGGER.log(level, "%s", msgspec.json.encode(line).decode())
+    if code == "defect" and said != known.said:
+        LOGGER.error("%s", part, exc_info=error)
+    troubles[part] = Trouble(
+        failures=known.failures + 1,
+        until=now + _pause_s(known.failures + 1),
+        said=said,
+        said_at=now if due else known.said_at,
+    )
+    return said
+
+
+def _pause_s(failures: int) -> float:
+    return min(LONGEST_PAUSE_S, 2.0 ** min(failures - 1, 30))
+
+
+def _store_meanwhile(worker: Worker, stop: threading.Event) -> None:
+    """Take into the lake what was accepted, without the database."""
+    while not stop.is_set() and _attempt(worker.troubles, "store", worker.ingest.store, 0):
+        pass
+
+
+def _close(transports: dict[str, Transport]) -> None:
+    with step("close_transports", {"transports": len(transports)}):
+        for transport in transports.values():
+            transport.close()
