@@ -1,0 +1,45 @@
+"""Replay: a randomised campaign that was really run, played through the same rooms as live ones.
+
+`read_schema` reads what the columns of a file mean, `read_campaign` reads and checks its rows, and
+`replay` lets the policy live through them day by day and asks, on rows it never saw, what it would
+have earned.
+
+Invariants: rows that are held out have features and nothing else in the stores, so they cannot
+teach; the same file, schema and seed give the same answer to the last digit; a file with a mistake
+is refused before anything is written, with every mistake.
+
+Deliberately absent: rows without a propensity. Without it nobody can say what another policy would
+have earned.
+"""
+
+from opportune.replay.enter import Told
+from opportune.replay.model import (
+    Campaign,
+    LoggedDimension,
+    LoggedFeature,
+    Outcome,
+    Replayed,
+    Schema,
+    UnusableFile,
+)
+from opportune.replay.read import read_campaign
+from opportune.replay.run import UnknownOutcome, replay
+from opportune.replay.schema import parse_schema, read_schema
+from opportune.replay.verdict import verdict
+
+__all__ = [
+    "Campaign",
+    "LoggedDimension",
+    "LoggedFeature",
+    "Outcome",
+    "Replayed",
+    "Schema",
+    "Told",
+    "UnknownOutcome",
+    "UnusableFile",
+    "parse_schema",
+    "read_campaign",
+    "read_schema",
+    "replay",
+    "verdict",
+]
