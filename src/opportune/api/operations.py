@@ -1,0 +1,120 @@
+"""For whoever runs it: alive, ready, and a few figures in the text format of Prometheus."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from opportune import events
+from opportune.api.errors import answer
+from opportune.errors import OpportuneError
+from opportune.storage import Stores, end_offsets, load_sql
+
+__all__ = ["METRICS", "operation_routes"]
+
+METRICS: Mapping[str, str] = {
+    "opportune_up": "Whether a part answers: 1 or 0.",
+    "opportune_outbox": "Recommendations by what became of them.",
+    "opportune_jobs": "Jobs by whether they are done.",
+    "opportune_log_bytes_behind": "Bytes of the log that a reader has not taken in yet.",
+}
+TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
+
+# A sample: its labels, and its value.
+Samples = Sequence[tuple[Mapping[str, str], float]]
+
+
+def operation_routes(stores: Stores) -> Sequence[Route]:
+    """Return ``/healthz`` (this process runs), ``/readyz`` (it can read) and ``/metrics``."""
+
+    def ready(_: Request) -> Response:
+        problems = [
+            name
+            for name, works in (("database", _database(stores)), ("lake", _lake(stores)))
+            if not works
+        ]
+        if problems:
+            missing = " and ".join(problems)
+            return answer(
+                503,
+                code="not_ready",
+                message=f"Not reachable: {missing}. Events are still accepted; try again later.",
+            )
+        return JSONResponse({"status": "ok", "database": "ok", "lake": "ok"})
+
+    def metrics(_: Request) -> Response:
+        return PlainTextResponse("".join(_exposition(stores)), media_type=TEXT_FORMAT)
+
+    return (
+        Route("/healthz", _healthy),
+        Route("/readyz", ready),
+        Route("/metrics", metrics),
+    )
+
+
+def _healthy(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+def _database(stores: Stores) -> bool:
+    try:
+        stores.state.rows(load_sql("opportune.api", "alive"))
+    except OpportuneError:
+        return False
+    return True
+
+
+def _lake(stores: Stores) -> bool:
+    """Whether the folder can be read, or made where it is not there yet."""
+    folder = stores.settings.lake_folder
+    if folder.exists():
+        return folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
+    return os.access(_nearest_parent(folder), os.W_OK | os.X_OK)
+
+
+def _nearest_parent(folder: Path) -> Path:
+    return next(parent for parent in folder.absolute().parents if parent.exists())
+
+
+def _exposition(stores: Stores) -> Iterator[str]:
+    up = _database(stores)
+    yield from _gauge(
+        "opportune_up",
+        [({"part": "database"}, up), ({"part": "lake"}, _lake(stores))],
+    )
+    if not up:
+        return
+    rows = stores.state.rows(load_sql("opportune.api", "gauges"))
+    for gauge in ("outbox", "jobs"):
+        samples = [({"state": row["state"]}, row["count"]) for row in rows if row["gauge"] == gauge]
+        yield from _gauge(f"opportune_{gauge}", samples)
+    yield from _gauge(
+        "opportune_log_bytes_behind",
+        [({"reader": reader}, behind) for reader, behind in _behind(stores)],
+    )
+
+
+def _behind(stores: Stores) -> Iterator[tuple[str, int]]:
+    folder = stores.settings.log_folder
+    ends = end_offsets(folder)
+    try:
+        stored = events.stored_offsets(stores.lake, folder)
+    except OpportuneError:
+        # Before the first start of the worker there is no table of events.
+        stored = {}
+    rows = stores.state.rows(load_sql("opportune.api", "log_positions"))
+    applied = {row["segment_file"]: row["byte_offset"] for row in rows}
+    for reader, at in (("lake", stored), ("state", applied)):
+        yield reader, sum(max(end - at.get(name, 0), 0) for name, end in ends.items())
+
+
+def _gauge(name: str, samples: Samples) -> Iterator[str]:
+    yield f"# HELP {name} {METRICS[name]}\n# TYPE {name} gauge\n"
+    for labels, value in samples:
+        written = ",".join(f'{label}="{text}"' for label, text in labels.items())
+        yield f"{name}{{{written}}} {value:g}\n"

@@ -1,0 +1,141 @@
+"""Opportune's own interface under ``/api``: what is defined, what it earned, who a profile is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+
+import opportune
+from opportune import profiles, project
+from opportune.api.errors import HANDLERS
+from opportune.api.operations import operation_routes
+from opportune.decisions import UseCase
+from opportune.project import Project
+from opportune.reports import Performance, performance, to_document
+from opportune.storage import Stores
+
+__all__ = ["Problem", "ProfileAnswer", "UseCaseAnswer", "UseCasesAnswer", "routes"]
+
+
+class Problem(BaseModel):
+    """What every error answers."""
+
+    model_config = ConfigDict(extra="forbid")
+    code: str
+    message: str
+
+
+class DimensionAnswer(BaseModel):
+    """What is chosen, and from what."""
+
+    name: str
+    options: list[str]
+
+
+class UseCaseAnswer(BaseModel):
+    """One use case in its newest version."""
+
+    name: str
+    version: int
+    title: str
+    success_metric: str
+    unit: str
+    control_share: float
+    dimensions: list[DimensionAnswer]
+
+
+class UseCasesAnswer(BaseModel):
+    """All use cases, by name."""
+
+    use_cases: list[UseCaseAnswer]
+
+
+class ProfileAnswer(BaseModel):
+    """One profile; the id is a text because not every reader of JSON keeps 64 bits."""
+
+    profile_id: str
+    identifiers: list[dict[str, str]]
+    traits: dict[str, object]
+    segments: list[str]
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+def routes(stores: Stores, *, clock: Callable[[], datetime] | None = None) -> Sequence[BaseRoute]:
+    """Return the routes of the interface and of operations, for the server composed of them.
+
+    ``clock`` tells the time that an answer is true for; the real one if it is None.
+    """
+    application = FastAPI(
+        title="Opportune",
+        version=opportune.__version__,
+        openapi_url="/openapi.json",
+        # Their pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        responses={
+            400: {"model": Problem, "description": "The request cannot be read."},
+            503: {"model": Problem, "description": "A store does not answer; try again later."},
+        },
+    )
+    for kind, handler in HANDLERS.items():
+        application.add_exception_handler(kind, handler)
+    _add(application, stores, clock or (lambda: datetime.now(UTC)))
+    return (Mount("/api", application), *operation_routes(stores))
+
+
+def _add(application: FastAPI, stores: Stores, clock: Callable[[], datetime]) -> None:
+    missing: dict[int | str, dict[str, Any]] = {
+        404: {"model": Problem, "description": "There is nothing of this name."}
+    }
+
+    @application.get("/use-cases")
+    def use_cases() -> UseCasesAnswer:
+        """List the use cases with what they may choose."""
+        defined = project.read(stores.state)
+        return UseCasesAnswer(
+            use_cases=[_use_case(defined, each) for each in defined.use_cases.values()]
+        )
+
+    @application.get("/use-cases/{name}/performance", response_model=Performance, responses=missing)
+    def use_case_performance(name: str) -> Response:
+        """Report what a use case earned over its control group, and what it chose for whom."""
+        defined = project.read(stores.state)
+        chosen = defined.use_case(name)
+        report = performance(stores, chosen, defined.metric_of(chosen), now=clock())
+        return JSONResponse(to_document(report))
+
+    @application.get("/profiles/{kind}/{value:path}", responses=missing)
+    def profile(kind: str, value: str) -> ProfileAnswer:
+        """Look a profile up by one of its identifiers."""
+        found = profiles.get(stores.state, kind, value)
+        return ProfileAnswer(
+            profile_id=str(found.profile_id),
+            identifiers=[{"kind": kind, "value": value} for kind, value in found.identifiers],
+            traits=dict(found.traits),
+            segments=list(found.segments),
+            first_seen_at=found.first_seen_at,
+            last_seen_at=found.last_seen_at,
+        )
+
+
+def _use_case(defined: Project, use_case: UseCase) -> UseCaseAnswer:
+    return UseCaseAnswer(
+        name=use_case.name,
+        version=use_case.version,
+        title=use_case.title,
+        success_metric=use_case.success_metric,
+        unit=defined.metric_of(use_case).unit,
+        control_share=use_case.control_share,
+        dimensions=[
+            DimensionAnswer(name=each.name, options=[option.name for option in each.options])
+            for each in use_case.dimensions
+        ],
+    )

@@ -1,0 +1,119 @@
+"""What was chosen for treatment, over time, and for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+
+from opportune.decisions import Dimension, UseCase
+from opportune.reports.model import Contrast, DayShares, DimensionChoices, OptionShare
+from opportune.storage import Stores, load_sql
+
+__all__ = ["choices", "contrasts"]
+
+# Shares of fewer decisions, or that differ by less, say more about chance than about who got what.
+LIMITS = {"fewest": 30, "least": 0.05, "most": 8}
+
+Row = Mapping[str, Any]
+Counts = Mapping[tuple[str, date, str], int]
+
+
+def choices(stores: Stores, use_case: UseCase, *, since: date) -> tuple[DimensionChoices, ...]:
+    """Return the share of each option for treatment since ``since``, per dimension and day."""
+    rows: list[Row] = stores.engine.query(
+        load_sql("opportune.reports", "choices"),
+        _parameters(use_case, since),
+        tables={"decisions": ("day", since, date.max)},
+        relations={"dimensions": _dimensions(use_case)},
+    ).to_pylist()
+    counts = {(row["dimension"], row["day"], row["choice"]): row["decisions"] for row in rows}
+    days = sorted({row["day"] for row in rows})
+    return tuple(_dimension(dimension, counts, days) for dimension in use_case.dimensions)
+
+
+def contrasts(stores: Stores, use_case: UseCase, *, since: date) -> tuple[Contrast, ...]:
+    """Return where treatment's choices since ``since`` differed most between sides of a feature.
+
+    A feature that is only 0 or 1 is split there, any other at its median. Of each feature and
+    dimension the option with the greatest difference counts, if it is 5 percentage points or more;
+    the greatest of all come first, at most 8.
+    """
+    names = use_case.feature_names
+    rows: list[Row] = stores.engine.query(
+        load_sql("opportune.reports", "contrasts"),
+        {**_parameters(use_case, since), **LIMITS},
+        tables=dict.fromkeys(("decisions", "features"), ("day", since, date.max)),
+        relations={
+            "dimensions": _dimensions(use_case),
+            "feature_columns": _numbered("feature", names),
+        },
+    ).to_pylist()
+    return tuple(_contrast(row) for row in rows)
+
+
+def _parameters(use_case: UseCase, since: date) -> dict[str, object]:
+    return {
+        "use_case": use_case.name,
+        "version": use_case.version,
+        "from_day": since.isoformat(),
+    }
+
+
+def _dimensions(use_case: UseCase) -> pa.Table:
+    return _numbered("dimension", [dimension.name for dimension in use_case.dimensions])
+
+
+def _numbered(column: str, names: Sequence[str]) -> pa.Table:
+    """Names with their place in a list of the lake, the first being 1."""
+    places = pa.array(range(1, len(names) + 1), pa.int64())
+    return pa.table({column: pa.array(names, pa.string()), "position": places})
+
+
+def _dimension(dimension: Dimension, counts: Counts, days: Sequence[date]) -> DimensionChoices:
+    options = [option.name for option in dimension.options]
+    by_day = [[counts.get((dimension.name, day, name), 0) for name in options] for day in days]
+    overall = [sum(column) for column in zip(*by_day, strict=True)]
+    return DimensionChoices(
+        dimension=dimension.name,
+        overall=tuple(
+            OptionShare(option=name, decisions=count, share=share)
+            for name, count, share in zip(options, overall, _shares(overall), strict=False)
+        ),
+        days=tuple(
+            DayShares(day=day, shares=_shares(row)) for day, row in zip(days, by_day, strict=True)
+        ),
+    )
+
+
+def _shares(counts: Sequence[int]) -> tuple[float, ...]:
+    total = sum(counts)
+    return tuple(count / total if total else 0.0 for count in counts)
+
+
+def _contrast(row: Row) -> Contrast:
+    group, others = _sides(row["feature"], row["cut"] if row["is_number"] else None)
+    return Contrast(
+        feature=row["feature"],
+        dimension=row["dimension"],
+        option=row["option"],
+        group=group,
+        others=others,
+        group_decisions=row["above"],
+        others_decisions=row["below"],
+        group_share=row["share_above"],
+        others_share=row["share_below"],
+    )
+
+
+def _sides(feature: str, cut: float | None) -> tuple[str, str]:
+    """Say in words who is above and below; without a cut the feature is yes or no."""
+    if cut is not None:
+        middle = f"{cut:,.0f}" if abs(cut) >= 1000 else f"{cut:.3g}"
+        return f"{feature} over {middle}", f"{feature} up to {middle}"
+    trait, is_value, value = feature.partition("=")
+    if is_value:
+        return f"{trait} is {value}", f"{trait} is not {value}"
+    return f"{feature}: yes", f"{feature}: no"

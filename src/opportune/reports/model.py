@@ -1,0 +1,152 @@
+"""The nouns of a report. Shares are 0 to 1; None stands where nothing can be said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from opportune import stats
+
+__all__ = [
+    "Contrast",
+    "DayOfVariant",
+    "DayResult",
+    "DayShares",
+    "DeliveryCount",
+    "DimensionChoices",
+    "MetricOfReport",
+    "OptionShare",
+    "Performance",
+    "VariantResult",
+    "Verdict",
+]
+
+Verdict = Literal["better", "worse", "no_difference", "too_early", "no_verdict"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricOfReport:
+    """What rewards are counted in, and how many days after a decision they may come."""
+
+    name: str
+    unit: str
+    window_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantResult:
+    """What the profiles of one variant earned on all mature days together.
+
+    ``rewarded`` profiles earned anything; ``reward_mean`` is the sum divided by ``profiles``.
+    """
+
+    variant: str
+    profiles: int
+    rewarded: int
+    reward_sum: float
+    reward_mean: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayOfVariant:
+    """One variant on one day; ``reward_mean`` is per decision, None while the day is immature."""
+
+    decisions: int
+    reward_mean: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayResult:
+    """One decided day; ``exploration_share`` is that of treatment's decisions."""
+
+    day: date
+    mature: bool
+    treatment: DayOfVariant
+    control: DayOfVariant
+    exploration_share: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionShare:
+    """How often an option was chosen among all decisions of its dimension."""
+
+    option: str
+    decisions: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayShares:
+    """The shares of one day, in the order of the dimension's options."""
+
+    day: date
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DimensionChoices:
+    """What was chosen in one dimension for treatment, over the days that are shown and on each."""
+
+    dimension: str
+    overall: tuple[OptionShare, ...]
+    days: tuple[DayShares, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """How often ``option`` went to one group of decisions, and how often to all others.
+
+    ``group`` and ``others`` say in words who they are, such as "tenure_months over 27" and
+    "tenure_months up to 27"; the counts are decisions.
+    """
+
+    feature: str
+    dimension: str
+    option: str
+    group: str
+    others: str
+    group_decisions: int
+    others_decisions: int
+    group_share: float
+    others_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryCount:
+    """How many recommendations are in a state of the outbox for a reason."""
+
+    state: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performance:
+    """What one version of a use case did and earned, as of ``as_of``.
+
+    ``treatment``, ``control`` and ``lift`` are over all ``mature_days``; ``days``, ``choices`` and
+    their shares over the newest decided days, at most 90; ``contrasts`` over those since
+    ``contrasts_since``. ``sample_ratio`` is None where there is no control group to check.
+    ``answer`` says ``verdict`` in one sentence.
+    """
+
+    as_of: datetime
+    use_case: str
+    title: str
+    version: int
+    metric: MetricOfReport
+    verdict: Verdict
+    answer: str
+    decided_days: int
+    mature_days: int
+    treatment: VariantResult
+    control: VariantResult
+    control_share: float
+    lift: stats.Lift
+    sample_ratio: stats.SampleRatio | None
+    days: tuple[DayResult, ...]
+    choices: tuple[DimensionChoices, ...]
+    contrasts_since: date | None
+    contrasts: tuple[Contrast, ...]
+    deliveries: tuple[DeliveryCount, ...]

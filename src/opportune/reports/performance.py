@@ -1,0 +1,157 @@
+"""What a use case earned over control, what it chose, for whom, and what was delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from opportune import stats
+from opportune.decisions import UseCase
+from opportune.events import Metric
+from opportune.reports.answer import Evidence, answer
+from opportune.reports.choices import choices, contrasts
+from opportune.reports.model import (
+    DayOfVariant,
+    DayResult,
+    DeliveryCount,
+    MetricOfReport,
+    Performance,
+    VariantResult,
+)
+from opportune.storage import Stores, load_sql
+
+__all__ = ["performance"]
+
+MOST_DAYS = 90
+MOST_DELIVERIES = 50
+# "Who got what" looks at so many of the newest days.
+CONTRAST_DAYS = 5
+TABLES = ("decisions", "rewards")
+
+Row = Mapping[str, Any]
+NO_DAYS: Row = {"decided_days": 0, "mature_days": 0, "oldest_immature_day": None}
+NOBODY: Row = {"profiles": 0, "rewarded": 0, "reward_sum": 0.0, "reward_mean": 0.0, "m2": 0.0}
+
+
+def performance(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) -> Performance:
+    """Report on ``use_case`` in its newest version, whose success metric is ``metric``.
+
+    One unit of the comparison is one profile: its rewards summed over the mature days, which are
+    those whose rewards are complete. Other versions of the use case do not count, as what they
+    could choose and who was in control may have been different.
+    """
+    evidence = _evidence(stores, use_case, metric)
+    verdict, sentence = answer(evidence)
+    days = _days(stores, use_case)
+    since = days[-CONTRAST_DAYS:][0].day if days else None
+    return Performance(
+        as_of=now,
+        use_case=use_case.name,
+        title=use_case.title,
+        version=use_case.version,
+        metric=evidence.metric,
+        verdict=verdict,
+        answer=sentence,
+        decided_days=evidence.decided_days,
+        mature_days=evidence.mature_days,
+        treatment=evidence.treatment,
+        control=evidence.control,
+        control_share=evidence.control_share,
+        lift=evidence.lift,
+        sample_ratio=evidence.sample_ratio,
+        days=days,
+        choices=choices(stores, use_case, since=days[0].day) if days else (),
+        contrasts_since=since,
+        contrasts=contrasts(stores, use_case, since=since) if since else (),
+        deliveries=_deliveries(stores, use_case),
+    )
+
+
+def _evidence(stores: Stores, use_case: UseCase, metric: Metric) -> Evidence:
+    totals = next(iter(_rows(stores, use_case, "totals")), NO_DAYS)
+    by_variant = {row["variant"]: row for row in _rows(stores, use_case, "variants")}
+    treated = by_variant.get("treatment", NOBODY)
+    held_out = by_variant.get("control", NOBODY)
+    return Evidence(
+        metric=MetricOfReport(name=metric.name, unit=metric.unit, window_days=metric.window_days),
+        treatment=_variant("treatment", treated),
+        control=_variant("control", held_out),
+        control_share=use_case.control_share,
+        lift=stats.lift(_moments(treated), _moments(held_out), method="any_look"),
+        sample_ratio=_sample_ratio(use_case, treated["profiles"], held_out["profiles"]),
+        decided_days=totals["decided_days"],
+        mature_days=totals["mature_days"],
+        oldest_immature_day=totals["oldest_immature_day"],
+    )
+
+
+def _rows(stores: Stores, use_case: UseCase, query: str, most_days: int | None = None) -> list[Row]:
+    if not all((stores.lake.folder / table).is_dir() for table in TABLES):
+        # Before the first start of a worker: nothing was decided, and nothing is broken.
+        return []
+    parameters: dict[str, object] = {"use_case": use_case.name, "version": use_case.version}
+    if most_days is not None:
+        parameters["most_days"] = most_days
+    found = stores.engine.query(
+        load_sql("opportune.reports", query),
+        parameters,
+        tables=dict.fromkeys(TABLES),
+    )
+    rows: list[Row] = found.to_pylist()
+    return rows
+
+
+def _variant(variant: str, row: Row) -> VariantResult:
+    return VariantResult(
+        variant=variant,
+        profiles=row["profiles"],
+        rewarded=row["rewarded"],
+        reward_sum=row["reward_sum"],
+        reward_mean=row["reward_mean"],
+    )
+
+
+def _moments(row: Row) -> stats.Moments:
+    return stats.Moments(count=row["profiles"], mean=row["reward_mean"], m2=row["m2"])
+
+
+def _sample_ratio(use_case: UseCase, treated: int, held_out: int) -> stats.SampleRatio | None:
+    if use_case.control_share == 0:
+        return None
+    return stats.sample_ratio(
+        {"treatment": treated, "control": held_out},
+        {"treatment": 1 - use_case.control_share, "control": use_case.control_share},
+    )
+
+
+def _days(stores: Stores, use_case: UseCase) -> tuple[DayResult, ...]:
+    by_day: dict[date, dict[str, Row]] = {}
+    for row in _rows(stores, use_case, "days", MOST_DAYS):
+        by_day.setdefault(row["day"], {})[row["variant"]] = row
+    return tuple(_day(day, variants) for day, variants in by_day.items())
+
+
+def _day(day: date, variants: Mapping[str, Row]) -> DayResult:
+    treated = variants.get("treatment")
+    return DayResult(
+        day=day,
+        mature=any(row["matured"] for row in variants.values()),
+        treatment=_day_of_variant(treated),
+        control=_day_of_variant(variants.get("control")),
+        exploration_share=treated["exploration_share"] if treated else None,
+    )
+
+
+def _day_of_variant(row: Row | None) -> DayOfVariant:
+    if row is None:
+        return DayOfVariant(decisions=0, reward_mean=None)
+    return DayOfVariant(decisions=row["decisions"], reward_mean=row["reward_mean"])
+
+
+def _deliveries(stores: Stores, use_case: UseCase) -> tuple[DeliveryCount, ...]:
+    facts = {"use_case": use_case.name, "most": MOST_DELIVERIES}
+    rows = stores.state.rows(load_sql("opportune.reports", "deliveries"), facts)
+    return tuple(
+        DeliveryCount(state=row["state"], reason=row["reason"], count=row["count"]) for row in rows
+    )

@@ -1,0 +1,168 @@
+"""What a report says about a past that is known."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from opportune import stats
+from opportune.events import Metric
+from opportune.reports import Performance, performance, to_document
+from opportune.storage import Stores
+
+METRIC = Metric(
+    name="orders",
+    title="Orders",
+    event="Order Completed",
+    property=None,
+    unit="orders",
+    window_days=3,
+)
+
+
+@pytest.fixture
+def report(stores: Stores, history: ModuleType) -> Performance:
+    history.write(stores, history.past())
+    return performance(stores, history.use_case(), METRIC, now=history.NOW)
+
+
+def test_each_variant_is_summed_per_profile_over_mature_days(
+    report: Performance, history: ModuleType
+) -> None:
+    told = history.past()
+    totals = told.rewards.sum(axis=1)
+    for result, chosen in ((report.treatment, ~told.control), (report.control, told.control)):
+        assert result.profiles == chosen.sum()
+        assert result.reward_sum == totals[chosen].sum()
+        assert result.reward_mean == pytest.approx(totals[chosen].mean(), rel=1e-12)
+        assert result.rewarded == (totals[chosen] > 0).sum()
+
+
+def test_lift_is_that_of_the_rows_themselves(report: Performance, history: ModuleType) -> None:
+    told = history.past()
+    totals = told.rewards.sum(axis=1)
+    expected = stats.lift(
+        stats.moments(totals[~told.control]), stats.moments(totals[told.control]), method="any_look"
+    )
+    assert report.lift.relative == pytest.approx(expected.relative, rel=1e-12)
+    assert report.lift.low == pytest.approx(expected.low, rel=1e-9)
+    assert report.lift.high == pytest.approx(expected.high, rel=1e-9)
+    assert report.sample_ratio == stats.SampleRatio(p_value=1.0, suspicious=False)
+    assert report.verdict == "better"
+    assert report.answer == (
+        "Treatment did better than control: +102.3 % orders per profile "
+        "(between +49.9 % and +154.7 %) over 7 mature days."
+    )
+
+
+def test_a_day_without_rewards_is_immature_and_has_no_mean(
+    report: Performance, history: ModuleType
+) -> None:
+    told = history.past()
+    assert (report.decided_days, report.mature_days) == (10, 7)
+    assert [day.mature for day in report.days] == [True] * 7 + [False] * 3
+    assert [day.treatment.decisions for day in report.days] == [1600] * 10
+    assert [day.control.decisions for day in report.days] == [400] * 10
+    means = told.rewards[~told.control].mean(axis=0).tolist()
+    assert [day.treatment.reward_mean for day in report.days] == pytest.approx(
+        [*means, None, None, None]
+    )
+    explored = told.explored[~told.control].mean(axis=0).tolist()
+    assert [day.exploration_share for day in report.days] == pytest.approx(explored)
+
+
+def test_choices_are_those_of_treatment_in_the_order_of_the_options(
+    report: Performance, history: ModuleType
+) -> None:
+    told = history.past()
+    sms = told.sms[~told.control]
+    channel = report.choices[1]
+    assert [each.dimension for each in report.choices] == ["offer", "channel", "hour"]
+    assert [(each.option, each.decisions) for each in channel.overall] == [
+        ("email", int((~sms).sum())),
+        ("sms", int(sms.sum())),
+    ]
+    assert [day.shares[1] for day in channel.days] == pytest.approx(sms.mean(axis=0).tolist())
+    assert channel.days[0].day == date(2026, 1, 1)
+
+
+def test_the_strongest_contrast_names_who_got_what(
+    report: Performance, history: ModuleType
+) -> None:
+    told = history.past()
+    treated = ~told.control & ~np.isnan(told.features[:, 0])
+    cut = np.median(told.features[~np.isnan(told.features[:, 0]), 0])
+    above = treated & (told.features[:, 0] > cut)
+    below = treated & (told.features[:, 0] <= cut)
+    first = report.contrasts[1]
+    assert report.contrasts_since == date(2026, 1, 6)
+    assert (first.feature, first.dimension) == ("tenure_months", "channel")
+    assert first.option == "sms"
+    assert first.group == f"tenure_months over {cut:g}"
+    assert first.others == f"tenure_months up to {cut:g}"
+    assert (first.group_decisions, first.others_decisions) == (5 * above.sum(), 5 * below.sum())
+    share = told.sms[:, 5:]
+    assert first.group_share == pytest.approx(share[above].mean())
+    assert first.others_share == pytest.approx(share[below].mean())
+    found = [(each.dimension, each.option, each.group, each.others) for each in report.contrasts]
+    assert found == [
+        ("hour", "18", "has_tv: yes", "has_tv: no"),
+        ("channel", "sms", f"tenure_months over {cut:g}", f"tenure_months up to {cut:g}"),
+    ]
+    gaps = [abs(each.group_share - each.others_share) for each in report.contrasts]
+    assert gaps == sorted(gaps, reverse=True)
+
+
+def test_deliveries_are_counted_by_state_and_reason(report: Performance) -> None:
+    assert [(each.state, each.reason, each.count) for each in report.deliveries] == [
+        ("sent", "", 7),
+        ("pending", "", 3),
+        ("failed", "invalid external_user_id", 2),
+    ]
+
+
+def test_the_document_is_json_and_says_the_same(report: Performance) -> None:
+    document = json.loads(json.dumps(to_document(report), allow_nan=False))
+    assert document["as_of"] == "2026-01-11T06:00:00Z"
+    assert document["answer"] == report.answer
+    assert document["lift"]["relative"] == report.lift.relative
+    assert document["days"][0]["day"] == "2026-01-01"
+    assert document["days"][9]["treatment"] == {"decisions": 1600, "reward_mean": None}
+    assert document["choices"][1]["overall"][1]["option"] == "sms"
+
+
+def test_an_empty_lake_is_too_early(stores: Stores, history: ModuleType) -> None:
+    report = performance(stores, history.use_case(), METRIC, now=history.NOW)
+    assert (report.verdict, report.answer) == (
+        "too_early",
+        "Too early to say: nothing was decided yet.",
+    )
+    assert (report.days, report.choices, report.contrasts, report.deliveries) == ((), (), (), ())
+    assert (report.treatment.profiles, report.lift.relative) == (0, None)
+    assert stores.lake.folder.exists() is False
+
+
+def test_another_version_does_not_count(stores: Stores, history: ModuleType) -> None:
+    history.write(stores, history.past(profiles=50))
+    report = performance(stores, history.use_case(version=2), METRIC, now=history.NOW)
+    assert (report.decided_days, report.treatment.profiles, report.days) == (0, 0, ())
+
+
+def test_few_conversions_are_too_early(stores: Stores, history: ModuleType) -> None:
+    history.write(stores, history.past(profiles=20))
+    report = performance(stores, history.use_case(), METRIC, now=datetime(2026, 1, 11, tzinfo=UTC))
+    assert report.verdict == "too_early"
+    assert report.answer == (
+        "Too early to say: 1 profile of control brought orders so far, "
+        "a comparison wants at least 10."
+    )
+
+
+def test_without_control_groups_have_no_sizes_to_check(stores: Stores, history: ModuleType) -> None:
+    history.write(stores, history.past(profiles=50))
+    report = performance(stores, history.use_case(control_share=0.0), METRIC, now=history.NOW)
+    assert (report.sample_ratio, report.verdict) == (None, "no_verdict")
