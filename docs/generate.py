@@ -6,15 +6,30 @@ import importlib
 import inspect
 import pkgutil
 import re
+import tempfile
 import typing
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
+from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+import typer
+from starlette.routing import Mount
 
 import opportune
 from opportune.errors import OpportuneError
 from opportune.settings import PREFIX, Settings
+from opportune.storage import attach
 
+MEANINGS = {
+    "/": "The first page: use cases and what they earned.",
+    "/use-cases/{name}": "What one use case earned, chose and sent.",
+    "/favicon.ico": "Icon of the pages.",
+    "/healthz": "Alive: this process answers.",
+    "/readyz": "Ready: database and lake can be read; 503 otherwise.",
+    "/metrics": "Figures for Prometheus.",
+}
 FAMILIES = ("InvalidInput", "NotFound", "Conflict", "Forbidden", "Unsupported", "Unavailable")
 
 
@@ -38,6 +53,65 @@ def errors() -> str:
     modules()
     families = [_family(name) for name in FAMILIES]
     return "\n".join([*families, _defects()] if defect_classes() else families)
+
+
+def commands() -> str:
+    """One section a command: what it does, its arguments and options."""
+    root = typer.main.get_command(importlib.import_module("opportune.cli").app)
+    return "\n".join(_command(path, command) for path, command in _commands("opportune", root))
+
+
+def command_paths() -> list[str]:
+    """Every command as it is typed."""
+    root = typer.main.get_command(importlib.import_module("opportune.cli").app)
+    return [path for path, _ in _commands("opportune", root)]
+
+
+def endpoints() -> str:
+    """One table row an address that the server answers."""
+    rows = [(f"`{method} {path}`", meaning) for method, path, meaning in served()]
+    return _table(("address", "what it is for"), rows)
+
+
+def served() -> list[tuple[str, str, str]]:
+    """Method, path and meaning of everything that `opportune serve` answers."""
+    collector = importlib.import_module("opportune.api.collector")
+    found = [("POST", path, "Take events in, Segment's protocol.") for path in collector.KINDS]
+    found.append(("POST", collector.CURRENTS, "Take engagement in, Braze's Currents."))
+    api = importlib.import_module("opportune.api")
+    web = importlib.import_module("opportune.web")
+    with tempfile.TemporaryDirectory() as folder:
+        stores = attach(Settings(data_folder=Path(folder), database_url="postgresql:///nowhere"))
+        for route in (*api.routes(stores), *web.routes(stores)):
+            found += _route(route)
+    return sorted(found, key=lambda each: (each[1], each[0]))
+
+
+def metrics() -> str:
+    """One table row a figure of ``/metrics``."""
+    operations = importlib.import_module("opportune.api.operations")
+    rows = [(f"`{name}`", meaning) for name, meaning in operations.METRICS.items()]
+    return _table(("metric", "meaning"), rows)
+
+
+def tables() -> str:
+    """One section a table of the lake, one row a column."""
+    owners = (
+        ("opportune.events", ("EVENTS", "REJECTS")),
+        ("opportune.decisions", ("FEATURES", "DECISIONS")),
+        ("opportune.learning", ("REWARDS",)),
+    )
+    sections = []
+    for room, names in owners:
+        for name in names:
+            schema = getattr(importlib.import_module(room), name)
+            rows = [
+                (f"`{field.name}`", f"`{field.type}`", "yes" if field.nullable else "")
+                for field in schema
+            ]
+            head = f"## {name.lower()}\n\nWritten by `{room}`.\n"
+            sections.append(f"{head}\n{_table(('column', 'type', 'may be null'), rows)}")
+    return "\n".join(sections)
 
 
 def rooms() -> str:
@@ -78,6 +152,49 @@ def summary(thing: object) -> str:
     """First paragraph of a docstring on one line, in Markdown."""
     paragraph = (inspect.getdoc(thing) or "").partition("\n\n")[0]
     return " ".join(paragraph.replace("``", "`").split())
+
+
+def _commands(path: str, command: Any) -> Iterator[tuple[str, Any]]:
+    children = getattr(command, "commands", {})
+    if not children:
+        yield path, command
+    for name, child in children.items():
+        yield from _commands(f"{path} {name}", child)
+
+
+def _command(path: str, command: Any) -> str:
+    rows = [
+        (
+            ", ".join(f"`{name}`" for name in (*given.opts, *given.secondary_opts))
+            if given.param_type_name == "option"
+            else given.name.upper(),
+            (getattr(given, "help", "") or "").rstrip("."),
+            "required" if given.required else _shown(given.default),
+        )
+        for given in command.params
+    ]
+    help_text = " ".join((command.help or "").split())
+    return f"## {path}\n\n{help_text}\n\n{_table(('', 'what it is', 'default'), rows)}"
+
+
+def _shown(default: object) -> str:
+    if default is None or default == "" or callable(default):
+        return ""
+    return f"`{getattr(default, 'value', default)}`"
+
+
+def _route(route: Any) -> list[tuple[str, str, str]]:
+    if isinstance(route, Mount):
+        if not hasattr(route.app, "openapi"):
+            return [("GET", f"{route.path}/{{file}}", "Style sheet and icon of the pages.")]
+        described = route.app.openapi()["paths"]
+        found = [
+            (method.upper(), route.path + path, about["description"].split("\n")[0])
+            for path, methods in described.items()
+            for method, about in methods.items()
+        ]
+        return [*found, ("GET", f"{route.path}/openapi.json", "This interface, as OpenAPI.")]
+    return [("GET", route.path, MEANINGS.get(route.path, "A page."))]
 
 
 def _default(text: str) -> str:

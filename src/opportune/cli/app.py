@@ -1,0 +1,51 @@
+"""The commands, and the one table from error family to exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from opportune import errors
+from opportune.cli import definitions, demo, sandbox, serve, use_case
+from opportune.cli.replay import replay_command
+
+__all__ = ["EXIT_CODES", "app", "main"]
+
+EXIT_CODES: dict[type[errors.OpportuneError], int] = {
+    errors.InvalidInput: 2,
+    errors.NotFound: 3,
+    errors.Conflict: 4,
+    errors.Forbidden: 5,
+    errors.Unsupported: 6,
+    errors.Unavailable: 7,
+}
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Decide for every customer what to send, have it sent, learn, and prove what it earned.",
+)
+app.add_typer(demo.app)
+app.command("serve")(serve.serve)
+app.command("worker")(serve.worker)
+app.command("check")(definitions.check)
+app.command("apply")(definitions.apply)
+app.command("keys")(definitions.keys)
+app.command("run-day")(use_case.run_day)
+app.command("report")(use_case.report)
+app.command("replay")(replay_command)
+app.add_typer(sandbox.app, name="sandbox")
+
+
+def main() -> None:
+    """Run the command line; an error of ours becomes its message and its family's exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        app()
+    except errors.OpportuneError as error:
+        typer.echo(f"{error.code}: {error.message}", err=True)
+        codes = [code for family, code in EXIT_CODES.items() if isinstance(error, family)]
+        sys.exit(codes[0] if codes else 1)

@@ -1,0 +1,177 @@
+"""``opportune replay``: what the policy would have earned in a campaign that was really run."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from opportune import stats
+from opportune.learning import Evaluated
+from opportune.replay import Replayed, Told, read_campaign, read_schema, replay, verdict
+from opportune.settings import Settings
+from opportune.storage import Stores, embedded, open_stores
+
+__all__ = ["replay_command"]
+
+COLUMNS = ("", "IPS", "SNIPS", "DR", "effective rows", "supported")
+PLAIN_LINES = 4
+
+
+def replay_command(
+    file: Annotated[
+        Path, typer.Argument(help="Parquet or CSV: features, action, propensity, outcome.")
+    ],
+    *,
+    schema: Annotated[Path, typer.Option(help="TOML that says what the columns mean.")],
+    outcome: Annotated[
+        str | None, typer.Option(help="Which outcome to learn; each in turn if left out.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Order of the rows, and which are held out.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder to keep; otherwise a temporary one.")
+    ] = None,
+) -> None:
+    """Let the policy live through a randomised campaign, and say what it would have earned."""
+    meaning = read_schema(schema)
+    campaign = read_campaign(file, meaning)
+    names = [outcome] if outcome else [each.name for each in meaning.outcomes]
+    with ExitStack() as stack:
+        stores = _stores(stack, data)
+        told = stack.enter_context(_progress(Console(stderr=True)))
+        found = [replay(stores, campaign, name, seed=seed, told=told) for name in names]
+    if as_json:
+        typer.echo(json.dumps([_document(each) for each in found], indent=2))
+        return
+    typer.echo("\n\n".join(_page(each, meaning.title) for each in found))
+
+
+def _stores(stack: ExitStack, data: Path | None) -> Stores:
+    """Stores of its own, whatever database the settings name: a replay is nobody's live data."""
+    if data is None:
+        place = tempfile.TemporaryDirectory(prefix="opportune-", ignore_cleanup_errors=True)
+        data = Path(stack.enter_context(place))
+    server = embedded.start(Settings(data_folder=data).database_folder)
+    stack.callback(server.stop)
+    settings = Settings(data_folder=data, database_url=server.url)
+    stores = open_stores(settings, now=datetime.now(UTC))
+    stack.callback(stores.close)
+    return stores
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Told]:
+    """A bar on a terminal, a few plain lines otherwise; both beside the result, not in it."""
+    if not console.is_terminal:
+        yield _plain
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        tasks: dict[str, int] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total)
+            progress.update(tasks[what], completed=done)  # type: ignore[arg-type]  # TaskID is int
+
+        yield show
+
+
+def _plain(what: str, done: int, total: int) -> None:
+    step = max(1, total // PLAIN_LINES)
+    if done == total or done % step == 0:
+        typer.echo(f"{what}: {done} of {total}", err=True)
+
+
+def _page(found: Replayed, title: str) -> str:
+    head = (
+        f"{title}: {found.outcome.name} a row, learned from {found.training_rows} rows in "
+        f"{found.days} days, evaluated on {found.held_out_rows} rows held out (seed {found.seed})"
+    )
+    control = found.control.name
+    singles = [
+        (f"always {each.name}{' (control)' if each.name == control else ''}", each)
+        for each in found.singles
+    ]
+    if control not in [each.name for each in found.singles]:
+        singles.insert(0, (f"always {control} (control)", found.control))
+    rows = [("learned policy", found.learned), *singles, ("as it was run", found.logged)]
+    table = _aligned([COLUMNS, *(_cells(name, each) for name, each in rows)])
+    return f"{head}\n\n{table}\n\nPlus and minus: 95 % interval. {verdict(found)}"
+
+
+def _cells(name: str, row: Evaluated) -> tuple[str, ...]:
+    estimates = (row.ips, row.snips, row.doubly_robust)
+    return (
+        name,
+        *map(_estimate, estimates),
+        f"{row.effective_sample_size:,.0f}",
+        f"{row.supported_share:.1%}",
+    )
+
+
+def _estimate(estimate: stats.Estimate) -> str:
+    if estimate.value is None:
+        return "unknown"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.5g} ± ?"
+    width = (estimate.high - estimate.low) / 2
+    places = 4 if abs(estimate.value) < 10 else 2
+    return f"{estimate.value:.{places}f} ± {width:.{places}f}"
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(row[place]) for row in rows) for place in range(len(COLUMNS))]
+    lines = []
+    for name, *numbers in rows:
+        cells = (cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True))
+        lines.append("  ".join([name.ljust(widths[0]), *cells]))
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
+
+
+def _document(found: Replayed) -> dict[str, object]:
+    edge, ratio = found.edge, found.sample_ratio
+    return {
+        "outcome": found.outcome.name,
+        "kind": found.outcome.kind,
+        "seed": found.seed,
+        "training_rows": found.training_rows,
+        "held_out_rows": found.held_out_rows,
+        "days": found.days,
+        "learned": _row(found.learned),
+        "control": _row(found.control),
+        "single_actions": [_row(each) for each in found.singles],
+        "as_it_was_run": _row(found.logged),
+        "best_single_action": found.best_single,
+        "learned_minus_best": {
+            "value": edge.value,
+            "low": edge.low,
+            "high": edge.high,
+            "confidence": edge.confidence,
+        },
+        "sample_ratio_p_value": None if ratio is None else ratio.p_value,
+        "verdict": verdict(found),
+    }
+
+
+def _row(row: Evaluated) -> dict[str, object]:
+    estimates = {"ips": row.ips, "snips": row.snips, "dr": row.doubly_robust}
+    return {
+        "name": row.name,
+        **{
+            name: {"value": each.value, "low": each.low, "high": each.high}
+            for name, each in estimates.items()
+        },
+        "effective_sample_size": row.effective_sample_size,
+        "supported_share": row.supported_share,
+    }

@@ -1,0 +1,61 @@
+"""``opportune sandbox braze``: a stand-in for Braze on this machine."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from opportune.sandbox import SandboxConfig, create_app
+
+__all__ = ["app", "braze"]
+
+app = typer.Typer(no_args_is_help=True, help="Stand-ins for other systems, for trying and testing.")
+
+
+@app.callback()
+def sandbox() -> None:
+    """Stand-ins for other systems, for trying and testing."""
+
+
+@app.command("braze")
+def braze(  # noqa: PLR0913 - one option each
+    *,
+    api_key: Annotated[str, typer.Option(envvar="SANDBOX_API_KEY", help="REST key to accept.")],
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8421,
+    market: Annotated[str, typer.Option(help="Made-up market of the workspace.")] = (
+        "internet-provider"
+    ),
+    customers: Annotated[int, typer.Option(min=1, help="How many customers it has.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same customers.")] = 1,
+    start: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day of its clock.")
+    ] = None,
+    events_url: Annotated[str | None, typer.Option(help="Where reactions are posted.")] = None,
+    write_key: Annotated[
+        str, typer.Option(envvar="SANDBOX_WRITE_KEY", help="Write key for orders.")
+    ] = "",
+    currents_key: Annotated[
+        str, typer.Option(envvar="SANDBOX_CURRENTS_KEY", help="Bearer token for engagement.")
+    ] = "",
+    journal: Annotated[
+        Path | None, typer.Option(help="Remember accepted sends in this file.")
+    ] = None,
+) -> None:
+    """Serve Braze's REST contract with customers who answer by a known truth."""
+    first = (start or datetime.now(UTC)).date()
+    config = SandboxConfig(
+        api_key=api_key,
+        customers=customers,
+        seed=seed,
+        start=first,
+        market=market,
+        events_url=events_url,
+        write_key=write_key,
+        currents_key=currents_key,
+        journal=journal,
+    )
+    uvicorn.run(create_app(config), host="127.0.0.1", port=port, log_level="warning")

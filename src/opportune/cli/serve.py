@@ -1,0 +1,235 @@
+"""``serve`` and ``worker``: the parts of a running program, as children of one parent."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+import uvicorn
+from starlette.applications import Starlette
+
+from opportune import api, settings, web
+from opportune import worker as work
+from opportune.errors import Conflict, Unavailable
+from opportune.events import Limits
+from opportune.keys import keys_file
+from opportune.settings import PREFIX, Settings
+from opportune.storage import SegmentLog, Stores, attach, open_stores
+
+__all__ = [
+    "Children",
+    "Part",
+    "PortTaken",
+    "environment",
+    "free_port",
+    "http_application",
+    "serve",
+    "until_signal",
+    "worker",
+]
+
+LOGGER = logging.getLogger("opportune")
+RESTART_S = 0.5
+
+
+class PortTaken(Conflict):
+    """Another program listens on the port."""
+
+    code = "port_taken"
+
+
+class Part(StrEnum):
+    """What a process of the program does."""
+
+    http = "http"
+    collector = "collector"
+
+
+def serve(
+    *,
+    only: Annotated[
+        Part | None,
+        typer.Option(
+            help="One part in this process: everything over HTTP, or the collector alone."
+        ),
+    ] = None,
+) -> None:
+    """Take events, decide, send and show: collector, worker, API and pages until interrupted."""
+    configured = settings.load()
+    if only is not None:
+        _serve_http(configured, only)
+        return
+    free_port(configured.port)
+    # Only named, not contacted: events are accepted even while the database is away.
+    stores = attach(configured)
+    with Children(environment(configured, stores.database_url)) as children:
+        children.start("http", ["serve", "--only", "http"])
+        children.start("worker", ["worker"])
+        typer.echo(f"Opportune is at http://{configured.host}:{configured.port} (Ctrl-C stops it).")
+        children.watch(until_signal())
+
+
+def worker(
+    *,
+    simulated: Annotated[
+        bool, typer.Option("--simulated-clock", help="Read the time from State, as the demo does.")
+    ] = False,
+    tick_s: Annotated[float, typer.Option(min=0.001, help="Pause between rounds.")] = 0.2,
+) -> None:
+    """Work on what is due until interrupted: the log, the day, the outbox."""
+    stop = until_signal()
+    stores = _wait_for_stores(stop)
+    if stores is None:
+        return
+    clock = work.simulated_clock(stores) if simulated else lambda: datetime.now(UTC)
+    work.run(stores, clock=clock, stop=stop, tick_s=tick_s)
+    stores.close()
+
+
+def _wait_for_stores(stop: threading.Event) -> Stores | None:
+    while not stop.is_set():
+        try:
+            return open_stores(settings.load(), now=datetime.now(UTC))
+        except Unavailable as error:
+            LOGGER.warning("%s: %s", error.code, error.message)
+            stop.wait(RESTART_S)
+    return None
+
+
+def http_application(configured: Settings, log: SegmentLog, stack: ExitStack) -> Starlette:
+    """Compose collector, API and pages into one application.
+
+    The collector works without a database; the rest answers 503 until there is one.
+    """
+    stores = attach(configured)
+    stack.callback(stores.close)
+    return Starlette(
+        routes=[
+            *api.collector_routes(
+                log, api.WriteKeys(keys_file(configured)), limits=_limits(configured), clock=_now_us
+            ),
+            *api.routes(stores),
+            *web.routes(stores),
+        ],
+        exception_handlers=api.HANDLERS,
+    )
+
+
+def environment(configured: Settings, database_url: str) -> dict[str, str]:
+    """The variables that make a child use the same folder and database as this process."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
+        **settings.as_variables(configured),
+        f"{PREFIX}DATABASE_URL": database_url,
+    }
+
+
+class Children:
+    """Processes that are started again when they die, and end with their parent."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = dict(environ)
+        self._arguments: dict[str, Sequence[str]] = {}
+        self._extra: dict[str, dict[str, str]] = {}
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Children:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in self.running.values():
+            child.send_signal(signal.SIGTERM)
+        for child in self.running.values():
+            try:
+                child.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+    def start(
+        self, name: str, arguments: Sequence[str], extra: Mapping[str, str] | None = None
+    ) -> None:
+        """Start ``opportune ARGUMENTS`` as the child ``name``; ``extra`` are more variables."""
+        self._arguments[name], self._extra[name] = arguments, dict(extra or {})
+        self.running[name] = subprocess.Popen(
+            [sys.executable, "-m", "opportune", *arguments],
+            env={**self._environ, **self._extra[name]},
+            stdin=subprocess.DEVNULL,
+        )
+
+    def restart_dead(self) -> None:
+        """Start every child again that is not running any more."""
+        for name, child in list(self.running.items()):
+            if child.poll() is not None:
+                LOGGER.warning(
+                    "%s ended with status %s and is started again", name, child.returncode
+                )
+                self.start(name, self._arguments[name], self._extra[name])
+
+    def watch(self, stop: threading.Event) -> None:
+        """Keep all children running until ``stop`` is set."""
+        while not stop.wait(RESTART_S):
+            self.restart_dead()
+
+
+def _serve_http(configured: Settings, part: Part) -> None:
+    with ExitStack() as stack:
+        log = SegmentLog(configured.log_folder)
+        stack.callback(log.close)
+        if part is Part.collector:
+            keys = api.WriteKeys(keys_file(configured))
+            application = api.create_collector(log, keys, limits=_limits(configured), clock=_now_us)
+        else:
+            application = http_application(configured, log, stack)
+        uvicorn.run(
+            application,
+            host=configured.host,
+            port=configured.port,
+            log_level="warning",
+            access_log=False,
+        )
+
+
+def _limits(configured: Settings) -> Limits:
+    return Limits(
+        batch_bytes=configured.max_batch_bytes, message_bytes=configured.max_message_bytes
+    )
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def until_signal() -> threading.Event:
+    """Return an event that is set when this process is asked to end."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def free_port(port: int) -> int:
+    """Return ``port`` if nobody listens there, any free one for 0."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as cause:
+            raise PortTaken(
+                f"Port {port} is taken. Stop what listens there, or give another: OPPORTUNE_PORT "
+                "for `serve`, --port and --sandbox-port for `demo`."
+            ) from cause
+        chosen: int = probe.getsockname()[1]
+        return chosen

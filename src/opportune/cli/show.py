@@ -1,0 +1,135 @@
+"""The result of a use case on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from opportune.reports import Performance, VariantResult
+from opportune.reports.answer import percent
+
+__all__ = ["print_performance"]
+
+STYLES = {
+    "better": "bold green",
+    "worse": "bold red",
+    "no_difference": "bold",
+    "too_early": "bold yellow",
+    "no_verdict": "bold yellow",
+}
+BAR_WIDTH = 40
+# More days than that are shown by every second, third, ... of them, and the last.
+MOST_BARS = 15
+MOST_CONTRASTS = 5
+
+
+def print_performance(
+    console: Console,
+    performance: Performance,
+    *,
+    captured: Sequence[tuple[date, float]] = (),
+    address: str = "",
+) -> None:
+    """Print what a use case earned, what it chose for whom, and where to look next.
+
+    ``captured`` is what only a demo knows: the share of the achievable uplift by day. ``address``
+    is that of the dashboard, empty where there is none.
+    """
+    console.print()
+    console.print(_headline(performance))
+    console.print(_variants(performance))
+    if captured:
+        console.print(_captured(captured))
+    if performance.contrasts:
+        console.print(_contrasts(performance))
+    if performance.deliveries:
+        console.print(_deliveries(performance))
+    if address:
+        path = f"{address.rstrip('/')}/use-cases/{performance.use_case}"
+        console.print(Text.assemble("More, with charts: ", (path, "underline")), soft_wrap=True)
+
+
+def _headline(performance: Performance) -> Panel:
+    about = (
+        f"{performance.title} ({performance.use_case}, version {performance.version}), as of "
+        f"{performance.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    )
+    answer = Text(performance.answer, style=STYLES[performance.verdict])
+    return Panel(Group(answer, Text(about, style="dim")), expand=False)
+
+
+def _variants(performance: Performance) -> Table:
+    unit = performance.metric.unit
+    table = _table(f"Over {performance.mature_days} of {performance.decided_days} decided days")
+    for heading in ("variant", "profiles", unit, f"{unit} per profile"):
+        table.add_column(Text(heading), justify="left" if heading == "variant" else "right")
+    for result in (performance.treatment, performance.control):
+        table.add_row(*(Text(cell) for cell in _variant_row(result)))
+    lift = performance.lift
+    if lift.relative is not None and lift.low is not None and lift.high is not None:
+        table.add_row(
+            Text("lift"),
+            Text(""),
+            Text(""),
+            Text(
+                f"{percent(lift.relative, signed=True)} ({percent(lift.low, signed=True)} to "
+                f"{percent(lift.high, signed=True)})"
+            ),
+        )
+    return table
+
+
+def _variant_row(result: VariantResult) -> tuple[str, ...]:
+    return (
+        result.variant,
+        f"{result.profiles:,}",
+        f"{result.reward_sum:,.0f}",
+        f"{result.reward_mean:.4f}",
+    )
+
+
+def _captured(captured: Sequence[tuple[date, float]]) -> Table:
+    table = _table(
+        "Captured share of the achievable uplift (0 % by chance, 100 % the best for every customer)"
+    )
+    table.add_column("day")
+    table.add_column("captured", justify="right")
+    table.add_column("")
+    every = -(-len(captured) // MOST_BARS)
+    shown = [*captured[:-1][::every], captured[-1]]
+    for day, share in shown:
+        filled = round(min(max(share, 0.0), 1.0) * BAR_WIDTH)
+        bar = Text.assemble(("█" * filled, "cyan"), ("·" * (BAR_WIDTH - filled), "dim"))
+        table.add_row(day.isoformat(), percent(share, signed=False), bar)
+    return table
+
+
+def _contrasts(performance: Performance) -> Table:
+    table = _table(f"Who got what since {performance.contrasts_since}, strongest contrasts first")
+    for heading in ("option", "of the group", "got it", "others got it"):
+        table.add_column(heading, justify="right" if heading.endswith("got it") else "left")
+    for each in performance.contrasts[:MOST_CONTRASTS]:
+        table.add_row(
+            Text(f"{each.dimension}: {each.option}"),
+            Text(each.group),
+            percent(each.group_share, signed=False),
+            percent(each.others_share, signed=False),
+        )
+    return table
+
+
+def _deliveries(performance: Performance) -> Text:
+    parts = [
+        f"{each.count:,} {each.state}" + (f" ({each.reason})" if each.reason else "")
+        for each in performance.deliveries
+    ]
+    return Text(f"Recommendations: {', '.join(parts)}.\n")
+
+
+def _table(title: str) -> Table:
+    return Table(title=Text(title), title_justify="left", box=None, pad_edge=False, padding=(0, 2))

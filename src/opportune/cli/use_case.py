@@ -1,0 +1,55 @@
+"""Commands about one use case: ``run-day`` and ``report``."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from opportune import pipeline, project, reports, settings
+from opportune.cli.show import print_performance
+from opportune.cli.stores import opened
+
+__all__ = ["report", "run_day"]
+
+Name = Annotated[str, typer.Argument(help="Name of the use case.")]
+
+
+def run_day(
+    name: Name,
+    *,
+    day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Day to decide; today if left out."),
+    ] = None,
+) -> None:
+    """Decide a day for one use case and fill the outbox; a second run changes nothing."""
+    now = datetime.now(UTC)
+    with opened(settings.load()) as stores:
+        definitions = project.read(stores.state)
+        wanted = (day or now).date()
+        done = pipeline.run_day(stores, definitions, name, wanted, now=now)
+    typer.echo(
+        f"{name} {wanted}: {'decided' if done.decided else 'was decided before'}, "
+        f"{done.enqueued} sends added, {len(done.rewarded)} days rewarded."
+    )
+
+
+def report(
+    name: Name,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show what a use case earned: lift against its own control group, with its interval."""
+    with opened(settings.load()) as stores:
+        definitions = project.read(stores.state)
+        use_case = definitions.use_case(name)
+        metric = definitions.metric_of(use_case)
+        performance = reports.performance(stores, use_case, metric, now=datetime.now(UTC))
+    if as_json:
+        typer.echo(json.dumps(reports.to_document(performance)))
+        return
+    print_performance(Console(), performance, captured=(), address="")
