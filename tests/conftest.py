@@ -52,7 +52,9 @@ def _installed(binaries: Path, folder: Path) -> Iterator[str]:
 
     run(f"{binaries}/initdb", "-D", str(folder), "-U", "postgres", "--auth=trust", "-N")
     options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-    run(f"{binaries}/pg_ctl", "-D", str(folder), "-w", "-l", f"{folder}/log", "-o", options, "start")
+    run(
+        f"{binaries}/pg_ctl", "-D", str(folder), "-w", "-l", f"{folder}/log", "-o", options, "start"
+    )
     try:
         url = f"postgresql://postgres@/postgres?host={quote(str(folder))}"
         _make_template(url)

@@ -8,8 +8,9 @@ OpportuneError
   Unsupported    this engine, connector or version cannot do it
   Unavailable    try later: nothing was lost
 
-A family is never raised as such by a room with its own reason: it raises a subclass, and the subclass
-has a stable ``code``. ``api`` maps families to HTTP statuses and ``cli`` to exit codes, each in one table.
+A family is never raised as such by a room with its own reason: it raises a subclass, and the
+subclass has a stable ``code``. ``api`` maps families to HTTP statuses and ``cli`` to exit codes,
+each in one table.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from opportune.storage import (
     Connection,
     CorruptLog,
     Frame,
+    LakeUnavailable,
     Stores,
     end_offsets,
     fetch,
@@ -215,10 +216,11 @@ class Ingest:
 
 
 def caught_up(stores: Stores) -> bool:
-    """Say whether everything the log holds is in the lake and in State."""
+    """Say whether all that the log holds is in the lake and in State; no where nobody can tell."""
     try:
         return not read_frames(stores.settings.log_folder, _taken_in(stores), limit_bytes=1)[0]
-    except CorruptLog:
+    except (CorruptLog, LakeUnavailable):
+        # Damage is still to be put on record, or no worker has made the lake yet.
         return False
 
 

@@ -27,7 +27,7 @@ from opportune.rules import traits_used
 from opportune.segments import Segment, parse_segment
 from opportune.storage import State, fetch, load_sql
 
-__all__ = ["Project", "ProjectNotFound", "apply", "load", "read"]
+__all__ = ["Project", "ProjectNotFound", "Reader", "apply", "load", "read"]
 
 # Folder of the project -> kind of the definition.
 KINDS = {"metrics": "metric", "segments": "segment", "use_cases": "use_case"}
@@ -93,18 +93,29 @@ def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
 
     Returns "kind/name version n" for each that was written; applying the same folder again writes
     nothing. Either everything is written or nothing: also when a definition that was applied before
-    and is not in this folder would not fit any more.
+    and is not in this folder would not fit any more. A use case whose success metric counts
+    something else from now on gets a new version, because what was learned does not fit it.
     """
     problems: list[str] = []
     given = _read_folder(folder, problems)
-    _build(given, problems)
-    every = {**given.bodies, "settings": {"traits": {"personal": sorted(given.personal)}}}
+    project = _build(given, problems)
     written = []
     with state.transaction() as connection:
         fetch(connection, load_sql("opportune", "lock_definitions"))
+        before = _applied(fetch(connection, load_sql("opportune", NEWEST)))
+        renewed = _with_another_reward(before, project)
+        use_cases = {**renewed, **given.bodies["use_case"]}
+        settings = {"traits": {"personal": sorted(given.personal)}}
+        every = {**given.bodies, "use_case": use_cases, "settings": settings}
         for kind, definitions in every.items():
             for name, body in definitions.items():
-                facts = {"kind": kind, "name": name, "body": json.dumps(body), "now": now}
+                facts = {
+                    "kind": kind,
+                    "name": name,
+                    "body": json.dumps(body),
+                    "renew": kind == "use_case" and name in renewed,
+                    "now": now,
+                }
                 for row in fetch(connection, load_sql("opportune", "apply_definition"), facts):
                     written.append(f"{kind}/{name} version {row['version']}")
         _check_with_the_rest(_applied(fetch(connection, load_sql("opportune", NEWEST))), folder)
@@ -114,6 +125,43 @@ def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
 def read(state: State) -> Project:
     """Return the newest version of everything that was applied."""
     return _build(_applied(state.rows(load_sql("opportune", NEWEST))), [])
+
+
+def _with_another_reward(before: _Definitions, project: Project) -> dict[str, Body]:
+    """Return the applied use cases whose metric of the same name counts something else now."""
+    changed = {
+        name
+        for name, metric in project.metrics.items()
+        if (body := before.bodies["metric"].get(name)) is not None
+        and _counted(parse_metric(name, body, [])) != _counted(metric)
+    }
+    return {
+        name: body
+        for name, body in before.bodies["use_case"].items()
+        if body is not None and body.get("success_metric") in changed
+    }
+
+
+def _counted(metric: Metric | None) -> tuple[object, ...]:
+    return (metric.event, metric.property, metric.window_days) if metric else ()
+
+
+class Reader:
+    """Reads what is applied again and again, and builds it anew only when a version changed."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._versions: tuple[object, ...] | None = None
+        self._project = Project(metrics={}, segments={}, use_cases={})
+
+    def read(self) -> Project:
+        """Return what `read` would: the same object until something was applied."""
+        rows = self._state.rows(load_sql("opportune", NEWEST))
+        versions = tuple((row["kind"], row["name"], row["version"]) for row in rows)
+        if versions != self._versions:
+            self._project = _build(_applied(rows), [])
+            self._versions = versions
+        return self._project
 
 
 def _check_with_the_rest(everything: _Definitions, folder: Path) -> None:

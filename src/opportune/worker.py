@@ -41,6 +41,7 @@ LONGEST_PAUSE_S = 60.0
 # The same part is complained of at most once in this time.
 COMPLAINT_S = 60.0
 RETRY_S = 1.0
+FULL_FRAMES = 64
 
 Clock = Callable[[], datetime]
 T = TypeVar("T")
@@ -53,7 +54,7 @@ class Unanswered(Unavailable):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class _Trouble:
     """What is wrong with a part: failures in a row, when it may be tried again, what was said when.
 
     Times are of the monotonic clock.
@@ -75,7 +76,8 @@ class Worker:
     clock: Clock
     pool: Executor
     transports: dict[str, Transport] = field(default_factory=dict)
-    troubles: dict[str, Trouble] = field(default_factory=dict)
+    channels: dict[str, Channel] = field(default_factory=dict)
+    troubles: dict[str, _Trouble] = field(default_factory=dict)
 
 
 def run(stores: Stores, *, clock: Clock, stop: threading.Event, tick_s: float = 0.2) -> None:
@@ -83,15 +85,16 @@ def run(stores: Stores, *, clock: Clock, stop: threading.Event, tick_s: float = 
 
     While the database is away, the lake goes on taking events in; everything else waits for it.
     """
-    troubles: dict[str, Trouble] = {}
+    troubles: dict[str, _Trouble] = {}
     worker: Worker | None = None
     with ExitStack() as stack:
         while not stop.is_set():
             try:
                 with stores.state.lock(LOCK) as alone:
                     if alone:
+                        session = _lock_holder(stores)
                         worker = worker or _start(stores, clock, stack, troubles)
-                        _work(worker, stop, tick_s)
+                        _work(worker, stop, tick_s=tick_s, session=session)
                     elif worker is not None:
                         # Another one took over while the database was away: let it ingest.
                         worker = None
@@ -115,7 +118,7 @@ def simulated_clock(stores: Stores) -> Clock:
     return now
 
 
-def _start(stores: Stores, clock: Clock, stack: ExitStack, troubles: dict[str, Trouble]) -> Worker:
+def _start(stores: Stores, clock: Clock, stack: ExitStack, troubles: dict[str, _Trouble]) -> Worker:
     decoders: dict[str, events.Decoder] = {
         "batch": events.decode_segment,
         "track": events.decode_segment,
@@ -138,20 +141,24 @@ def _start(stores: Stores, clock: Clock, stack: ExitStack, troubles: dict[str, T
     return worker
 
 
-def _work(worker: Worker, stop: threading.Event, tick_s: float) -> None:
-    """Take over what the last worker had in hand, then do round after round."""
+def _work(
+    worker: Worker, stop: threading.Event, *, tick_s: float, session: list[dict[str, object]]
+) -> None:
+    """Take over what the last worker had in hand, then do round after round.
+
+    ``session`` holds the lock; once it has ended, another worker may have begun.
+    """
     state = worker.stores.state
     settle_s = worker.stores.settings.braze_settle_s
     activation.abandon(state, settle_s=settle_s, takeover=True)
     state.rows(load_sql("opportune", "release_jobs"), {"longest_s": JOB_LEASE_S})
     definitions = project.Project(metrics={}, segments={}, use_cases={})
-    session = _lock_holder(worker.stores)
+    reader = project.Reader(state)
     while not stop.is_set():
-        read = partial(project.read, state)
-        definitions = _attempt(worker.troubles, "definitions", read, definitions)
+        definitions = _attempt(worker.troubles, "definitions", reader.read, definitions)
         if not _round(worker, definitions, stop):
             stop.wait(tick_s)
-        if _lock_holder(worker.stores) != session:
+        if not session or _lock_holder(worker.stores) != session:
             raise DatabaseUnavailable(
                 "The session that held the worker's lock has ended, as when PostgreSQL restarts; "
                 "the lock is taken again, and nothing was lost."
@@ -165,7 +172,8 @@ def _lock_holder(stores: Stores) -> list[dict[str, object]]:
 def _round(worker: Worker, definitions: project.Project, stop: threading.Event) -> bool:
     """Do a little of everything; True when there was something to do."""
     state, troubles = worker.stores.state, worker.troubles
-    busy = _attempt(troubles, "ingest", worker.ingest.tick, 0) > 0
+    # A trickle waits for the next round, so that it makes one commit and not fifty.
+    busy = _attempt(troubles, "ingest", worker.ingest.tick, 0) >= FULL_FRAMES
     now = worker.clock()
     for use_case in definitions.use_cases.values():
         _schedule(worker.stores, use_case, now)
@@ -249,19 +257,24 @@ def _answered(work: Callable[[], Counter[str]], answers: set[str]) -> int:
 
 
 def _channel(worker: Worker, use_case: UseCase) -> Channel:
+    known = worker.channels.get(use_case.name)
+    if known is not None and known.use_case is use_case:
+        return known
     base_url = use_case.activation.config.get("base_url", "")
     if base_url not in worker.transports:
         key = worker.stores.settings.braze_api_key
         worker.transports[base_url] = Transport(base_url, key, pool_size=activation.CALLS_AT_ONCE)
-    return Channel(
+    channel = Channel(
         use_case=use_case,
         connector=connector(use_case.activation.connector),
         call=worker.transports[base_url].call,
         settle_s=worker.stores.settings.braze_settle_s,
     )
+    worker.channels[use_case.name] = channel
+    return channel
 
 
-def _attempt(troubles: dict[str, Trouble], part: str, work: Callable[[], T], otherwise: T) -> T:
+def _attempt(troubles: dict[str, _Trouble], part: str, work: Callable[[], T], otherwise: T) -> T:
     """Do one part of a round, unless it is to be left alone; its trouble is not the others'."""
     trouble = troubles.get(part)
     if trouble is not None and time.monotonic() < trouble.until:
@@ -279,10 +292,10 @@ def _attempt(troubles: dict[str, Trouble], part: str, work: Callable[[], T], oth
     return result
 
 
-def _complain(troubles: dict[str, Trouble], part: str, error: Exception) -> str:
+def _complain(troubles: dict[str, _Trouble], part: str, error: Exception) -> str:
     """Tell what went wrong, once a minute at most, and return it; a defect once with its place."""
     now = time.monotonic()
-    known = troubles.get(part) or Trouble(failures=0, until=0.0, said="", said_at=-COMPLAINT_S)
+    known = troubles.get(part) or _Trouble(failures=0, until=0.0, said="", said_at=-COMPLAINT_S)
     level, code, said = logging.ERROR, "defect", f"A defect: {type(error).__name__}."
     if isinstance(error, OpportuneError):
         level, code, said = logging.WARNING, error.code, error.message
@@ -292,7 +305,7 @@ def _complain(troubles: dict[str, Trouble], part: str, error: Exception) -> str:
         LOGGER.log(level, "%s", msgspec.json.encode(line).decode())
     if code == "defect" and said != known.said:
         LOGGER.error("%s", part, exc_info=error)
-    troubles[part] = Trouble(
+    troubles[part] = _Trouble(
         failures=known.failures + 1,
         until=now + _pause_s(known.failures + 1),
         said=said,

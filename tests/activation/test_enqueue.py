@@ -73,9 +73,10 @@ def decide(
 
 
 def outbox(stores: Stores) -> list[dict[str, Any]]:
-    columns = "key, use_case, day, connector, profile_id, user_id, properties, due_at, state"
-    outcome = "attempts, attempted_at, dispatch_id, reason"
-    return stores.state.rows(f"select {columns}, {outcome} from outbox order by key")
+    return stores.state.rows(
+        "select key, use_case, day, connector, profile_id, user_id, properties, due_at, state,"
+        " attempts, attempted_at, dispatch_id, reason from outbox order by key"
+    )
 
 
 def test_every_treated_decision_becomes_one_row_that_is_due_at_its_hour(stores: Stores) -> None:

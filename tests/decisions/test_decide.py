@@ -270,11 +270,12 @@ def test_after_a_kill_a_new_version_decides_from_its_own_snapshot(
 @pytest.mark.parametrize("name", ["uniform", "fixed", "factored"])
 def test_an_empty_audience_is_decided_too(stores: Stores, use_case: Make, name: str) -> None:
     case = use_case()
-    policy: policies.Policy = {
+    every: dict[str, policies.Policy] = {
         "uniform": policies.Uniform(case.space),
         "fixed": policies.Fixed(case.space, ("tv", "sms")),
         "factored": taught(case),
-    }[name]
+    }
+    policy = every[name]
     snapshot(stores, case, DAY)
     assert play(stores, case, policy=policy)
     assert not play(stores, case, policy=policy)

@@ -76,7 +76,8 @@ def test_a_parameter_is_data_whatever_it_says(engine: Engine) -> None:
 
 def test_times_are_in_utc(engine: Engine) -> None:
     fill(engine, "fact", 1)
-    sql = "select f.at::date as day, hour(f.at) as hour, current_setting('timezone') as zone from fact f"
+    sql = """select f.at::date as day, hour(f.at) as hour, current_setting('timezone') as zone
+        from fact as f"""
     assert rows(engine, sql, tables={"fact": None}) == [
         {"day": date(2026, 3, 1), "hour": 23, "zone": "UTC"}
     ]

@@ -51,7 +51,9 @@ def enqueue(stores: Stores, use_case: UseCase, day: date, *, now: datetime) -> i
     with stores.state.transaction() as connection:
         stage(connection, "recommendation", STAGED, rows)
         added = fetch(connection, load_sql("opportune.activation", "enqueue"), facts)
-    count: int = added[0]["count"]
+        count: int = added[0]["count"]
+        if count:
+            fetch(connection, load_sql("opportune.activation", "analyze_outbox"))
     return count
 
 

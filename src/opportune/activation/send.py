@@ -26,11 +26,13 @@ from opportune.storage import Frame, SegmentLog, State, fetch, load_sql, stage
 __all__ = ["Channel", "abandon", "enquire", "send_due"]
 
 # Longer than any batch of calls takes: a row whose lease has ended has lost its sender.
-LEASE_S = 120.0
+LEASE_S = 180.0
 LONGEST_WAIT_S = 3600.0
 # The receiver's clock may be behind ours by this much without a send being taken for unsent.
 CLOCK_SKEW = timedelta(minutes=1)
 CALLS_AT_ONCE = 8
+# Three calls one after the other on each connection: time enough for the next round to be worth it.
+CALLS_A_BATCH = 3 * CALLS_AT_ONCE
 STATES = {"sent": "sent", "failed": "failed", "retry": "pending", "unknown": "unknown"}
 EVENTS = {"sent": "Message Sent", "failed": "Message Failed"}
 STAGED = (
@@ -60,9 +62,9 @@ class Channel:
 
     @property
     def batch(self) -> int:
-        """How many rows are reserved at once: enough to keep every connection busy."""
+        """How many rows are reserved at once: enough to keep every connection busy for a while."""
         allowed = int(self.connector.calls_per_hour / 2)
-        return self.connector.batch_size * max(1, min(CALLS_AT_ONCE, allowed))
+        return self.connector.batch_size * max(1, min(CALLS_A_BATCH, allowed))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

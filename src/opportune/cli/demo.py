@@ -30,7 +30,7 @@ from opportune.keys import create_key
 from opportune.learning import action_indices
 from opportune.settings import Settings
 from opportune.simulate import MARKETS, Market
-from opportune.storage import Stores, load_sql, open_stores
+from opportune.storage import Stores, attach, load_sql, open_stores
 
 __all__ = ["app", "demo"]
 
@@ -40,7 +40,7 @@ MARKET = "internet-provider"
 USE_CASE = "next-best-offer"
 TRUTH_FILE = "demo.json"
 BATCH = 100
-POLL_S = 0.01
+POLL_S = 0.02
 PATIENCE_S = 120.0
 
 
@@ -106,6 +106,7 @@ def _prepare(data: Path, port: int, base: Settings) -> Settings:
                 f"{data} is not empty and holds no demo. Give another folder with --data, or "
                 "empty it."
             )
+        _end_leftover(replace(base, data_folder=data.resolve(), database_url=""))
         shutil.rmtree(data)
     data.mkdir(parents=True, exist_ok=True)
     (data / TRUTH_FILE).write_text("{}")
@@ -116,7 +117,15 @@ def _prepare(data: Path, port: int, base: Settings) -> Settings:
         host="127.0.0.1",
         braze_api_key=secrets.token_hex(16),
         braze_settle_s=0.5,
+        # Made-up customers do not belong into anybody's database.
+        database_url="",
     )
+
+
+def _end_leftover(older: Settings) -> None:
+    """Stop the database of an older demo that was killed: it would go on in the deleted folder."""
+    if older.database_folder.exists():
+        attach(older).close()
 
 
 def _start(
@@ -136,7 +145,7 @@ def _start(
         [
             *("sandbox", "braze", "--port", str(sandbox_port), "--market", MARKET),
             *("--customers", str(customers), "--seed", str(seed)),
-            *("--start", first_day.isoformat(), "--events-url", address),
+            *("--start", first_day.isoformat(), "--events-url", address, "--no-report-sends"),
             *("--journal", str(configured.data_folder / "sandbox.jsonl")),
         ],
         {
@@ -147,7 +156,7 @@ def _start(
     )
     children.start("http", ["serve", "--only", "http"])
     _tell_time(stores, datetime.combine(first_day, datetime.min.time(), UTC))
-    children.start("worker", ["worker", "--simulated-clock", "--tick-s", "0.01"])
+    children.start("worker", ["worker", "--simulated-clock", "--tick-s", "0.015"])
     play = Play(
         stores=stores,
         market=MARKETS[MARKET](customers=customers, seed=seed),

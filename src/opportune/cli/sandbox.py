@@ -41,6 +41,9 @@ def braze(  # noqa: PLR0913 - one option each
     currents_key: Annotated[
         str, typer.Option(envvar="SANDBOX_CURRENTS_KEY", help="Bearer token for engagement.")
     ] = "",
+    report_sends: Annotated[
+        bool, typer.Option(help="Report every message as a Send event, too.")
+    ] = True,
     journal: Annotated[
         Path | None, typer.Option(help="Remember accepted sends in this file.")
     ] = None,
@@ -56,6 +59,7 @@ def braze(  # noqa: PLR0913 - one option each
         events_url=events_url,
         write_key=write_key,
         currents_key=currents_key,
+        report_sends=report_sends,
         journal=journal,
     )
     uvicorn.run(create_app(config), host="127.0.0.1", port=port, log_level="warning")

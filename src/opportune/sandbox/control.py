@@ -98,7 +98,7 @@ async def _live(day: date, config: SandboxConfig, workspace: Workspace) -> Respo
     snapshot = workspace.sends_of(day)
 
     def work() -> Reaction:
-        reaction = react(workspace.market, day, snapshot)
+        reaction = react(workspace.market, day, snapshot, report_sends=config.report_sends)
         post_reaction(reaction, config)
         return reaction
 

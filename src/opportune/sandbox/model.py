@@ -49,6 +49,9 @@ class SandboxConfig:
         More REST keys, each with the permissions it has.
     requests_per_hour, exports_per_minute:
         Limits of the default pool and of ``/users/export/ids``.
+    report_sends:
+        Whether Currents reports every message as a Send event, as one chooses in Braze; without,
+        only what customers did about it.
     retry_after_style:
         A 429 carries ``X-Ratelimit-Retry-After`` alone, as on newer contracts.
     post_patience_s:
@@ -69,6 +72,7 @@ class SandboxConfig:
     restricted_keys: Mapping[str, frozenset[str]] = field(default_factory=dict, repr=False)
     requests_per_hour: int = 250_000
     exports_per_minute: int = 250
+    report_sends: bool = True
     retry_after_style: bool = False
     post_patience_s: float = 30.0
     silence_s: float = 120.0

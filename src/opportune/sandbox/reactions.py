@@ -84,8 +84,11 @@ class _Day:
     final: NDArray[np.bool_]  # (m,): the customer's last message of the day, the one they act on
 
 
-def react(market: Market, day: date, sends: DaySends) -> Reaction:
-    """Let every customer live through the day; of several messages only the last one counts."""
+def react(market: Market, day: date, sends: DaySends, *, report_sends: bool = True) -> Reaction:
+    """Let every customer live through the day; of several messages only the last one counts.
+
+    ``report_sends``: whether the messages themselves are among the engagement.
+    """
     customers = np.arange(len(market.user_ids))
     count = len(sends.rows)
     last = np.full(len(customers), -1)
@@ -102,7 +105,7 @@ def react(market: Market, day: date, sends: DaySends) -> Reaction:
         channels=np.array(market.space.dimensions[1].options)[np.maximum(sends.actions[:, 1], 0)],
         final=last[sends.rows] == np.arange(count),
     )
-    events, flags = _engagement(lived)
+    events, flags = _engagement(lived, report_sends=report_sends)
     return Reaction(
         orders=_orders(lived, day, orders, last),
         engagement=events,
@@ -110,11 +113,13 @@ def react(market: Market, day: date, sends: DaySends) -> Reaction:
     )
 
 
-def _engagement(day: _Day) -> tuple[list[CurrentsEvent], dict[str, list[int]]]:
+def _engagement(
+    day: _Day, *, report_sends: bool
+) -> tuple[list[CurrentsEvent], dict[str, list[int]]]:
     """Events in the order of their kind, and who opened or clicked what."""
     rows, engaged = day.sends.rows, day.engaged
     kinds = {
-        "send": (np.ones(len(rows), dtype=np.bool_), _send_hours(day)),
+        "send": (np.full(len(rows), report_sends), _send_hours(day)),
         "machine": (engaged.machine_opened[rows] & day.final, _send_hours(day) + 30),
         "open": (engaged.opened[rows] & day.final, engaged.opened_after_s[rows]),
         "click": (engaged.clicked[rows] & day.final, engaged.clicked_after_s[rows]),

@@ -10,13 +10,16 @@ from __future__ import annotations
 import atexit
 import fcntl
 import hashlib
+import logging
 import os
 import pwd
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +38,9 @@ OLDEST_VERSION = 15
 INSTALLED = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin")
 PORT = 5432
 COMMAND_TIMEOUT_S = 120
+LOGGER = logging.getLogger("opportune")
+ANSWER_TRIES = 100
+ANSWER_PAUSE_S = 0.1
 # Systems allow some hundred bytes for a socket's path; beyond, it lies in the temporary folder.
 SOCKET_PATH_BYTES = 100
 
@@ -56,7 +62,8 @@ class EmbeddedDatabase:
                 self._programs = _prepare(self._folder)
                 if not self._runs():
                     self._launch()
-                self.url = self._address()
+                place = quote(self._socket_folder())
+                self.url = f"postgresql://postgres@/postgres?host={place}&port={PORT}"
                 self._use = self._beside("users").open("wb")
                 fcntl.flock(self._use, fcntl.LOCK_SH)
         except (OSError, subprocess.SubprocessError) as cause:
@@ -67,7 +74,10 @@ class EmbeddedDatabase:
         atexit.register(self.stop)
 
     def stop(self) -> None:
-        """Give the server up: it stops with its last user. A second call does nothing."""
+        """Give the server up: it stops with its last user. A second call does nothing.
+
+        A server that cannot be stopped is left running, and a line in the log says so.
+        """
         atexit.unregister(self.stop)
         if self._use.closed:
             return
@@ -77,8 +87,11 @@ class EmbeddedDatabase:
             return
         with self._alone():
             self._use.close()
-            if self._is_unused() and self._runs():
-                self._control("stop", "-m", "fast", "-w")
+            try:
+                if self._is_unused() and self._runs():
+                    self._control("stop", "-m", "fast", "-w")
+            except (OSError, subprocess.SubprocessError) as cause:
+                LOGGER.warning("The embedded PostgreSQL was not stopped: %s", _said(cause))
 
     def backup(self, now: datetime) -> Path:
         """Dump the whole database into ``backups/`` beside it and return the file.
@@ -126,20 +139,32 @@ class EmbeddedDatabase:
         self._control("start", "-w", "-l", str(log), "-o", options)
 
     def _runs(self) -> bool:
-        try:
-            self._control("status")
-        except subprocess.CalledProcessError:
-            return False
+        """Say whether it runs; wait while it starts, ends or has just been killed."""
+        for _ in range(ANSWER_TRIES):
+            try:
+                self._control("status")
+            except subprocess.CalledProcessError:
+                return False
+            if self._answers():
+                return True
+            time.sleep(ANSWER_PAUSE_S)
+        raise TimeoutError("it runs, but nothing answers on its socket")
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as line:
+            try:
+                line.connect(f"{self._socket_folder()}/.s.PGSQL.{PORT}")
+            except (OSError, IndexError):
+                return False
         return True
+
+    def _socket_folder(self) -> str:
+        # The fifth line is where the socket lies, even if another version of this program chose it.
+        return (self._folder / "postmaster.pid").read_text().splitlines()[4]
 
     def _control(self, *arguments: str) -> None:
         program = self._programs / "pg_ctl"
         _run(program, "-D", str(self._folder), *arguments, owner_of=self._folder)
-
-    def _address(self) -> str:
-        # The fifth line is where the socket lies, even if another version of this program chose it.
-        socket_folder = (self._folder / "postmaster.pid").read_text().splitlines()[4]
-        return f"postgresql://postgres@/postgres?host={quote(socket_folder)}&port={PORT}"
 
 
 def start(folder: Path) -> EmbeddedDatabase:

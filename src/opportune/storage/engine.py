@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -24,6 +26,8 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": False,
     "autoinstall_known_extensions": False,
 }
+# The names are those of our own tables, written in code.
+HIDE = 'drop view if exists "{name}"'
 # These speak of the query alone; all others quote what they stumbled over, which may be personal.
 ABOUT_THE_QUERY = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
 
@@ -45,6 +49,8 @@ class Engine:
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
+        # One for each thread that asks; to make one takes longer than most queries.
+        self._local = threading.local()
 
     def query(
         self,
@@ -61,23 +67,41 @@ class Engine:
         ``relations`` are Arrow tables to read by name beside them. Parameters are bound, never
         pasted. Raises ``LakeUnavailable``, or ``QueryFailed`` with the SQL and without any value.
         """
-        # What does not fit into memory is spilled beside the data, to be erased with it.
-        settings = {**SETTINGS, "temp_directory": str(self.lake.folder / ".spill")}
         try:
-            with duckdb.connect(":memory:", config=settings) as connection:
-                connection.execute("set timezone = 'UTC'")
+            with self._connection() as connection:
                 for name, between in (tables or {}).items():
                     self._show(connection, name, between)
                 for name, relation in (relations or {}).items():
                     connection.register(name, relation)
                 found = connection.sql(sql, params=dict(parameters or {}))
                 if found is not None:
-                    return found.to_arrow_table()
+                    rows = found.to_arrow_table()
+                    for name in (*(tables or {}), *(relations or {})):
+                        connection.unregister(name)
+                        connection.execute(HIDE.format(name=name))
+                    return rows
                 failure: OpportuneError = QueryFailed(f"A query returned no table.\n{sql}")
         except duckdb.Error as cause:
             failure = _explain(cause, sql, sorted(parameters or {}))
         # Outside the block above: its error would be printed with this one.
         raise failure
+
+    @contextmanager
+    def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """This thread's own connection, clean: one whose query failed is not used again."""
+        connection = getattr(self._local, "connection", None)
+        self._local.connection = None
+        if connection is None:
+            # What does not fit into memory is spilled beside the data, to be erased with it.
+            spill = str(self.lake.folder / ".spill")
+            connection = duckdb.connect(":memory:", config={**SETTINGS, "temp_directory": spill})
+            connection.execute("set timezone = 'UTC'")
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._local.connection = connection
 
     def _show(
         self,

@@ -8,6 +8,7 @@ or neither.
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -66,14 +67,16 @@ class Lake:
         Raises ``SchemaMismatch`` when it is there with other columns, or ``LakeUnavailable``.
         """
         with _explained(table):
+            if schema == self._schemas.get(table) and DeltaTable.is_deltatable(self._path(table)):
+                return
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
                 handle = DeltaTable.create(
-                    str(self.folder / table), schema, mode="ignore", configuration=CONFIGURATION
+                    self._path(table), schema, mode="ignore", configuration=CONFIGURATION
                 )
             except CommitFailedError:
                 # Another process made it in the same instant.
-                handle = DeltaTable(str(self.folder / table))
+                handle = DeltaTable(self._path(table))
         if handle.schema() != DeltaSchema.from_arrow(schema):
             stored = ", ".join(field.name for field in handle.schema().fields)
             raise SchemaMismatch(
@@ -159,15 +162,25 @@ class Lake:
             return self._open(table).to_pyarrow_table(columns=names)
 
     def compact(self, table: str) -> None:
-        """Merge small files into large ones; readers keep their snapshot, rows stay the same."""
-        handle = self._open(table)
-        with _explained(table):
-            handle.optimize.compact(target_size=COMPACTED_BYTES)
+        """Merge small files into large ones; readers keep their snapshot, rows stay the same.
+
+        Raises ``ConcurrentWrite`` when another process does so just now, or ``LakeUnavailable``.
+        """
+        with _explained(table), (self.folder / f".{table}.compacting").open("wb") as lock:
+            try:
+                # Delta sees no conflict between two compactions, and would keep the rows of both.
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as cause:
+                raise _concurrent(table) from cause
+            self._open(table).optimize.compact(target_size=COMPACTED_BYTES)
+
+    def _path(self, table: str) -> str:
+        return str(self.folder / table)
 
     def _open(self, table: str) -> DeltaTable:
         with _explained(table):
             if table not in self._tables:
-                self._tables[table] = DeltaTable(str(self.folder / table))
+                self._tables[table] = DeltaTable(self._path(table))
             else:
                 self._tables[table].update_incremental()
         return self._tables[table]

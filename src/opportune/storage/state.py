@@ -142,13 +142,8 @@ def read_table(
     """Like `State.table`, on an open transaction."""
     # On lines of its own: the query may end in a comment.
     statement = f"copy (\n{sql.strip().rstrip(';')}\n) to stdout (format csv)"
-    buffer = io.BytesIO()
-    with (
-        psycopg.ClientCursor(connection) as cursor,
-        cursor.copy(statement, parameters) as stream,
-    ):
-        for block in stream:
-            buffer.write(block)
+    with psycopg.ClientCursor(connection) as cursor:
+        buffer = _copied(connection.pgconn, cursor.mogrify(statement, parameters).encode())
     if not buffer.tell():
         return schema.empty_table()
     buffer.seek(0)
@@ -166,6 +161,23 @@ def read_table(
             quoted_strings_can_be_null=False,
         ),
     )
+
+
+def _copied(client: psycopg.pq.abc.PGconn, statement: bytes) -> io.BytesIO:
+    """Run a COPY TO by the client library itself: a row a call, without Python in between."""
+    buffer = io.BytesIO()
+    result = client.exec_(statement)
+    if result.status == psycopg.pq.ExecStatus.COPY_OUT:
+        size, block = client.get_copy_data(0)
+        while size > 0:
+            buffer.write(block)
+            size, block = client.get_copy_data(0)
+    while result.status != psycopg.pq.ExecStatus.FATAL_ERROR:
+        following = client.get_result()
+        if following is None:
+            return buffer
+        result = following
+    raise psycopg.errors.error_from_result(result)
 
 
 def stage(connection: Connection, name: str, columns: Sequence[str], data: pa.Table) -> None:
@@ -202,4 +214,7 @@ def _said(cause: psycopg.Error) -> str:
     named = [part for part in (told.table_name, told.column_name, told.constraint_name) if part]
     # Class 42 is about names and types in the statement itself.
     message = told.message_primary if (cause.sqlstate or "").startswith("42") else None
+    if cause.sqlstate is None and isinstance(cause, psycopg.ProgrammingError):
+        # Said by the client of parameters that are missing or of an unknown type.
+        message = str(cause)
     return ", ".join([type(cause).__name__, *named, *([message] if message else [])])

@@ -1,0 +1,115 @@
+"""The whole demo with its worker killed twenty times: nobody misses a message, nobody gets two."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from opportune.settings import PREFIX
+
+CUSTOMERS = 2000
+DAYS = 10
+KILLS = 20
+LONGEST_S = 400
+
+
+@dataclass(frozen=True)
+class Played:
+    """What Braze accepted: how often each (day, customer); how often the worker was killed."""
+
+    messages: Counter[tuple[str, str]]
+    kills: int
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * LONGEST_S + 100)
+def test_a_demo_whose_worker_is_killed_twenty_times_sends_what_a_calm_one_sends(
+    tmp_path: Path,
+) -> None:
+    chance = random.Random(20)
+    day = datetime.now(UTC).date()
+    killed = play(tmp_path / "killed", (chance.uniform(1.5, 4.0) for _ in range(KILLS)))
+    calm = play(tmp_path / "calm", iter(()))
+    assert datetime.now(UTC).date() == day, "the demo's days end today: midnight came between"
+    assert (calm.kills, killed.kills) == (0, KILLS)
+    assert set(killed.messages.values()) == {1}, "somebody got two messages in a day"
+    assert killed.messages == calm.messages
+    assert len({sent_on for sent_on, _ in calm.messages}) == DAYS
+    assert len(calm.messages) > 0.85 * CUSTOMERS * DAYS
+
+
+def play(folder: Path, pauses: Iterator[float]) -> Played:
+    """Run a demo and kill its worker, each time a pause after the one before was replaced."""
+    options = {
+        "--seed": "3",
+        "--data": str(folder),
+        "--customers": str(CUSTOMERS),
+        "--days": str(DAYS),
+        "--port": "0",
+        "--sandbox-port": "0",
+    }
+    given = [text for option in options.items() for text in option]
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "opportune", "demo", "--no-serve", *given],
+        env={name: text for name, text in os.environ.items() if not name.startswith(PREFIX)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        kills = sum(kill_worker(demo, pause) for pause in pauses)
+        output, _ = demo.communicate(timeout=LONGEST_S)
+    finally:
+        if demo.poll() is None:
+            demo.send_signal(signal.SIGINT)
+            demo.communicate(timeout=30)
+    assert demo.returncode == 0, output.decode()
+    return Played(accepted(folder / "sandbox.jsonl"), kills)
+
+
+def kill_worker(demo: subprocess.Popen[bytes], pause_s: float) -> bool:
+    """Wait for a worker, let it work for a while and kill it; False when the demo was over."""
+    while (worker := worker_of(demo.pid)) is None:
+        if demo.poll() is not None:
+            return False
+        time.sleep(0.01)
+    time.sleep(pause_s)
+    with suppress(ProcessLookupError):
+        os.kill(worker, signal.SIGKILL)
+    while worker_of(demo.pid) == worker and demo.poll() is None:
+        time.sleep(0.01)
+    return demo.poll() is None
+
+
+def worker_of(parent: int) -> int | None:
+    """The demo's child that is its worker, from the table of processes."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            _, _, after_name = (entry / "stat").read_text().rpartition(")")
+            state, its_parent = after_name.split()[:2]
+            arguments = (entry / "cmdline").read_bytes().split(b"\0")
+            if int(its_parent) == parent and b"worker" in arguments and state != "Z":
+                return int(entry.name)
+    return None
+
+
+def accepted(journal: Path) -> Counter[tuple[str, str]]:
+    calls = [json.loads(line) for line in journal.read_text().splitlines()]
+    return Counter(
+        (call["at"][:10], message["external_user_id"])
+        for call in calls
+        for message in call["messages"]
+    )

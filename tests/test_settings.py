@@ -1,0 +1,76 @@
+"""Settings: typed, every mistake told by the variable's name, nothing secret shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from opportune.settings import InvalidSetting, Settings, as_variables, load
+
+
+def test_without_variables_the_defaults_hold() -> None:
+    settings = load({"HOME": "x", "OPPORTUNES": "x"})
+    assert settings == Settings()
+    assert settings.host == "127.0.0.1"
+    assert (settings.port, settings.database_url) == (8420, "")
+    assert settings.log_folder == Path("opportune-data/log")
+    assert settings.lake_folder == Path("opportune-data/lake")
+    assert settings.database_folder == Path("opportune-data/database/pg")
+
+
+def test_settings_come_back_from_the_variables_they_were_written_to() -> None:
+    settings = Settings(
+        data_folder=Path("/srv/my data"),
+        database_url="postgresql://joe:secret@db/opportune?sslmode=require",
+        host="0.0.0.0",
+        port=80,
+        max_batch_bytes=1,
+        max_message_bytes=2,
+        braze_api_key="key",
+        braze_settle_s=0.25,
+    )
+    variables = as_variables(settings)
+    assert variables["OPPORTUNE_DATA_FOLDER"] == "/srv/my data"
+    assert variables["OPPORTUNE_BRAZE_SETTLE_S"] == "0.25"
+    assert load(variables) == settings
+    assert load(as_variables(Settings())) == Settings()
+
+
+def test_the_process_is_asked_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPPORTUNE_PORT", "9000")
+    assert load().port == 9000
+
+
+def test_an_unknown_variable_is_told_with_the_nearest_name() -> None:
+    with pytest.raises(InvalidSetting) as refused:
+        load({"OPPORTUNE_PROT": "1"})
+    assert refused.value.message.startswith(
+        "Unknown setting OPPORTUNE_PROT. Did you mean 'OPPORTUNE_PORT'? Allowed: "
+        "OPPORTUNE_BRAZE_API_KEY, OPPORTUNE_BRAZE_SETTLE_S, OPPORTUNE_DATABASE_URL, "
+    )
+    assert refused.value.code == "invalid_setting"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "allowed"),
+    [
+        ("OPPORTUNE_PORT", "eighty", "a whole number, 0 or more"),
+        ("OPPORTUNE_PORT", "80.5", "a whole number, 0 or more"),
+        ("OPPORTUNE_PORT", "", "a whole number, 0 or more"),
+        ("OPPORTUNE_MAX_BATCH_BYTES", "-1", "a whole number, 0 or more"),
+        ("OPPORTUNE_BRAZE_SETTLE_S", "soon", "a number, 0 or more"),
+        ("OPPORTUNE_BRAZE_SETTLE_S", "nan", "a number, 0 or more"),
+        ("OPPORTUNE_BRAZE_SETTLE_S", "inf", "a number, 0 or more"),
+    ],
+)
+def test_a_number_that_is_none_is_refused(variable: str, text: str, allowed: str) -> None:
+    with pytest.raises(InvalidSetting) as refused:
+        load({variable: text})
+    assert refused.value.message == f"{variable} is {text!r}, but must be {allowed}."
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = Settings(braze_api_key="top", database_url="postgresql://joe:secret@db/x")
+    assert "top" not in repr(settings)
+    assert "secret" not in repr(settings)
