@@ -42,6 +42,7 @@ LONGEST_PAUSE_S = 60.0
 COMPLAINT_S = 60.0
 RETRY_S = 1.0
 FULL_FRAMES = 64
+MICRO_BATCH_S = 0.25
 
 Clock = Callable[[], datetime]
 T = TypeVar("T")
@@ -154,9 +155,17 @@ def _work(
     state.rows(load_sql("opportune", "release_jobs"), {"longest_s": JOB_LEASE_S})
     definitions = project.Project(metrics={}, segments={}, use_cases={})
     reader = project.Reader(state)
+    ingest_from = 0.0
+    busy = full = False
     while not stop.is_set():
         definitions = _attempt(worker.troubles, "definitions", reader.read, definitions)
-        if not _round(worker, definitions, stop):
+        # While there is other work, a trickle is gathered: one commit and not fifty.
+        if not busy or full or time.monotonic() >= ingest_from:
+            ingested = _attempt(worker.troubles, "ingest", worker.ingest.tick, 0)
+            full = ingested >= FULL_FRAMES
+            ingest_from = time.monotonic() + MICRO_BATCH_S
+        busy = _round(worker, definitions, stop)
+        if not (busy or full):
             stop.wait(tick_s)
         if not session or _lock_holder(worker.stores) != session:
             raise DatabaseUnavailable(
@@ -170,15 +179,13 @@ def _lock_holder(stores: Stores) -> list[dict[str, object]]:
 
 
 def _round(worker: Worker, definitions: project.Project, stop: threading.Event) -> bool:
-    """Do a little of everything; True when there was something to do."""
-    state, troubles = worker.stores.state, worker.troubles
-    # A trickle waits for the next round, so that it makes one commit and not fifty.
-    busy = _attempt(troubles, "ingest", worker.ingest.tick, 0) >= FULL_FRAMES
+    """Do a little of everything but ingest; True when there was something to do."""
+    settle_s = worker.stores.settings.braze_settle_s
     now = worker.clock()
     for use_case in definitions.use_cases.values():
         _schedule(worker.stores, use_case, now)
-    busy |= _run_job(worker, definitions, now)
-    activation.abandon(state, settle_s=worker.stores.settings.braze_settle_s, takeover=False)
+    busy = _run_job(worker, definitions, now)
+    activation.abandon(worker.stores.state, settle_s=settle_s, takeover=False)
     for use_case in definitions.use_cases.values():
         if not stop.is_set():
             busy |= _hand_over(worker, use_case, now)

@@ -26,7 +26,8 @@ BLOCK_BYTES = 64 * 1024 * 1024
 # Whatever the server's own defaults are, times and texts mean the same here.
 SESSION = """
 set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set client_encoding = 'UTF8';
-set idle_session_timeout = 0
+set idle_session_timeout = 0;
+set random_page_cost = 1.1
 """
 
 Row = dict[str, Any]

@@ -93,7 +93,6 @@ create table outbox (
 );
 create index outbox_due on outbox (due_at, key) where state = 'pending';
 create index outbox_open on outbox (leased_until) where state in ('reserved', 'unknown');
-create index outbox_by_day on outbox (use_case, day);
 
 create table bucket (
     name text primary key,
