@@ -23,14 +23,13 @@ from numpy.typing import NDArray
 from opportune.errors import InvalidInput
 from opportune.policies import ActionSpace, Dimension
 
-__all__ = ["MARKETS", "PERSONAL_TRAITS", "Engagement", "Market", "Orders", "internet_provider"]
+__all__ = ["MARKETS", "BadMarket", "Engagement", "Market", "Orders", "internet_provider"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Actions = NDArray[np.int16]
 
-PERSONAL_TRAITS = ("email",)
 MAX_DELAY_S = 47 * 3600
 
 CONTROL_RATE = 0.025  # orders a customer and day without any message

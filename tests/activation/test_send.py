@@ -289,7 +289,7 @@ def test_a_batch_is_what_all_connections_can_carry_the_rest_waits_its_turn(
     sender: Sender, sandbox: Sandbox
 ) -> None:
     small = replace(sender.channel, connector=Slow(calls_per_hour=4))
-    assert (sender.channel.batch, small.batch) == (400, 100)
+    assert (sender.channel.batch, small.batch) == (1200, 100)
     fill(sender.stores, 300)
     counts = [sender.send(small)["sent"] for _ in range(2)]
     assert counts == [100, 0]

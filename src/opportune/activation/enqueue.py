@@ -52,7 +52,8 @@ def enqueue(stores: Stores, use_case: UseCase, day: date, *, now: datetime) -> i
         stage(connection, "recommendation", STAGED, rows)
         added = fetch(connection, load_sql("opportune.activation", "enqueue"), facts)
         count: int = added[0]["count"]
-        if count:
+        grew = fetch(connection, load_sql("opportune.activation", "outbox_grew"), {"added": count})
+        if grew[0]["grew"]:
             fetch(connection, load_sql("opportune.activation", "analyze_outbox"))
     return count
 
