@@ -143,8 +143,13 @@ def read_table(
     """Like `State.table`, on an open transaction."""
     # On lines of its own: the query may end in a comment.
     statement = f"copy (\n{sql.strip().rstrip(';')}\n) to stdout (format csv)"
-    with psycopg.ClientCursor(connection) as cursor:
-        buffer = _copied(connection.pgconn, cursor.mogrify(statement, parameters).encode())
+    buffer = io.BytesIO()
+    with (
+        psycopg.ClientCursor(connection) as cursor,
+        cursor.copy(statement, parameters) as stream,
+    ):
+        for block in stream:
+            buffer.write(block)
     if not buffer.tell():
         return schema.empty_table()
     buffer.seek(0)
@@ -162,23 +167,6 @@ def read_table(
             quoted_strings_can_be_null=False,
         ),
     )
-
-
-def _copied(client: psycopg.pq.abc.PGconn, statement: bytes) -> io.BytesIO:
-    """Run a COPY TO by the client library itself: a row a call, without Python in between."""
-    buffer = io.BytesIO()
-    result = client.exec_(statement)
-    if result.status == psycopg.pq.ExecStatus.COPY_OUT:
-        size, block = client.get_copy_data(0)
-        while size > 0:
-            buffer.write(block)
-            size, block = client.get_copy_data(0)
-    while result.status != psycopg.pq.ExecStatus.FATAL_ERROR:
-        following = client.get_result()
-        if following is None:
-            return buffer
-        result = following
-    raise psycopg.errors.error_from_result(result)
 
 
 def stage(connection: Connection, name: str, columns: Sequence[str], data: pa.Table) -> None:
