@@ -22,6 +22,9 @@ class Wrapped:
     batch_size = 50
     calls_per_hour = 1000
 
+    def check_config(self, config: Mapping[str, str]) -> list[str]:
+        return CONNECTOR.check_config(config)
+
     def requests(self, sends: Sequence[Send], config: Mapping[str, str]) -> list[Request]:
         return CONNECTOR.requests(sends, config)
 
