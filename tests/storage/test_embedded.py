@@ -243,7 +243,10 @@ def test_data_of_a_version_that_the_wheel_lacks_needs_an_installed_one(folder: P
         embedded.start(folder)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
+@pytest.mark.skipif(
+    os.geteuid() != 0,
+    reason="needs root: PostgreSQL refuses it, so only root starts the server as another user",
+)
 def test_root_needs_a_user_that_runs_the_server(
     folder: Path, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
