@@ -117,7 +117,7 @@ def steps(
     done("reward")
     trained = learning.train(stores, use_case, metric, day)
     done("train")
-    decisions.snapshot(stores, use_case, day)
+    decisions.snapshot(stores, use_case, day, known)
     done("snapshot")
     version = trained.version
     decisions.decide(stores, use_case, day, policy=trained.policy, policy_version=version, now=now)

@@ -94,7 +94,7 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         }
         rewarded = learning.reward(stores, use_case, metric, now=now)
         trained = learning.train(stores, use_case, metric, day)
-        decisions.snapshot(stores, use_case, day)
+        decisions.snapshot(stores, use_case, day, known)
         decided = decisions.decide(
             stores,
             use_case,

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -42,7 +42,11 @@ LONGEST_PAUSE_S = 60.0
 COMPLAINT_S = 60.0
 RETRY_S = 1.0
 FULL_FRAMES = 64
+# While there is other work, a trickle of events is gathered this long: one commit and not fifty.
 MICRO_BATCH_S = 0.25
+# While the calls of one batch are under way, the database settles the one before.
+LANES = 2
+LANE_S = 1.0
 
 Clock = Callable[[], datetime]
 T = TypeVar("T")
@@ -75,7 +79,9 @@ class Worker:
     ingest: pipeline.Ingest
     log: SegmentLog
     clock: Clock
-    pool: Executor
+    calls: Executor
+    lanes: Executor
+    stop: threading.Event
     transports: dict[str, Transport] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
     troubles: dict[str, _Trouble] = field(default_factory=dict)
@@ -94,8 +100,8 @@ def run(stores: Stores, *, clock: Clock, stop: threading.Event, tick_s: float = 
                 with stores.state.lock(LOCK) as alone:
                     if alone:
                         session = _lock_holder(stores)
-                        worker = worker or _start(stores, clock, stack, troubles)
-                        _work(worker, stop, tick_s=tick_s, session=session)
+                        worker = worker or _start(stores, clock, stop, stack, troubles)
+                        _work(worker, tick_s=tick_s, session=session)
                     elif worker is not None:
                         # Another one took over while the database was away: let it ingest.
                         worker = None
@@ -104,7 +110,7 @@ def run(stores: Stores, *, clock: Clock, stop: threading.Event, tick_s: float = 
             except Exception as error:
                 _complain(troubles, "worker", error)
                 if worker is not None:
-                    _store_meanwhile(worker, stop)
+                    _store_meanwhile(worker)
                 stop.wait(RETRY_S)
 
 
@@ -119,7 +125,13 @@ def simulated_clock(stores: Stores) -> Clock:
     return now
 
 
-def _start(stores: Stores, clock: Clock, stack: ExitStack, troubles: dict[str, _Trouble]) -> Worker:
+def _start(
+    stores: Stores,
+    clock: Clock,
+    stop: threading.Event,
+    stack: ExitStack,
+    troubles: dict[str, _Trouble],
+) -> Worker:
     decoders: dict[str, events.Decoder] = {
         "batch": events.decode_segment,
         "track": events.decode_segment,
@@ -134,7 +146,9 @@ def _start(stores: Stores, clock: Clock, stack: ExitStack, troubles: dict[str, _
             ingest=ingest,
             log=stores.open_log(parts),
             clock=clock,
-            pool=parts.enter_context(ThreadPoolExecutor(activation.CALLS_AT_ONCE)),
+            calls=parts.enter_context(ThreadPoolExecutor(activation.CALLS_AT_ONCE)),
+            lanes=parts.enter_context(ThreadPoolExecutor(LANES)),
+            stop=stop,
             troubles=troubles,
         )
         parts.callback(_close, worker.transports)
@@ -142,9 +156,7 @@ def _start(stores: Stores, clock: Clock, stack: ExitStack, troubles: dict[str, _
     return worker
 
 
-def _work(
-    worker: Worker, stop: threading.Event, *, tick_s: float, session: list[dict[str, object]]
-) -> None:
+def _work(worker: Worker, *, tick_s: float, session: list[dict[str, object]]) -> None:
     """Take over what the last worker had in hand, then do round after round.
 
     ``session`` holds the lock; once it has ended, another worker may have begun.
@@ -155,18 +167,12 @@ def _work(
     state.rows(load_sql("opportune", "release_jobs"), {"longest_s": JOB_LEASE_S})
     definitions = project.Project(metrics={}, segments={}, use_cases={})
     reader = project.Reader(state)
-    ingest_from = 0.0
-    busy = full = False
-    while not stop.is_set():
+    while not worker.stop.is_set():
         definitions = _attempt(worker.troubles, "definitions", reader.read, definitions)
-        # While there is other work, a trickle is gathered: one commit and not fifty.
-        if not busy or full or time.monotonic() >= ingest_from:
-            ingested = _attempt(worker.troubles, "ingest", worker.ingest.tick, 0)
-            full = ingested >= FULL_FRAMES
-            ingest_from = time.monotonic() + MICRO_BATCH_S
-        busy = _round(worker, definitions, stop)
-        if not (busy or full):
-            stop.wait(tick_s)
+        ingested = _ingest(worker)
+        busy = _round(worker, definitions)
+        if not busy and ingested < FULL_FRAMES:
+            worker.stop.wait(tick_s)
         if not session or _lock_holder(worker.stores) != session:
             raise DatabaseUnavailable(
                 "The session that held the worker's lock has ended, as when PostgreSQL restarts; "
@@ -174,22 +180,34 @@ def _work(
             )
 
 
+def _ingest(worker: Worker) -> int:
+    return _attempt(worker.troubles, "ingest", worker.ingest.tick, 0)
+
+
 def _lock_holder(stores: Stores) -> list[dict[str, object]]:
     return stores.state.rows(load_sql("opportune", "worker_lock"), {"name": LOCK})
 
 
-def _round(worker: Worker, definitions: project.Project, stop: threading.Event) -> bool:
-    """Do a little of everything but ingest; True when there was something to do."""
+def _round(worker: Worker, definitions: project.Project) -> bool:
+    """Do a little of everything; True when there was something to do besides ingest."""
     settle_s = worker.stores.settings.braze_settle_s
     now = worker.clock()
     for use_case in definitions.use_cases.values():
         _schedule(worker.stores, use_case, now)
     busy = _run_job(worker, definitions, now)
     activation.abandon(worker.stores.state, settle_s=settle_s, takeover=False)
-    for use_case in definitions.use_cases.values():
-        if not stop.is_set():
-            busy |= _hand_over(worker, use_case, now)
-    return busy
+    lanes = [
+        worker.lanes.submit(_hand_over, worker, channel, now)
+        for channel in _channels(worker, definitions)
+        for _ in range(LANES)
+    ]
+    try:
+        while wait(lanes, timeout=MICRO_BATCH_S).not_done:
+            _ingest(worker)
+    finally:
+        wait(lanes)
+    had_work = [lane.result() for lane in lanes]
+    return busy or any(had_work)
 
 
 def _schedule(stores: Stores, use_case: UseCase, now: datetime) -> None:
@@ -236,21 +254,21 @@ def _decide_day(
     worker.ingest.purge()
 
 
-def _hand_over(worker: Worker, use_case: UseCase, now: datetime) -> bool:
-    """Send what is due and ask about what was not answered, each as far as it goes."""
-    open_channel = partial(_channel, worker, use_case)
-    channel = _attempt(worker.troubles, f"channel:{use_case.name}", open_channel, None)
-    if channel is None:
-        return False
-    stores, log, pool = worker.stores, worker.log, worker.pool
-    send = partial(activation.send_due, stores.state, channel, log, now=now, pool=pool)
-    ask = partial(activation.enquire, stores.state, channel, log, now=now, pool=pool)
-    parts = {
-        f"send:{use_case.name}": partial(_answered, send, {"sent", "failed"}),
-        f"enquire:{use_case.name}": partial(_answered, ask, {"sent", "failed", "retry"}),
-    }
-    counts = [_attempt(worker.troubles, part, work, 0) for part, work in parts.items()]
-    return sum(counts) > 0
+def _hand_over(worker: Worker, channel: Channel, now: datetime) -> bool:
+    """Send what is due for a while, then ask about what was not answered; False: nothing to do."""
+    name = channel.use_case.name
+    state, log, pool = worker.stores.state, worker.log, worker.calls
+    send = partial(activation.send_due, state, channel, log, now=now, pool=pool)
+    ask = partial(activation.enquire, state, channel, log, now=now, pool=pool)
+    sent = partial(_answered, send, {"sent", "failed"})
+    found = partial(_answered, ask, {"sent", "failed", "retry"})
+    until = time.monotonic() + LANE_S
+    busy = False
+    while not worker.stop.is_set() and time.monotonic() < until:
+        if not _attempt(worker.troubles, f"send:{name}", sent, 0):
+            break
+        busy = True
+    return _attempt(worker.troubles, f"enquire:{name}", found, 0) > 0 or busy
 
 
 def _answered(work: Callable[[], Counter[str]], answers: set[str]) -> int:
@@ -261,6 +279,20 @@ def _answered(work: Callable[[], Counter[str]], answers: set[str]) -> int:
             "says row by row; they are kept, and asked about or sent again later."
         )
     return outcomes.total()
+
+
+def _channels(worker: Worker, definitions: project.Project) -> list[Channel]:
+    """Open the way to each use case's receiver; one that cannot be opened is left alone."""
+    channels = [
+        _attempt(
+            worker.troubles,
+            f"channel:{use_case.name}",
+            partial(_channel, worker, use_case),
+            None,
+        )
+        for use_case in definitions.use_cases.values()
+    ]
+    return [channel for channel in channels if channel is not None]
 
 
 def _channel(worker: Worker, use_case: UseCase) -> Channel:
@@ -325,9 +357,9 @@ def _pause_s(failures: int) -> float:
     return min(LONGEST_PAUSE_S, 2.0 ** min(failures - 1, 30))
 
 
-def _store_meanwhile(worker: Worker, stop: threading.Event) -> None:
+def _store_meanwhile(worker: Worker) -> None:
     """Take into the lake what was accepted, without the database."""
-    while not stop.is_set() and _attempt(worker.troubles, "store", worker.ingest.store, 0):
+    while not worker.stop.is_set() and _attempt(worker.troubles, "store", worker.ingest.store, 0):
         pass
 
 

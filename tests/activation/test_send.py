@@ -607,6 +607,40 @@ def test_a_user_s_next_row_waits_until_the_last_one_is_settled(
     assert sandbox.sends()[0] == 3
 
 
+def test_senders_at_once_never_have_two_rows_of_a_user_under_way(
+    sender: Sender, sandbox: Sandbox
+) -> None:
+    for day in range(3):
+        fill(sender.stores, 200, day=DAY + timedelta(days=day))
+    under_way: Counter[str] = Counter()
+    most = 0
+    guard = threading.Lock()
+
+    def call(request: Request) -> Answer:
+        nonlocal most
+        users = [each["external_user_id"] for each in json.loads(request.body)["recipients"]]
+        with guard:
+            under_way.update(users)
+            most = max(most, *under_way.values())
+        answer = sender.channel.call(request)
+        with guard:
+            under_way.subtract(users)
+        return answer
+
+    narrow = replace(sender.channel, connector=Slow(batch_size=5), call=call)
+
+    def work() -> None:
+        with ThreadPoolExecutor(1) as own:
+            while states(sender.stores).get("pending"):
+                replace(sender, pool=own).send(narrow)
+
+    with ThreadPoolExecutor(4) as threads:
+        for each in [threads.submit(work) for _ in range(4)]:
+            each.result()
+    assert states(sender.stores) == {"sent": 600}
+    assert most == 1
+
+
 def test_a_receipt_of_the_day_before_does_not_settle_today_s_send(
     sender: Sender, sandbox: Sandbox
 ) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from opportune import policies, rules
+from opportune import policies, profiles, rules
 from opportune.decisions import (
     DECISIONS,
     Dimension,
@@ -29,6 +29,10 @@ DAY = date(2026, 3, 1)
 NOW = datetime(2026, 3, 1, 6, 0, 0, 1, tzinfo=UTC)
 People = Callable[..., None]
 Make = Callable[..., UseCase]
+
+
+def take(stores: Stores, case: UseCase, day: date) -> bool:
+    return snapshot(stores, case, day, profiles.snapshot(stores.state))
 
 
 def play(
@@ -67,7 +71,7 @@ def test_a_decision_says_everything_before_anything_is_sent(
     stores: Stores, people: People, use_case: Make
 ) -> None:
     people([-2, 255], [{"fiber": True}, {}])
-    snapshot(stores, use_case(version=3), DAY)
+    take(stores, use_case(version=3), DAY)
     fixed = policies.Fixed(use_case().space, ("fiber", "sms"))
     assert play(stores, use_case(version=3), policy=fixed)
     assert stores.lake.read("decisions").schema.names == DECISIONS.names
@@ -105,7 +109,7 @@ def test_ids_are_well_formed_and_name_the_profile(
 ) -> None:
     ids = [-(2**63), -1, 0, 1, 2**63 - 1]
     people(ids)
-    snapshot(stores, use_case(), DAY)
+    take(stores, use_case(), DAY)
     play(stores, use_case())
     found = {row["profile_id"]: row["decision_id"] for row in rows(stores)}
     assert found == {each: f"next:20260301:{each & (2**64 - 1):016x}" for each in ids}
@@ -116,11 +120,11 @@ def test_ids_are_well_formed_and_name_the_profile(
 
 def test_a_day_is_decided_once(stores: Stores, people: People, use_case: Make) -> None:
     people(range(50), {"n": 1})
-    snapshot(stores, use_case(), DAY)
+    take(stores, use_case(), DAY)
     assert play(stores, use_case())
     before = rows(stores)
     people(range(50, 60))
-    snapshot(stores, use_case(), DAY)
+    take(stores, use_case(), DAY)
     assert not play(stores, use_case(), policy=policies.Fixed(use_case().space, ("tv", "sms")))
     assert not play(stores, use_case(version=2))
     assert rows(stores) == before
@@ -134,7 +138,7 @@ def test_the_logged_probability_is_the_policys_own(
     people(range(count), [{"n": place, "fiber": place % 2 == 0} for place in range(count)])
     case = use_case()
     policy = taught(case)
-    snapshot(stores, case, DAY)
+    take(stores, case, DAY)
     play(stores, case, policy=policy)
     known = {row["profile_id"]: row for row in stores.lake.read("features").to_pylist()}
     found = rows(stores)
@@ -157,7 +161,7 @@ def test_chance_depends_on_nothing_but_use_case_day_and_profile(
 ) -> None:
     people(range(40))
     case = use_case()
-    snapshot(stores, case, DAY)
+    take(stores, case, DAY)
     play(stores, case)
     drawn = policies.draw(
         policies.Uniform(case.space).distribution(
@@ -201,7 +205,7 @@ def test_control_is_stable_over_days_and_versions_and_decided_like_the_others(
     for number in (1, 2, 3):
         day = date(2026, 3, number)
         changed = use_case(control_share=0.5, version=number)
-        snapshot(stores, changed, day)
+        take(stores, changed, day)
         play(stores, changed, day)
     found = rows(stores)
     groups = {row["profile_id"]: row["variant"] for row in found}
@@ -218,7 +222,7 @@ def test_control_is_stable_over_days_and_versions_and_decided_like_the_others(
 def test_the_other_day_is_another_draw(stores: Stores, people: People, use_case: Make) -> None:
     people(range(200))
     for day in (DAY, date(2026, 3, 2)):
-        snapshot(stores, use_case(), day)
+        take(stores, use_case(), day)
         play(stores, use_case(), day)
     actions = {(row["day"], row["profile_id"]): row["action"] for row in rows(stores)}
     same = sum(actions[DAY, each] == actions[date(2026, 3, 2), each] for each in range(200))
@@ -232,7 +236,7 @@ def test_without_an_eligible_option_nothing_is_decided(
     rule = rules.parse({"trait": "vip", "is": True}, where="rule")
     only = Dimension(name="gift", meaning="choice", options=(Option(name="x", eligible=rule),))
     case = use_case(dimensions=(*use_case().dimensions, only))
-    snapshot(stores, case, DAY)
+    take(stores, case, DAY)
     with pytest.raises(NoOption) as refusal:
         play(stores, case)
     assert refusal.value.message == (
@@ -246,9 +250,9 @@ def test_after_a_kill_the_decision_comes_from_the_features_that_were_kept(
     stores: Stores, people: People, use_case: Make
 ) -> None:
     people(range(20), {"fiber": False})
-    snapshot(stores, use_case(), DAY)
+    take(stores, use_case(), DAY)
     stores.state.rows("""update profile set traits = '{"fiber": true}'""")
-    snapshot(stores, use_case(), DAY)
+    take(stores, use_case(), DAY)
     play(stores, use_case(), policy=policies.Fixed(use_case().space, ("fiber", "sms")))
     assert {(tuple(row["action"]), tuple(row["eligible"])) for row in rows(stores)} == {
         (("tv", "sms"), (0b101, 0b11))
@@ -259,9 +263,9 @@ def test_after_a_kill_a_new_version_decides_from_its_own_snapshot(
     stores: Stores, people: People, use_case: Make
 ) -> None:
     people(range(20), {"n": 1})
-    snapshot(stores, use_case(), DAY)
+    take(stores, use_case(), DAY)
     changed = use_case(version=2, features=(), dimensions=use_case().dimensions[:1])
-    snapshot(stores, changed, DAY)
+    take(stores, changed, DAY)
     assert play(stores, changed)
     assert {(row["version"], len(row["action"])) for row in rows(stores)} == {(2, 1)}
     assert len(rows(stores)) == 20
@@ -276,7 +280,7 @@ def test_an_empty_audience_is_decided_too(stores: Stores, use_case: Make, name: 
         "factored": taught(case),
     }
     policy = every[name]
-    snapshot(stores, case, DAY)
+    take(stores, case, DAY)
     assert play(stores, case, policy=policy)
     assert not play(stores, case, policy=policy)
     assert rows(stores) == []

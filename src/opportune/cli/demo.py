@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -205,12 +206,13 @@ def _live(play: Play, use_case: UseCase, day: date) -> None:
     midnight = datetime.combine(day, datetime.min.time(), UTC)
     key = f"{use_case.name}:{day}"
     _set_clocks(play, use_case.decided_from(day))
-    _until(play, lambda: _count(play, "job_open", {"key": key}) == 0, f"deciding {day}")
+    _until(play, partial(_none_open, play, "job_open", {"key": key}), f"deciding {day}")
     hours = next(each for each in use_case.dimensions if each.meaning == "hour").options
     for hour in hours:
         now = midnight + timedelta(hours=int(hour.name))
         _set_clocks(play, now)
-        _until(play, lambda: _count(play, "sends_open", {"now": now}) == 0, f"sending {now}")  # noqa: B023
+        facts = {"use_case": use_case.name, "now": now}
+        _until(play, partial(_none_open, play, "sends_open", facts), f"sending {now}")
     _set_clocks(play, midnight + timedelta(hours=23, minutes=59))
     _post(play.sandbox, "/_sandbox/react", {"day": day.isoformat()})
     _until(play, lambda: pipeline.caught_up(play.stores), f"taking in {day}")
@@ -279,9 +281,9 @@ def _tell_time(stores: Stores, now: datetime) -> None:
     stores.state.rows(load_sql("opportune", "set_simulated_now"), {"now": now})
 
 
-def _count(play: Play, name: str, facts: Mapping[str, object]) -> int:
-    count: int = play.stores.state.rows(load_sql("opportune.cli", name), facts)[0]["count"]
-    return count
+def _none_open(play: Play, name: str, facts: Mapping[str, object]) -> bool:
+    is_open: bool = play.stores.state.rows(load_sql("opportune.cli", name), facts)[0]["is_open"]
+    return not is_open
 
 
 def _until(play: Play, done: Callable[[], bool], what: str) -> None:

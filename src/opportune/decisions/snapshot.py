@@ -8,18 +8,21 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from opportune import profiles, rules
+from opportune import rules
 from opportune.decisions.model import FEATURES, Feature, UseCase
 from opportune.storage import Stores, load_sql
 
 __all__ = ["snapshot"]
 
+AUDIENCE = pa.schema([pa.field("profile_id", pa.int64(), nullable=False)])
 
-def snapshot(stores: Stores, use_case: UseCase, day: date) -> bool:
+
+def snapshot(stores: Stores, use_case: UseCase, day: date, known: pa.Table) -> bool:
     """Write the features and eligible options of ``use_case``'s audience for ``day`` to the lake.
 
-    The audience is who is in its segments now. False when that day has its snapshot already. A
-    snapshot belongs to a version: one that was taken just before a new version came is left unused.
+    The audience is who of ``known``, with the columns of ``profiles.SNAPSHOT``, is in its segments
+    now. False when that day has its snapshot already. A snapshot belongs to a version: one that was
+    taken just before a new version came is left unused.
     """
     stores.lake.create("features", FEATURES)
     key = f"features:{use_case.name}:{use_case.version}:{day}"
@@ -27,10 +30,11 @@ def snapshot(stores: Stores, use_case: UseCase, day: date) -> bool:
         return False
     audience = stores.state.table(
         load_sql("opportune.decisions", "audience"),
-        profiles.SNAPSHOT,
+        AUDIENCE,
         {"segments": list(use_case.audience), "minus": list(use_case.minus)},
     )
-    columns = stores.engine.query(*_select(use_case), relations={"audience": audience})
+    relations = {"known": known, "audience": audience}
+    columns = stores.engine.query(*_select(use_case), relations=relations)
     return stores.lake.append("features", _rows(use_case, day, columns), key=key)
 
 

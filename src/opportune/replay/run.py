@@ -182,7 +182,7 @@ def _meet(play: _Play, rows: Rows, day: date) -> None:
     audience = segments.Segment(name=play.use_case.name, title=play.use_case.title, rule=EVERYONE)
     present = pc.is_in(play.known["user_id"], value_set=play.users.take(rows))
     segments.refresh(play.stores, audience, play.known.filter(present), now=now)
-    decisions.snapshot(play.stores, play.use_case, day)
+    decisions.snapshot(play.stores, play.use_case, day, play.known)
 
 
 def _log_decisions(play: _Play, rows: Rows, day: date, decided_at: datetime) -> None:

@@ -6,7 +6,9 @@ update outbox set
     dispatch_id = coalesce(result.dispatch_id, outbox.dispatch_id),
     attempts = outbox.attempts - result.uncounted,
     leased_until = clock_timestamp() + make_interval(secs => result.wait_s)
-from delivery as result
+from json_to_recordset(%(deliveries)s::json) as result (
+    key text, state text, reason text, dispatch_id text, wait_s float8, uncounted int, leased_until timestamptz
+)
 where outbox.key = result.key and (
     (outbox.state in ('reserved', 'unknown') and outbox.leased_until = result.leased_until)
     or (outbox.state in ('pending', 'reserved', 'unknown') and result.state = 'sent')

@@ -1,5 +1,5 @@
--- Sends that are due and not settled: two counts, because each has an index of its own.
+-- Whether a send of the use case is due and not settled; each half has an index of its own.
 select (
-    (select count(*) from outbox where state = 'pending' and due_at <= %(now)s)
-    + (select count(*) from outbox where state in ('reserved', 'unknown'))
-)::int as count
+    exists (select from outbox where use_case = %(use_case)s and state = 'pending' and due_at <= %(now)s)
+    or exists (select from outbox where use_case = %(use_case)s and state in ('reserved', 'unknown'))
+) as is_open

@@ -91,8 +91,8 @@ create table outbox (
     dispatch_id text,
     reason text
 );
-create index outbox_due on outbox (due_at, key) where state = 'pending';
-create index outbox_open on outbox (leased_until) where state in ('reserved', 'unknown');
+create index outbox_due on outbox (use_case, due_at) where state = 'pending';
+create index outbox_open on outbox (use_case, profile_id) where state in ('reserved', 'unknown');
 
 create table bucket (
     name text primary key,
