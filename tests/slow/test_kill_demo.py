@@ -20,10 +20,10 @@ import pytest
 
 from opportune.settings import PREFIX
 
-CUSTOMERS = 2000
-DAYS = 24
+CUSTOMERS = 20_000
+DAYS = 30
 KILLS = 20
-LONGEST_S = 400
+LONGEST_S = 700
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def test_a_demo_whose_worker_is_killed_twenty_times_sends_what_a_calm_one_sends(
 ) -> None:
     chance = random.Random(20)
     day = datetime.now(UTC).date()
-    killed = play(tmp_path / "killed", (chance.uniform(0.8, 2.4) for _ in range(KILLS)))
+    killed = play(tmp_path / "killed", (chance.uniform(0.8, 5.0) for _ in range(KILLS)))
     calm = play(tmp_path / "calm", iter(()))
     assert datetime.now(UTC).date() == day, "the demo's days end today: midnight came between"
     assert (calm.kills, killed.kills) == (0, KILLS)
