@@ -1,21 +1,35 @@
-"""Stores on a fresh database for every test, on the embedded PostgreSQL and on an installed one."""
+"""What many rooms' tests stand on: stores on a fresh database, a sandbox over HTTP, patience.
+
+Every test gets a database of its own, on the embedded PostgreSQL and on an installed one.
+"""
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
+import time
 import uuid
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
 import pytest
+import uvicorn
 
+from opportune.sandbox import SandboxConfig, create_app
 from opportune.settings import Settings
 from opportune.storage import State, Stores, embedded, migrate, open_stores
 
@@ -77,15 +91,29 @@ def named(url: str, database: str) -> str:
     return f"{head.rsplit('/', 1)[0]}/{database}?{query}"
 
 
+@pytest.fixture(scope="session")
+def fresh_database(server_url: str) -> Callable[..., AbstractContextManager[str]]:
+    """Make a database, migrated or a copy of the one named, that is dropped after the block."""
+
+    @contextmanager
+    def made(*, template: str = "opportune_template") -> Iterator[str]:
+        name = f"test_{uuid.uuid4().hex}"
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(f"create database {name} template {template}")
+        try:
+            yield named(server_url, name)
+        finally:
+            with psycopg.connect(server_url, autocommit=True) as connection:
+                connection.execute(f"drop database {name} with (force)")
+
+    return made
+
+
 @pytest.fixture
-def database_url(server_url: str) -> Iterator[str]:
+def database_url(fresh_database: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
     """A fresh, migrated database that is dropped afterwards."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"create database {name} template opportune_template")
-    yield named(server_url, name)
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"drop database {name} with (force)")
+    with fresh_database() as url:
+        yield url
 
 
 @pytest.fixture
@@ -100,3 +128,107 @@ def stores(settings: Settings) -> Iterator[Stores]:
     opened = open_stores(settings, now=NOW)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[..., None]:
+    """Wait until something holds, looking at it again and again."""
+
+    def wait(
+        done: Callable[[], bool], *, within_s: float = 40.0, looking_every_s: float = 0.01
+    ) -> None:
+        ends = time.monotonic() + within_s
+        while not done():
+            assert time.monotonic() < ends, "it did not happen in time"
+            time.sleep(looking_every_s)
+
+    return wait
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A served sandbox, and its control side."""
+
+    port: int
+    journal: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, f"/_sandbox/{path}", json.dumps(body))
+            return json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+
+    def tell_time(self, now: datetime) -> None:
+        self.ask("POST", "clock", {"now": now.isoformat()})
+
+    def faults(self, *names: str) -> None:
+        self.ask("POST", "faults", {"faults": list(names)})
+
+    def sends(self) -> tuple[int, int, int]:
+        """Messages, customers, and the most that one got in a day."""
+        counted = self.ask("GET", "sends")
+        return counted["sends"], counted["customers"], counted["most_per_customer_and_day"]
+
+    def messages(self) -> Counter[tuple[str, str, str]]:
+        """How often each (day, user, message) was accepted, from the journal."""
+        calls = [json.loads(line) for line in self.journal.read_text().splitlines()]
+        return Counter(
+            (call["at"][:10], each["external_user_id"], json.dumps(each["trigger_properties"]))
+            for call in calls
+            for each in call["messages"]
+        )
+
+
+@pytest.fixture(scope="session")
+def api_key() -> str:
+    """The key that a sandbox takes."""
+    return "test-key"
+
+
+@pytest.fixture(scope="session")
+def serve_sandbox(
+    api_key: str, until: Callable[..., None]
+) -> Callable[[Path], AbstractContextManager[Sandbox]]:
+    """Serve a sandbox of 300 customers with its journal at the path, until the block ends."""
+
+    @contextmanager
+    def served(journal: Path) -> Iterator[Sandbox]:
+        config = SandboxConfig(
+            api_key=api_key,
+            customers=300,
+            seed=1,
+            start=date(2026, 3, 1),
+            silence_s=5,
+            journal=journal,
+        )
+        server = uvicorn.Server(
+            uvicorn.Config(create_app(config), log_level="critical", timeout_graceful_shutdown=1)
+        )
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            thread = threading.Thread(target=server.run, args=([listener],))
+            thread.start()
+            try:
+                until(lambda: server.started)
+                yield Sandbox(listener.getsockname()[1], journal)
+            finally:
+                server.should_exit = True
+                thread.join(timeout=10)
+            assert not thread.is_alive()
+
+    return served
+
+
+@pytest.fixture
+def sandbox(
+    serve_sandbox: Callable[[Path], AbstractContextManager[Sandbox]], tmp_path: Path
+) -> Iterator[Sandbox]:
+    """A sandbox whose clock stands at its first midnight."""
+    with serve_sandbox(tmp_path / "journal.jsonl") as started:
+        yield started

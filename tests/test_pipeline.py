@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import uuid
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
-import psycopg
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -49,6 +49,7 @@ def morning(day: date) -> datetime:
 
 NOW = morning(DAYS[0])
 DECODERS: dict[str, events.Decoder] = {"batch": events.decode_segment}
+FreshDatabase = Callable[..., AbstractContextManager[str]]
 
 
 # --- fixtures ------------------------------------------------------------------------------------
@@ -103,63 +104,49 @@ def mortal(stores: Stores, fate: Fate) -> Stores:
     return replace(stores, lake=lake, engine=Engine(lake), state=state)
 
 
-def in_database(url: str, name: str) -> str:
-    head, _, query = url.partition("?")
-    return f"{head.rsplit('/', 1)[0]}/{name}?{query}"
-
-
 @dataclass(frozen=True)
 class Market:
     """A small market that has lived through all days but the last; copies of it to play with."""
 
-    server_url: str
     folder: Path
-    database: str
+    url: str
+    fresh_database: FreshDatabase
 
     @contextmanager
     def copy(self) -> Iterator[Stores]:
-        name = f"copy_{uuid.uuid4().hex}"
-        folder = self.folder.with_name(name)
-        shutil.copytree(self.folder, folder)
-        with psycopg.connect(self.server_url, autocommit=True) as connection:
-            connection.execute(f"create database {name} template {self.database}")
-        url = in_database(self.server_url, name)
-        stores = open_stores(Settings(data_folder=folder, database_url=url), now=NOW)
-        try:
-            yield stores
-        finally:
-            stores.close()
-            shutil.rmtree(folder)
-            with psycopg.connect(self.server_url, autocommit=True) as connection:
-                connection.execute(f"drop database {name} with (force)")
+        with (
+            tempfile.TemporaryDirectory(dir=self.folder.parent) as place,
+            self.fresh_database(template=urlsplit(self.url).path[1:]) as url,
+        ):
+            folder = shutil.copytree(self.folder, Path(place) / "data")
+            chosen = Settings(data_folder=folder, database_url=url)
+            with closing(open_stores(chosen, now=NOW)) as stores:
+                yield stores
 
 
 @pytest.fixture(scope="module")
-def market(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
-    name = f"market_{uuid.uuid4().hex}"
+def market(
+    fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Market]:
     folder = tmp_path_factory.mktemp("market") / "data"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"create database {name} template opportune_template")
-    url = in_database(server_url, name)
-    stores = open_stores(Settings(data_folder=folder, database_url=url), now=NOW)
-    apply(stores)
-    log = SegmentLog(stores.settings.log_folder)
-    log.append(customers()).result()
-    log.close()
-    ingest = pipeline.Ingest(stores, DECODERS)
-    ingest.catch_up()
-    definitions = project.read(stores.state)
-    for day in DAYS[:-1]:
-        pipeline.run_day(stores, definitions, NAME, day, now=morning(day))
+    with fresh_database() as url:
+        stores = open_stores(Settings(data_folder=folder, database_url=url), now=NOW)
+        apply(stores)
         log = SegmentLog(stores.settings.log_folder)
-        log.append(orders(day)).result()
+        log.append(customers()).result()
         log.close()
+        ingest = pipeline.Ingest(stores, DECODERS)
         ingest.catch_up()
-    ingest.close()
-    stores.close()
-    yield Market(server_url, folder, name)
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"drop database {name} with (force)")
+        definitions = project.read(stores.state)
+        for day in DAYS[:-1]:
+            pipeline.run_day(stores, definitions, NAME, day, now=morning(day))
+            log = SegmentLog(stores.settings.log_folder)
+            log.append(orders(day)).result()
+            log.close()
+            ingest.catch_up()
+        ingest.close()
+        stores.close()
+        yield Market(folder, url, fresh_database)
 
 
 def apply(stores: Stores) -> None:
@@ -568,7 +555,7 @@ def test_small_files_of_the_lake_are_merged_now_and_then(
 
 
 def test_events_taken_in_at_the_same_time_as_others_are_accepted_are_not_lost(
-    stores: Stores,
+    stores: Stores, until: Callable[..., None]
 ) -> None:
     """Several collectors append to segments of their own, new ones among them, while it reads."""
     ingest = pipeline.Ingest(stores, DECODERS)
@@ -582,16 +569,12 @@ def test_events_taken_in_at_the_same_time_as_others_are_accepted_are_not_lost(
 
     with ThreadPoolExecutor(3) as threads:
         collecting = [threads.submit(collect, name) for name in range(3)]
-        until(lambda: ingest.tick() == 0 and all(each.done() for each in collecting))
+        until(
+            lambda: ingest.tick() == 0 and all(each.done() for each in collecting),
+            looking_every_s=0,
+        )
     while ingest.tick():
         pass
     ids, profiles, rejects = taken_in(stores)
     assert (len(ids), len(set(ids)), profiles, rejects) == (45, 45, 45, 0)
     assert pipeline.caught_up(stores)
-
-
-def until(done: Callable[[], bool]) -> None:
-    for _ in range(10_000):
-        if done():
-            return
-    raise AssertionError("it never ends")

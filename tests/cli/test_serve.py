@@ -9,11 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from segment.analytics.client import Client
@@ -21,7 +19,8 @@ from segment.analytics.client import Client
 from opportune.keys import create_key
 from opportune.settings import Settings, as_variables
 
-PATIENCE_S = 40.0
+Until = Callable[..., None]
+Serving = Callable[..., AbstractContextManager[int]]
 
 
 def free_port() -> int:
@@ -31,20 +30,23 @@ def free_port() -> int:
         return port
 
 
-@contextmanager
-def serving(settings: Settings, *arguments: str) -> Iterator[int]:
-    """`opportune serve` with these settings until the block ends; yields its port."""
-    port = free_port()
-    environ = {**os.environ, **as_variables(settings), "OPPORTUNE_PORT": str(port)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "opportune", "serve", *arguments], env=environ
-    )
-    try:
-        until(lambda: answers(port))
-        yield port
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+@pytest.fixture
+def serving(until: Until) -> Serving:
+    """`opportune serve` with some settings until the block ends; yields its port."""
+
+    @contextmanager
+    def serve(settings: Settings) -> Iterator[int]:
+        port = free_port()
+        environ = {**os.environ, **as_variables(settings), "OPPORTUNE_PORT": str(port)}
+        process = subprocess.Popen([sys.executable, "-m", "opportune", "serve"], env=environ)
+        try:
+            until(lambda: answers(port))
+            yield port
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
+
+    return serve
 
 
 def answers(port: int) -> bool:
@@ -52,13 +54,6 @@ def answers(port: int) -> bool:
         return get(port, "/healthz")[0] == 200
     except OSError:
         return False
-
-
-def until(done: object) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not done():  # type: ignore[operator]  # a function without arguments
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
 
 
 def get(port: int, path: str) -> tuple[int, object]:
@@ -80,7 +75,9 @@ def post(port: int, path: str, body: bytes, key: str) -> tuple[int, object]:
     return response.status, answer
 
 
-def test_events_of_the_real_segment_client_are_found_in_the_profile(settings: Settings) -> None:
+def test_events_of_the_real_segment_client_are_found_in_the_profile(
+    settings: Settings, serving: Serving, until: Until
+) -> None:
     key = create_key(settings, "shop")
     with serving(settings) as port:
         errors: list[object] = []
@@ -104,7 +101,7 @@ def test_events_of_the_real_segment_client_are_found_in_the_profile(settings: Se
 
 
 def test_events_are_accepted_while_the_database_is_away_and_found_when_it_is_back(
-    settings: Settings, tmp_path: Path
+    settings: Settings, serving: Serving, until: Until
 ) -> None:
     away = Settings(
         data_folder=settings.data_folder,
@@ -142,7 +139,7 @@ def test_a_port_that_is_taken_is_named(settings: Settings) -> None:
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_ends_quietly_when_asked_to(
-    settings: Settings, signal_number: signal.Signals
+    settings: Settings, until: Until, signal_number: signal.Signals
 ) -> None:
     port = free_port()
     environ = {**os.environ, **as_variables(settings), "OPPORTUNE_PORT": str(port)}

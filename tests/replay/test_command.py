@@ -1,0 +1,67 @@
+"""`opportune replay`: the same to the last digit twice, and nothing made of a bad file."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from opportune.replay import UnusableFile
+
+
+@pytest.fixture
+def command() -> typer.Typer:
+    from opportune.cli.replay import replay_command
+
+    app = typer.Typer()
+    app.command()(replay_command)
+    return app
+
+
+@pytest.fixture
+def kept() -> Iterator[Path]:
+    """A folder to keep. Not below pytest's own, which it closes to the database's user."""
+    with tempfile.TemporaryDirectory(prefix="opportune-test-", ignore_cleanup_errors=True) as place:
+        yield Path(place) / "kept"
+
+
+def test_the_command_prints_the_same_to_the_last_digit_twice(
+    kept: Path, command: typer.Typer, spring: Any
+) -> None:
+    file = spring.written(spring.made(rows=1_500))
+    given = [str(file), "--schema", str(spring.schema_file()), "--seed", "5"]
+    first = CliRunner().invoke(command, [*given, "--json"])
+    second = CliRunner().invoke(command, [*given, "--json", "--data", str(kept)])
+    assert first.exit_code == 0
+    assert first.stdout == second.stdout
+    assert "bought: days played: 4 of 4" in first.stderr
+    found = json.loads(first.stdout)
+    assert [each["outcome"] for each in found] == ["bought", "spent"]
+    assert found[0]["best_single_action"] in ("sale", "news")
+    page = CliRunner().invoke(command, [*given, "--outcome", "bought", "--data", str(kept)])
+    lines = page.stdout.splitlines()
+    assert lines[0].startswith("Spring: bought a row, learned from 750 rows in 4 days")
+    assert [line.split("  ")[0] for line in lines[4:9]] == [
+        "learned policy",
+        "always nothing (control)",
+        "always sale",
+        "always news",
+        "as it was run",
+    ]
+    assert f"{found[0]['learned']['dr']['value']:.4f} ±" in lines[4]
+
+
+def test_the_command_refuses_a_file_before_it_makes_anything(
+    tmp_path: Path, command: typer.Typer, spring: Any
+) -> None:
+    file = spring.written(spring.few(chance=[0.0] * 10))
+    given = [str(file), "--schema", str(spring.schema_file())]
+    answer = CliRunner().invoke(command, [*given, "--data", str(tmp_path / "kept")])
+    assert isinstance(answer.exception, UnusableFile)
+    assert not (tmp_path / "kept").exists()

@@ -1,0 +1,136 @@
+"""A worker that is killed with -9 again and again sends what an undisturbed one sends."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opportune import pipeline
+from opportune.settings import PREFIX, Settings, as_variables
+from opportune.storage import Stores, load_sql, open_stores
+
+MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
+HOURS = (6, 9, 13, 18, 20)
+PROVIDER = "next-best-offer"
+Until = Callable[..., None]
+
+
+@dataclass
+class Process:
+    """A worker of its own, that is started again when it was killed."""
+
+    stores: Stores
+    running: subprocess.Popen[bytes] | None = None
+    kills: int = 0
+
+    def start(self) -> None:
+        inherited = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
+        self.running = subprocess.Popen(
+            [sys.executable, "-m", "opportune", "worker", "--simulated-clock", "--tick-s", "0.01"],
+            env={**inherited, **as_variables(self.stores.settings)},
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def kill(self) -> None:
+        assert self.running is not None
+        self.running.send_signal(signal.SIGKILL)
+        self.running.wait()
+        self.kills += 1
+        self.start()
+
+    def end(self) -> None:
+        assert self.running is not None
+        self.running.terminate()
+        assert self.running.wait(timeout=20) == 0
+
+
+def play(
+    market: Any, sandbox: Any, until: Until, *, days: int, moments: Iterator[float]
+) -> tuple[Counter[tuple[str, str, str]], int]:
+    """Live through the days with a worker that is killed after each of ``moments`` (seconds)."""
+    market.apply({PROVIDER: sandbox.url})
+    market.register(300)
+    process = Process(market.stores)
+    process.start()
+    next_kill = time.monotonic() + next(moments, 1e9)
+    try:
+        for day in range(days):
+            for hour in HOURS:
+                now = MIDNIGHT + timedelta(days=day, hours=hour)
+                sandbox.tell_time(now)
+                market.stores.state.rows(load_sql("opportune", "set_simulated_now"), {"now": now})
+                ends = time.monotonic() + 60
+                while not _is_done(market, day, now):
+                    assert time.monotonic() < ends, market.outbox()
+                    if time.monotonic() >= next_kill:
+                        process.kill()
+                        next_kill = time.monotonic() + next(moments, 1e9)
+                    time.sleep(0.005)
+        until(lambda: pipeline.caught_up(market.stores))
+    finally:
+        process.end()
+    return sandbox.messages(), process.kills
+
+
+def _is_done(market: Any, day: int, now: datetime) -> bool:
+    decided = market.count("job", "done_at is not null") == day + 1
+    still_open = market.stores.state.rows(
+        "select count(*)::int as n from outbox where state not in ('sent', 'failed')"
+        " and due_at <= %(now)s",
+        {"now": now},
+    )
+    return decided and still_open[0]["n"] == 0
+
+
+@pytest.mark.timeout(100)
+def test_a_worker_killed_again_and_again_sends_what_an_undisturbed_one_sends(
+    market: Any,
+    api_key: str,
+    fresh_database: Callable[..., AbstractContextManager[str]],
+    serve_sandbox: Callable[[Path], AbstractContextManager[Any]],
+    until: Until,
+    tmp_path: Path,
+) -> None:
+    chance = random.Random(7)
+    moments = (chance.uniform(1.2, 2.6) for _ in range(6))
+    runs = []
+    for name, kills in (("calm", iter(())), ("killed", moments)):
+        folder = tmp_path / name
+        folder.mkdir()
+        with fresh_database() as url, serve_sandbox(folder / "journal.jsonl") as sandbox:
+            chosen = Settings(
+                data_folder=folder / "data",
+                database_url=url,
+                braze_api_key=api_key,
+                braze_settle_s=0.3,
+            )
+            with closing(open_stores(chosen, now=MIDNIGHT)) as own:
+                played = replace(market, stores=own, folder=folder)
+                messages, killed = play(played, sandbox, until, days=3, moments=iter(kills))
+                came_back = Counter(
+                    event
+                    for event in own.lake.read("events", ["event"])["event"].to_pylist()
+                    if event is not None
+                )
+        runs.append((messages, dict(came_back), killed))
+    calm, killed_run = runs
+    assert killed_run[2] >= 3
+    assert calm[2] == 0
+    assert set(killed_run[0].values()) == {1}, "somebody got a message twice"
+    assert killed_run[0] == calm[0]
+    assert killed_run[1] == calm[1] == {"Message Sent": len(calm[0])}
+    assert len(calm[0]) > 700
