@@ -268,7 +268,7 @@ def test_a_gzipped_body_is_kept_decompressed(server: Server) -> None:
     [
         (gzip.compress(b" " * 50_000_000), "body_too_large"),
         (b"no gzip", "bad_request"),
-        (gzip.compress(b'{"batch": []}')[:-9], "bad_request"),
+        (gzip.compress(b'{"batch": []}', mtime=0)[:-9], "bad_request"),
     ],
 )
 def test_a_gzip_bomb_or_a_broken_one_is_400(server: Server, body: bytes, code: str) -> None:
