@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -36,13 +37,15 @@ class Played:
 
 @pytest.mark.slow
 @pytest.mark.timeout(2 * LONGEST_S + 100)
-def test_a_demo_whose_worker_is_killed_twenty_times_sends_what_a_calm_one_sends(
-    tmp_path: Path,
-) -> None:
+def test_a_demo_whose_worker_is_killed_twenty_times_sends_what_a_calm_one_sends() -> None:
     chance = random.Random(20)
     day = datetime.now(UTC).date()
-    killed = play(tmp_path / "killed", (chance.uniform(0.8, 5.0) for _ in range(KILLS)))
-    calm = play(tmp_path / "calm", iter(()))
+    # Not below pytest's own folder, which it closes to every other user again and again.
+    with tempfile.TemporaryDirectory(prefix="opportune-test-", ignore_cleanup_errors=True) as place:
+        Path(place).chmod(0o755)
+        pauses = (chance.uniform(0.8, 5.0) for _ in range(KILLS))
+        killed = play(Path(place) / "killed", pauses)
+        calm = play(Path(place) / "calm", iter(()))
     assert datetime.now(UTC).date() == day, "the demo's days end today: midnight came between"
     assert (calm.kills, killed.kills) == (0, KILLS)
     assert set(killed.messages.values()) == {1}, "somebody got two messages in a day"
