@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -77,8 +77,12 @@ def serve(
     with Children(environment(configured, stores.database_url)) as children:
         children.start("http", ["serve", "--only", "http"])
         children.start("worker", ["worker"])
-        typer.echo(f"Opportune is at http://{configured.host}:{configured.port} (Ctrl-C stops it).")
-        children.watch(until_signal())
+        stop = until_signal()
+        children.watch(stop, until=lambda: _answers(configured))
+        if not stop.is_set():
+            address = f"http://{configured.host}:{configured.port}"
+            typer.echo(f"Opportune is at {address} (Ctrl-C stops it).")
+        children.watch(stop)
 
 
 def worker(
@@ -178,9 +182,9 @@ class Children:
                 )
                 self.start(name, self._arguments[name], self._extra[name])
 
-    def watch(self, stop: threading.Event) -> None:
-        """Keep all children running until ``stop`` is set."""
-        while not stop.wait(RESTART_S):
+    def watch(self, stop: threading.Event, *, until: Callable[[], bool] = lambda: False) -> None:
+        """Keep all children running until ``stop`` is set or ``until`` holds."""
+        while not (until() or stop.wait(RESTART_S)):
             self.restart_dead()
 
 
@@ -200,6 +204,14 @@ def _serve_http(configured: Settings, part: Part) -> None:
             log_level="warning",
             access_log=False,
         )
+
+
+def _answers(configured: Settings) -> bool:
+    try:
+        socket.create_connection((configured.host, configured.port), timeout=RESTART_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def _limits(configured: Settings) -> Limits:
