@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 
 import pytest
 
 from opportune.errors import OpportuneError
 from opportune.storage import QueryFailed
-from opportune.telemetry import step
+from opportune.telemetry import Troubles, step
 
 PERSONAL = "joe@example.com"
 
@@ -69,3 +70,60 @@ def test_a_step_that_fails_tells_the_code_and_no_value(
     assert line == {"step": "decide", "profiles": 1, "code": code}
     assert caplog.records[0].levelno == logging.ERROR
     assert PERSONAL not in caplog.text
+
+
+def _fail() -> int:
+    raise ZeroDivisionError(PERSONAL)
+
+
+def test_two_threads_that_fail_at_once_are_one_failure_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    troubles = Troubles(passed_on=KeyError)
+    together = threading.Barrier(8)
+
+    def fail() -> int:
+        together.wait(timeout=10)
+        return _fail()
+
+    threads = [threading.Thread(target=troubles.attempt, args=("send", fail, 0)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+    told, where = caplog.records
+    assert json.loads(told.getMessage()) == {
+        "step": "send",
+        "code": "defect",
+        "message": "A defect: ZeroDivisionError.",
+    }
+    assert (where.getMessage(), where.exc_info is not None) == ("send", True)
+    assert troubles.attempt("send", lambda: 1, 0) == 0, "it is not left alone"
+    assert troubles.attempt("enquire", lambda: 1, 0) == 1, "another part is left alone too"
+
+
+def test_a_part_is_left_alone_twice_as_long_each_time_until_it_has_worked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("opportune.telemetry.time.monotonic", lambda: now)
+    troubles = Troubles(passed_on=KeyError)
+    for pause in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0):
+        assert troubles.attempt("send", _fail, 0) == 0
+        now += pause - 0.01
+        assert troubles.attempt("send", lambda: 1, 0) == 0, f"tried before {pause} s were over"
+        now += 0.02
+    assert troubles.attempt("send", lambda: 1, 0) == 1
+    troubles.attempt("send", _fail, 0)
+    now += 1.01
+    assert troubles.attempt("send", lambda: 1, 0) == 1, "what had worked is left alone for long"
+
+
+def test_what_no_part_can_go_on_after_is_raised_and_not_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    troubles = Troubles(passed_on=ZeroDivisionError)
+    with pytest.raises(ZeroDivisionError):
+        troubles.attempt("send", _fail, 0)
+    assert caplog.records == []
+    assert troubles.attempt("send", lambda: 1, 0) == 1

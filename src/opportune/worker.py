@@ -8,17 +8,15 @@ where the clock is read.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import TypeVar
 
 import msgspec
 
@@ -26,20 +24,15 @@ from opportune import activation, events, pipeline, project
 from opportune.activation import Channel, Transport
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase
-from opportune.errors import OpportuneError, Unavailable
+from opportune.errors import Unavailable
 from opportune.storage import DatabaseUnavailable, SegmentLog, Stores, load_sql
-from opportune.telemetry import step
+from opportune.telemetry import Troubles, pause_s, step
 
 __all__ = ["Unanswered", "Worker", "run", "simulated_clock"]
 
-LOGGER = logging.getLogger("opportune")
 LOCK = "worker"
 DECIDE_DAY = "decide_day"
 JOB_LEASE_S = 3600.0
-# A part that fails is tried again after 1, 2, 4 seconds and so on, up to this.
-LONGEST_PAUSE_S = 60.0
-# The same part is complained of at most once in this time.
-COMPLAINT_S = 60.0
 RETRY_S = 1.0
 FULL_FRAMES = 64
 # While there is other work, a trickle of events is gathered this long: one commit and not fifty.
@@ -49,26 +42,12 @@ LANES = 2
 LANE_S = 1.0
 
 Clock = Callable[[], datetime]
-T = TypeVar("T")
 
 
 class Unanswered(Unavailable):
     """A receiver took none of a whole batch of calls: it is left alone for a while."""
 
     code = "unanswered"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Trouble:
-    """What is wrong with a part: failures in a row, when it may be tried again, what was said when.
-
-    Times are of the monotonic clock.
-    """
-
-    failures: int
-    until: float
-    said: str
-    said_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +61,9 @@ class Worker:
     calls: Executor
     lanes: Executor
     stop: threading.Event
+    troubles: Troubles
     transports: dict[str, Transport] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
-    troubles: dict[str, _Trouble] = field(default_factory=dict)
 
 
 def run(stores: Stores, *, clock: Clock, stop: threading.Event, tick_s: float = 0.2) -> None:
@@ -92,7 +71,7 @@ def run(stores: Stores, *, clock: Clock, stop: threading.Event, tick_s: float = 
 
     While the database is away, the lake goes on taking events in; everything else waits for it.
     """
-    troubles: dict[str, _Trouble] = {}
+    troubles = Troubles(passed_on=DatabaseUnavailable)
     worker: Worker | None = None
     with ExitStack() as stack:
         while not stop.is_set():
@@ -108,7 +87,7 @@ def run(stores: Stores, *, clock: Clock, stop: threading.Event, tick_s: float = 
                         stack.close()
                 stop.wait(tick_s)
             except Exception as error:
-                _complain(troubles, "worker", error)
+                troubles.tell("worker", error)
                 if worker is not None:
                     _store_meanwhile(worker)
                 stop.wait(RETRY_S)
@@ -130,7 +109,7 @@ def _start(
     clock: Clock,
     stop: threading.Event,
     stack: ExitStack,
-    troubles: dict[str, _Trouble],
+    troubles: Troubles,
 ) -> Worker:
     decoders: dict[str, events.Decoder] = {
         "batch": events.decode_segment,
@@ -168,7 +147,7 @@ def _work(worker: Worker, *, tick_s: float, session: list[dict[str, object]]) ->
     definitions = project.Project(metrics={}, segments={}, use_cases={})
     reader = project.Reader(state)
     while not worker.stop.is_set():
-        definitions = _attempt(worker.troubles, "definitions", reader.read, definitions)
+        definitions = worker.troubles.attempt("definitions", reader.read, definitions)
         ingested = _ingest(worker)
         busy = _round(worker, definitions)
         if not busy and ingested < FULL_FRAMES:
@@ -181,7 +160,7 @@ def _work(worker: Worker, *, tick_s: float, session: list[dict[str, object]]) ->
 
 
 def _ingest(worker: Worker) -> int:
-    return _attempt(worker.troubles, "ingest", worker.ingest.tick, 0)
+    return worker.troubles.attempt("ingest", worker.ingest.tick, 0)
 
 
 def _lock_holder(stores: Stores) -> list[dict[str, object]]:
@@ -237,8 +216,8 @@ def _run_job(worker: Worker, definitions: project.Project, now: datetime) -> boo
         raise
     except Exception as error:
         # Kept with its reason and tried again; other use cases and the outbox go on.
-        said = _complain(worker.troubles, f"decide:{job['payload']['use_case']}", error)
-        result = {"done_at": None, "error": said, "wait_s": _pause_s(job["attempts"])}
+        said = worker.troubles.tell(f"decide:{job['payload']['use_case']}", error)
+        result = {"done_at": None, "error": said, "wait_s": pause_s(job["attempts"])}
     facts = {"kind": job["kind"], "key": job["key"], **result}
     worker.stores.state.rows(load_sql("opportune", "finish_job"), facts)
     return True
@@ -265,10 +244,10 @@ def _hand_over(worker: Worker, channel: Channel, now: datetime) -> bool:
     until = time.monotonic() + LANE_S
     busy = False
     while not worker.stop.is_set() and time.monotonic() < until:
-        if not _attempt(worker.troubles, f"send:{name}", sent, 0):
+        if not worker.troubles.attempt(f"send:{name}", sent, 0):
             break
         busy = True
-    return _attempt(worker.troubles, f"enquire:{name}", found, 0) > 0 or busy
+    return worker.troubles.attempt(f"enquire:{name}", found, 0) > 0 or busy
 
 
 def _answered(work: Callable[[], Counter[str]], answers: set[str]) -> int:
@@ -284,8 +263,7 @@ def _answered(work: Callable[[], Counter[str]], answers: set[str]) -> int:
 def _channels(worker: Worker, definitions: project.Project) -> list[Channel]:
     """Open the way to each use case's receiver; one that cannot be opened is left alone."""
     channels = [
-        _attempt(
-            worker.troubles,
+        worker.troubles.attempt(
             f"channel:{use_case.name}",
             partial(_channel, worker, use_case),
             None,
@@ -313,53 +291,9 @@ def _channel(worker: Worker, use_case: UseCase) -> Channel:
     return channel
 
 
-def _attempt(troubles: dict[str, _Trouble], part: str, work: Callable[[], T], otherwise: T) -> T:
-    """Do one part of a round, unless it is to be left alone; its trouble is not the others'."""
-    trouble = troubles.get(part)
-    if trouble is not None and time.monotonic() < trouble.until:
-        return otherwise
-    try:
-        result = work()
-    except DatabaseUnavailable:
-        # Nobody can go on, and the lock may be gone.
-        raise
-    except Exception as error:
-        _complain(troubles, part, error)
-        return otherwise
-    if trouble is not None and trouble.failures:
-        troubles[part] = replace(trouble, failures=0)
-    return result
-
-
-def _complain(troubles: dict[str, _Trouble], part: str, error: Exception) -> str:
-    """Tell what went wrong, once a minute at most, and return it; a defect once with its place."""
-    now = time.monotonic()
-    known = troubles.get(part) or _Trouble(failures=0, until=0.0, said="", said_at=-COMPLAINT_S)
-    level, code, said = logging.ERROR, "defect", f"A defect: {type(error).__name__}."
-    if isinstance(error, OpportuneError):
-        level, code, said = logging.WARNING, error.code, error.message
-    due = now - known.said_at >= COMPLAINT_S
-    if due:
-        line = {"step": part, "code": code, "message": said}
-        LOGGER.log(level, "%s", msgspec.json.encode(line).decode())
-    if code == "defect" and said != known.said:
-        LOGGER.error("%s", part, exc_info=error)
-    troubles[part] = _Trouble(
-        failures=known.failures + 1,
-        until=now + _pause_s(known.failures + 1),
-        said=said,
-        said_at=now if due else known.said_at,
-    )
-    return said
-
-
-def _pause_s(failures: int) -> float:
-    return min(LONGEST_PAUSE_S, 2.0 ** min(failures - 1, 30))
-
-
 def _store_meanwhile(worker: Worker) -> None:
     """Take into the lake what was accepted, without the database."""
-    while not worker.stop.is_set() and _attempt(worker.troubles, "store", worker.ingest.store, 0):
+    while not worker.stop.is_set() and worker.troubles.attempt("store", worker.ingest.store, 0):
         pass
 
 

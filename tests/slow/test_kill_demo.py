@@ -43,7 +43,7 @@ def test_a_demo_whose_worker_is_killed_twenty_times_sends_what_a_calm_one_sends(
     # Not below pytest's own folder, which it closes to every other user again and again.
     with tempfile.TemporaryDirectory(prefix="opportune-test-", ignore_cleanup_errors=True) as place:
         Path(place).chmod(0o755)
-        pauses = (chance.uniform(0.8, 5.0) for _ in range(KILLS))
+        pauses = (chance.uniform(0.6, 3.0) for _ in range(KILLS))
         killed = play(Path(place) / "killed", pauses)
         calm = play(Path(place) / "calm", iter(()))
     assert datetime.now(UTC).date() == day, "the demo's days end today: midnight came between"

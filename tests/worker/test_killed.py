@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from opportune.storage import Stores, load_sql, open_stores
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 HOURS = (6, 9, 13, 18, 20)
+DAYS = 3
+KILLS = 6
 PROVIDER = "next-best-offer"
 Until = Callable[..., None]
 
@@ -59,31 +62,46 @@ class Process:
 
 
 def play(
-    market: Any, sandbox: Any, until: Until, *, days: int, moments: Iterator[float]
+    market: Any, sandbox: Any, until: Until, *, kills: Mapping[int, float]
 ) -> tuple[Counter[tuple[str, str, str]], int]:
-    """Live through the days with a worker that is killed after each of ``moments`` (seconds)."""
+    """Live through the days with a worker that is killed in the hours that ``kills`` names.
+
+    ``kills`` says for the n-th hour of all which share of what came due is sent when the
+    worker is killed: a progress, for in seconds a fast machine is done before the first of them.
+    """
     market.apply({PROVIDER: sandbox.url})
     market.register(300)
     process = Process(market.stores)
     process.start()
-    next_kill = time.monotonic() + next(moments, 1e9)
     try:
-        for day in range(days):
-            for hour in HOURS:
-                now = MIDNIGHT + timedelta(days=day, hours=hour)
-                sandbox.tell_time(now)
-                market.stores.state.rows(load_sql("opportune", "set_simulated_now"), {"now": now})
-                ends = time.monotonic() + 60
-                while not _is_done(market, day, now):
-                    assert time.monotonic() < ends, market.outbox()
-                    if time.monotonic() >= next_kill:
-                        process.kill()
-                        next_kill = time.monotonic() + next(moments, 1e9)
-                    time.sleep(0.005)
+        for step, (day, hour) in enumerate(product(range(DAYS), HOURS)):
+            now = MIDNIGHT + timedelta(days=day, hours=hour)
+            sandbox.tell_time(now)
+            market.stores.state.rows(load_sql("opportune", "set_simulated_now"), {"now": now})
+            share = kills.get(step)
+            ends = time.monotonic() + 60
+            while not _is_done(market, day, now):
+                assert time.monotonic() < ends, market.outbox()
+                if share is not None and _sent_share(market, now) >= share:
+                    process.kill()
+                    share = None
+                time.sleep(0.005)
+            if share is not None:
+                process.kill()
         until(lambda: pipeline.caught_up(market.stores))
     finally:
         process.end()
     return sandbox.messages(), process.kills
+
+
+def _sent_share(market: Any, now: datetime) -> float:
+    """Which share of what came due at this moment is sent; -1 as long as nothing is decided."""
+    rows = market.stores.state.rows(
+        "select count(*) filter (where state = 'sent')::int as sent, count(*)::int as due"
+        " from outbox where due_at <= %(now)s and due_at > %(now)s - interval '2 hours'",
+        {"now": now},
+    )
+    return rows[0]["sent"] / rows[0]["due"] if rows[0]["due"] else -1.0
 
 
 def _is_done(market: Any, day: int, now: datetime) -> bool:
@@ -106,9 +124,10 @@ def test_a_worker_killed_again_and_again_sends_what_an_undisturbed_one_sends(
     tmp_path: Path,
 ) -> None:
     chance = random.Random(7)
-    moments = (chance.uniform(1.2, 2.6) for _ in range(6))
+    steps = chance.sample(range(DAYS * len(HOURS)), KILLS)
+    moments = {step: chance.uniform(-1.4, 1.0) for step in steps}
     runs = []
-    for name, kills in (("calm", iter(())), ("killed", moments)):
+    for name, kills in (("calm", {}), ("killed", moments)):
         folder = tmp_path / name
         folder.mkdir()
         with fresh_database() as url, serve_sandbox(folder / "journal.jsonl") as sandbox:
@@ -120,7 +139,7 @@ def test_a_worker_killed_again_and_again_sends_what_an_undisturbed_one_sends(
             )
             with closing(open_stores(chosen, now=MIDNIGHT)) as own:
                 played = replace(market, stores=own, folder=folder)
-                messages, killed = play(played, sandbox, until, days=3, moments=iter(kills))
+                messages, killed = play(played, sandbox, until, kills=kills)
                 came_back = Counter(
                     event
                     for event in own.lake.read("events", ["event"])["event"].to_pylist()
@@ -128,8 +147,7 @@ def test_a_worker_killed_again_and_again_sends_what_an_undisturbed_one_sends(
                 )
         runs.append((messages, dict(came_back), killed))
     calm, killed_run = runs
-    assert killed_run[2] >= 3
-    assert calm[2] == 0
+    assert (calm[2], killed_run[2]) == (0, KILLS)
     assert set(killed_run[0].values()) == {1}, "somebody got a message twice"
     assert killed_run[0] == calm[0]
     assert killed_run[1] == calm[1] == {"Message Sent": len(calm[0])}
