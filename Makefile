@@ -41,7 +41,7 @@ test: lint ## lint, then every test but the slow ones, then the coverage gate
 	$(BIN)/pytest -m "not slow" -n $(WORKERS) --cov --cov-report= --cov-report=json:$(REPORTS)/coverage.json
 	$(BIN)/python tests/house/coverage_gate.py $(REPORTS)/coverage.json
 
-slow: setup-dev ## the tests that need minutes: kills, volumes, known truth at full size
+slow: setup-dev $(VENV)/.spark ## the tests that need minutes: kills, volumes, known truth at full size
 	$(BIN)/pytest -m slow -n 0 --timeout 1800
 
 ci: test slow ## everything the build runs
@@ -62,8 +62,9 @@ docs: setup-dev ## regenerate the reference pages
 lock: ## resolve requirements anew and write the hashed locks
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: $(BIN)/python -m pip install uv"; exit 1; }
 	$(LOCK) --upgrade --extra embedded -o requirements/runtime.lock pyproject.toml requirements/build.in
-	$(LOCK) --upgrade --extra embedded -o requirements/dev.lock -c requirements/runtime.lock \
+	$(LOCK) --upgrade --extra embedded --extra spark -o requirements/dev.lock -c requirements/runtime.lock \
 	  pyproject.toml requirements/build.in requirements/dev.in
+	$(LOCK) --upgrade -o requirements/spark.lock requirements/spark.in
 
 clean: ## remove what was built; keeps .venv and every data folder
 	rm -rf build dist src/*.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
@@ -88,6 +89,12 @@ $(VENV)/.runtime: $(BIN)/python requirements/runtime.lock pyproject.toml
 	$(PIP_INSTALL) --require-hashes -r requirements/runtime.lock
 	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# A Spark server to test with, apart from the packages of .venv because its client has the same name.
+$(VENV)/.spark: requirements/spark.lock $(VENV)/.dev
+	@if command -v java >/dev/null; then \
+	  $(PIP_INSTALL) --require-hashes --no-build-isolation --upgrade --target $(VENV)/spark -r $<; touch $@; \
+	else echo "There is no Java: the tests on Spark are skipped."; fi
 
 $(VENV)/.dev: $(BIN)/python requirements/dev.lock pyproject.toml
 	$(PIP_INSTALL) --require-hashes -r requirements/dev.lock

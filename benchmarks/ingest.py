@@ -26,7 +26,7 @@ from pathlib import Path
 
 import uvicorn
 
-from opportune.api.collector import WriteKeys, create_collector
+from opportune.api import WriteKeys, create_collector
 from opportune.events import (
     LIMITS,
     Deduplicator,

@@ -77,7 +77,11 @@ def served() -> list[tuple[str, str, str]]:
     """Method, path and meaning of everything that `opportune serve` answers."""
     collector = importlib.import_module("opportune.api.collector")
     found = [("POST", path, "Take events in, Segment's protocol.") for path in collector.KINDS]
-    found.append(("POST", collector.CURRENTS, "Take engagement in, Braze's Currents."))
+    found += [
+        ("POST", collector.CURRENTS, "Take engagement in, Braze's Currents."),
+        ("POST", collector.CLIENT_METRICS, "Answer Segment's browser library, and keep nothing."),
+        ("GET", collector.BROWSER_SETTINGS, "Tell Segment's browser library to send here."),
+    ]
     api = importlib.import_module("opportune.api")
     web = importlib.import_module("opportune.web")
     with tempfile.TemporaryDirectory() as folder:

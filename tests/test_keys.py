@@ -18,8 +18,8 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_folder=tmp_path / "data")
 
 
-def kept(settings: Settings) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = json.loads(keys_file(settings).read_text())
+def kept(settings: Settings) -> dict[str, dict[str, str | int]]:
+    found: dict[str, dict[str, str | int]] = json.loads(keys_file(settings).read_text())
     return found
 
 
@@ -66,6 +66,28 @@ def test_no_key_is_lost_when_many_are_made_at_once(settings: Settings) -> None:
     for thread in threads:
         thread.join()
     assert len(kept(settings)) == 8
+
+
+def test_a_source_may_be_allowed_larger_batches(settings: Settings) -> None:
+    create_key(settings, "shop", max_batch_bytes=None)
+    create_key(settings, "rudder", max_batch_bytes=4_000_000)
+    assert list(kept(settings).values()) == [
+        {"source_id": "shop", "name": "shop"},
+        {"source_id": "rudder", "name": "rudder", "max_batch_bytes": 4_000_000},
+    ]
+
+
+@pytest.mark.parametrize("max_batch_bytes", [-1, 0, 16_000_001])
+def test_a_batch_that_the_log_cannot_take_is_not_allowed(
+    settings: Settings, max_batch_bytes: int
+) -> None:
+    with pytest.raises(InvalidSource) as refused:
+        create_key(settings, "rudder", max_batch_bytes=max_batch_bytes)
+    assert refused.value.message == (
+        f"A body of {max_batch_bytes} bytes cannot be allowed. Give a whole number from 1 to "
+        "16000000; RudderStack's libraries send up to 4000000."
+    )
+    assert not settings.data_folder.exists()
 
 
 @pytest.mark.parametrize("source", ["", "Shop", "my shop", "-a", "a" * 64, "a/b", "ä", "shop\n"])

@@ -27,7 +27,7 @@ from opportune.storage import (
     ConcurrentWrite,
     Connection,
     DatabaseUnavailable,
-    Engine,
+    DuckDB,
     Frame,
     Lake,
     SegmentLog,
@@ -101,7 +101,7 @@ class MortalState(State):
 def mortal(stores: Stores, fate: Fate) -> Stores:
     lake = MortalLake(stores.settings.lake_folder, fate)
     state = MortalState(stores.database_url, fate)
-    return replace(stores, lake=lake, engine=Engine(lake), state=state)
+    return replace(stores, lake=lake, engine=DuckDB(lake), state=state)
 
 
 @dataclass(frozen=True)
@@ -564,7 +564,7 @@ def test_events_taken_in_at_the_same_time_as_others_are_accepted_are_not_lost(
         for part in range(3):
             log = SegmentLog(stores.settings.log_folder)
             for number in range(5):
-                log.append(batch(identify(f"{name}-{part}-{number}"))).result()
+                log.append(batch(identify(f"u{name}-{part}-{number}"))).result()
             log.close()
 
     with ThreadPoolExecutor(3) as threads:

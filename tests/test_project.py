@@ -232,10 +232,12 @@ def test_all_mistakes_of_all_files_are_listed_at_once(folder: Path) -> None:
         "segments/broken.toml: not valid TOML: Invalid initial character for a key part "
         "(at line 1, column 9)",
         "opportune.toml: traits.personal: 'plan' given, must be a list of texts.",
-        "opportune.toml: trats: unknown key. Did you mean 'traits'? Allowed: traits.",
+        "opportune.toml: trats: unknown key. Did you mean 'traits'? Allowed: identity, "
+        "properties, traits.",
         "metrics/orders.toml: unit: missing, must be a non-empty text.",
         f"metrics/orders.toml: unti: unknown key. Did you mean 'unit'? {metrics}",
-        "segments/customers.toml: rule: '' begins no rule. Allowed: all, any, not, trait.",
+        "segments/customers.toml: rule: '' begins no rule. "
+        "Allowed: all, any, event, not, segment, sequence, session, trait.",
         f"{where}: dimensions[0].meanig: unknown key. Did you mean 'meaning'? "
         "Allowed: meaning, name, options.",
         f"{where}: success_metric: no metric 'order'. Did you mean 'orders'? Allowed: orders.",
@@ -261,6 +263,29 @@ def test_a_missing_value_is_missed_once(folder: Path) -> None:
         "use_cases/next.toml: success_metric: missing, must be a non-empty text.",
         "use_cases/next.toml: policy.name: 1 given, must be a non-empty text.",
         "use_cases/next.toml: activation.connector: missing, must be a non-empty text.",
+    ]
+
+
+def test_rules_of_identity_have_versions_once_there_are_any(folder: Path, stores: Stores) -> None:
+    assert not any("identity" in line for line in project.apply(stores.state, folder, now=NOW))
+    write(folder, "opportune.toml", '[identity]\nconsent = "personalise"\n')
+    assert project.apply(stores.state, folder, now=NOW) == ["settings/identity version 1"]
+    assert project.apply(stores.state, folder, now=NOW) == []
+    write(folder, "opportune.toml", "")
+    assert project.apply(stores.state, folder, now=NOW) == ["settings/identity version 2"]
+    assert project.apply(stores.state, folder, now=NOW) == []
+    assert project.read(stores.state).use_case("next").version == 1
+
+
+def test_mistakes_in_the_rules_of_identity_are_listed_with_the_others(folder: Path) -> None:
+    write(folder, "opportune.toml", "identity = 5\n")
+    assert problems_of(folder) == ["opportune.toml: identity: 5 given, must be a table."]
+    write(folder, "opportune.toml", '[identity]\nconsents = "x"\nlimits = { email = 0 }\n')
+    assert problems_of(folder) == [
+        "opportune.toml: identity.limits.email: 0 given, must be a number from 1 to 1000.",
+        "opportune.toml: identity.consents: unknown key. Did you mean 'consent'? Allowed: "
+        "alias_sources, blocked, blocked_patterns, consent, kinds, limits, most_identifiers, "
+        "other_limit, priority.",
     ]
 
 

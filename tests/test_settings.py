@@ -27,6 +27,7 @@ def test_settings_come_back_from_the_variables_they_were_written_to() -> None:
         port=80,
         max_batch_bytes=1,
         max_message_bytes=2,
+        segment_compatible=True,
         braze_api_key="key",
         braze_settle_s=0.25,
     )
@@ -53,8 +54,17 @@ def test_an_unknown_variable_is_told_with_the_nearest_name() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "on"),
+    [("true", True), ("True", True), ("1", True), ("false", False), ("0", False), ("", False)],
+)
+def test_a_switch_is_on_or_off(text: str, on: bool) -> None:
+    assert load({"OPPORTUNE_SEGMENT_COMPATIBLE": text}).segment_compatible is on
+
+
+@pytest.mark.parametrize(
     ("variable", "text", "allowed"),
     [
+        ("OPPORTUNE_SEGMENT_COMPATIBLE", "perhaps", "true or false"),
         ("OPPORTUNE_PORT", "eighty", "a whole number, 0 or more"),
         ("OPPORTUNE_PORT", "80.5", "a whole number, 0 or more"),
         ("OPPORTUNE_PORT", "", "a whole number, 0 or more"),

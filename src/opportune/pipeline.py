@@ -12,33 +12,47 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import time
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
-
 from opportune import activation, decisions, events, learning, profiles, segments
-from opportune.errors import InvalidInput
 from opportune.project import Project
+from opportune.settings import Settings
 from opportune.storage import (
     ConcurrentWrite,
     Connection,
     CorruptLog,
+    DatabaseUnavailable,
     Frame,
+    Lake,
     LakeUnavailable,
     Stores,
     end_offsets,
     fetch,
     load_sql,
+    open_engine,
     purge,
     read_frames,
 )
 from opportune.telemetry import step
 
-__all__ = ["DayDone", "Ingest", "caught_up", "create_tables", "run_day"]
+__all__ = [
+    "DayDone",
+    "Ingest",
+    "caught_up",
+    "create_tables",
+    "run_day",
+    "somebody_ingests",
+    "take_in",
+    "waiting_bytes",
+]
 
 LOGGER = logging.getLogger("opportune")
 READ_BYTES = 16 * 1024 * 1024
@@ -46,6 +60,7 @@ READ_BYTES = 16 * 1024 * 1024
 COMPACT_EVERY = 64
 LOCK_FILE = "ingest.lock"
 DAMAGE = "damage"
+POLL_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +76,12 @@ class DayDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stored:
-    """What one step into the lake came to: the log's positions around it and the new events."""
+    """What one step into the lake came to: the log's positions around it and what was recorded."""
 
     before: dict[str, int]
     after: dict[str, int]
     frames: int
-    events: pa.Table
+    recorded: events.Recorded
 
 
 def create_tables(stores: Stores) -> None:
@@ -90,7 +105,9 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         known = profiles.snapshot(stores.state)
         audience = {
             segment: segments.refresh(stores, project.segments[segment], known, now=now)
-            for segment in (*use_case.audience, *use_case.minus)
+            for segment in segments.in_order(
+                (*use_case.audience, *use_case.minus), project.segments
+            )
         }
         rewarded = learning.reward(stores, use_case, metric, now=now)
         trained = learning.train(stores, use_case, metric, day)
@@ -126,13 +143,21 @@ class Ingest:
         self._release = weakref.finalize(self, os.close, _lock(stores))
         create_tables(stores)
         self._stores = stores
-        self._decoders = {**decoders, DAMAGE: _decode_damage}
+        replay = events.decode_replay(decoders)
+        self._decoders = {**decoders, DAMAGE: _decode_damage, events.REPLAY: replay}
+        self._reader = events.TrackingReader(stores.state)
+        self._tracking = events.Tracking()
+        # A batch is judged and counted here, whichever engine answers questions.
+        self._engine = open_engine("duckdb:", stores.lake)
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="catalogue")
         self._folder = stores.settings.log_folder
         self._seen = events.seed(stores.lake)
         self._commits = 0
 
     def close(self) -> None:
         """Let another process ingest."""
+        self._aside.shutdown()
+        self._engine.close()
         self._release()
 
     def tick(self) -> int:
@@ -140,16 +165,23 @@ class Ingest:
 
         The lake first: it goes on taking events in while the database is away.
         """
+        away: DatabaseUnavailable | None = None
+        try:
+            self._tracking = self._reader.read()
+        except DatabaseUnavailable as error:
+            away = error
         stored = self._store()
+        if away is not None:
+            raise away
         with self._stores.state.transaction() as connection:
             behind = _positions(connection, stored.before)
             if behind == stored.before:
-                count, rows, reached = stored.frames, stored.events, stored.after
+                count, recorded, reached = stored.frames, stored.recorded, stored.after
             else:
                 frames, reached = self._read(behind)
-                count, rows = len(frames), self._decoded(frames)
+                count, recorded = len(frames), self._recall(frames)
             if reached != behind:
-                _apply(connection, rows, reached)
+                self._apply(connection, recorded, reached)
         if self._commits >= COMPACT_EVERY:
             self._commits = 0
             self._stores.lake.compact("events")
@@ -175,12 +207,17 @@ class Ingest:
         before = events.stored_offsets(self._stores.lake, self._folder)
         frames, after = self._read(before)
         if after == before:
-            return _Stored(before=before, after=after, frames=0, events=events.event_table([]))
+            return _Stored(before=before, after=after, frames=0, recorded=self._recall([]))
         recorded = events.record(
-            self._stores.lake, frames, offsets=after, decoders=self._decoders, seen=self._seen
+            self._stores.lake,
+            frames,
+            offsets=after,
+            decoders=self._decoders,
+            seen=self._seen,
+            check=self._check(),
         )
         self._commits += 1
-        return _Stored(before=before, after=after, frames=len(frames), events=recorded.events)
+        return _Stored(before=before, after=after, frames=len(frames), recorded=recorded)
 
     def _read(self, offsets: Mapping[str, int]) -> tuple[list[Frame], dict[str, int]]:
         """Read on from ``offsets``, which name the segments to read.
@@ -203,16 +240,25 @@ class Ingest:
             frames = [frame for frame in frames if frame.segment in start]
             return damages + frames, {name: reached.get(name, at) for name, at in start.items()}
 
-    def _decoded(self, frames: list[Frame]) -> pa.Table:
-        decoded = []
-        for frame in frames:
-            try:
-                if frame.kind in self._decoders:
-                    decoded.append((frame, self._decoders[frame.kind](frame).events))
-            except InvalidInput:
-                # Recorded as a reject with its reason when it went into the lake.
-                continue
-        return events.event_table(decoded)
+    def _recall(self, frames: list[Frame]) -> events.Recorded:
+        return events.recall(self._engine, frames, decoders=self._decoders, check=self._check())
+
+    def _check(self) -> events.Check:
+        return partial(events.violations, self._engine, self._tracking.plans)
+
+    def _apply(
+        self, connection: Connection, recorded: events.Recorded, offsets: Mapping[str, int]
+    ) -> None:
+        # The engine counts while the database resolves.
+        counting = self._aside.submit(
+            events.count, self._engine, recorded, declared=self._tracking.declared
+        )
+        profiles.resolve(connection, recorded.events)
+        events.keep_counts(connection, counting.result())
+        events.keep_tail(connection, recorded)
+        events.keep_outcomes(connection, recorded.outcomes)
+        facts = {"files": list(offsets), "offsets": list(offsets.values())}
+        fetch(connection, load_sql("opportune", "set_log_positions"), facts)
 
 
 def caught_up(stores: Stores) -> bool:
@@ -222,6 +268,56 @@ def caught_up(stores: Stores) -> bool:
     except (CorruptLog, LakeUnavailable):
         # Damage is still to be put on record, or no worker has made the lake yet.
         return False
+
+
+def take_in(
+    stores: Stores, decoders: Mapping[str, events.Decoder], *, told: Callable[[int, int], object]
+) -> None:
+    """Take in what the log holds at this moment, or wait until the process that ingests has.
+
+    ``told`` hears how many bytes are done, and of how many.
+    """
+    create_tables(stores)
+    ends = end_offsets(stores.settings.log_folder)
+    total = left = _missing_bytes(stores, ends)
+    while left:
+        with suppress(ConcurrentWrite), closing(Ingest(stores, decoders)) as ingest:
+            while left and ingest.tick():
+                left = _missing_bytes(stores, ends)
+                told(total - left, total)
+        left = _missing_bytes(stores, ends)
+        told(total - left, total)
+        if left:
+            time.sleep(POLL_S)
+
+
+def waiting_bytes(lake: Lake, log_folder: Path) -> int:
+    """Return how much of the log is not yet in the lake; all of it where there is no lake."""
+    ends = end_offsets(log_folder)
+    try:
+        at = events.stored_offsets(lake, log_folder)
+    except LakeUnavailable:
+        at = {}
+    return sum(max(0, end - at.get(name, 0)) for name, end in ends.items())
+
+
+def somebody_ingests(settings: Settings) -> bool:
+    """Say whether a process takes in the log of this data folder just now."""
+    try:
+        with (settings.data_folder / LOCK_FILE).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _missing_bytes(stores: Stores, ends: Mapping[str, int]) -> int:
+    """Return how much of the log up to ``ends`` is not yet in the lake and in State."""
+    reached = _taken_in(stores)
+    # A segment that is gone has been taken in whole.
+    return sum(max(0, end - reached.get(name, end)) for name, end in ends.items())
 
 
 def _taken_in(stores: Stores) -> dict[str, int]:
@@ -237,12 +333,6 @@ def _positions(connection: Connection, files: Iterable[str]) -> dict[str, int]:
     rows = fetch(connection, load_sql("opportune", "log_positions"), {"files": names})
     known = {row["segment_file"]: row["byte_offset"] for row in rows}
     return {name: known.get(name, 0) for name in names}
-
-
-def _apply(connection: Connection, rows: pa.Table, offsets: Mapping[str, int]) -> None:
-    profiles.resolve(connection, rows)
-    facts = {"files": list(offsets), "offsets": list(offsets.values())}
-    fetch(connection, load_sql("opportune", "set_log_positions"), facts)
 
 
 def _damage_frame(damage: CorruptLog) -> Frame:

@@ -11,6 +11,7 @@ from opportune.errors import Conflict, NotFound, Unsupported, nearest
 
 __all__ = [
     "CONNECTORS",
+    "ENGINES",
     "POLICIES",
     "AmbiguousPlugin",
     "BrokenPlugin",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 CONNECTORS = "opportune.connectors"
+ENGINES = "opportune.engines"
 POLICIES = "opportune.policies"
 
 

@@ -10,7 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -21,16 +21,28 @@ from opportune.activation.connectors import connector
 from opportune.decisions import UseCase, read_use_case
 from opportune.documents import Document, InvalidDefinition
 from opportune.errors import InvalidInput, NotFound, OpportuneError, nearest
-from opportune.events import Metric, parse_metric
+from opportune.events import (
+    FieldClasses,
+    Metric,
+    TrackingPlan,
+    declared_classes,
+    parse_metric,
+    parse_plan,
+    read_classes,
+)
 from opportune.learning.train import PolicyKind, reward_kind
-from opportune.rules import traits_used
-from opportune.segments import Segment, parse_segment
+from opportune.profiles import parse_identity_rules
+from opportune.rules import uses
+from opportune.segments import Segment, check_references, parse_segment
 from opportune.storage import State, fetch, load_sql
 
 __all__ = ["Project", "ProjectNotFound", "Reader", "apply", "load", "read"]
 
 # Folder of the project -> kind of the definition.
-KINDS = {"metrics": "metric", "segments": "segment", "use_cases": "use_case"}
+KINDS = {
+    **{"metrics": "metric", "segments": "segment"},
+    **{"tracking_plans": "tracking_plan", "use_cases": "use_case"},
+}
 # Identifies a person by itself: never a feature, whatever a project declares.
 PERSONAL = frozenset(
     {"address", "birthday", "email", "firstName", "first_name", "lastName", "last_name"}
@@ -40,6 +52,7 @@ PERSONAL = frozenset(
 # It is part of ids, keys and addresses.
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 NEWEST = "newest_definitions"
+IDENTITY = "identity"
 
 Body = Mapping[str, object]
 
@@ -57,6 +70,8 @@ class Project:
     metrics: Mapping[str, Metric]
     segments: Mapping[str, Segment]
     use_cases: Mapping[str, UseCase]
+    tracking_plans: Mapping[str, TrackingPlan] = field(default_factory=dict)
+    classes: FieldClasses = field(default_factory=FieldClasses)
 
     def use_case(self, name: str) -> UseCase:
         """Return one use case, or raise ``ProjectNotFound`` with the nearest name."""
@@ -71,11 +86,16 @@ class Project:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Definitions:
-    """As written: kind -> name -> body, None for one that is there but cannot be read."""
+    """As written: kind -> name -> body, None for one that is there but cannot be read.
+
+    ``classes`` has the declared class of each property and trait, ``identity`` the rules of
+    identity, None where nothing was ever said of them.
+    """
 
     bodies: Mapping[str, Mapping[str, Body | None]]
-    personal: frozenset[str]
+    classes: FieldClasses
     versions: Mapping[str, int]
+    identity: Body | None
 
 
 def load(folder: Path) -> Project:
@@ -105,7 +125,7 @@ def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
         before = _applied(fetch(connection, load_sql("opportune", NEWEST)))
         renewed = _with_another_reward(before, project)
         use_cases = {**renewed, **given.bodies["use_case"]}
-        settings = {"traits": {"personal": sorted(given.personal)}}
+        settings = _settings(given, before)
         every = {**given.bodies, "use_case": use_cases, "settings": settings}
         for kind, definitions in every.items():
             for name, body in definitions.items():
@@ -179,15 +199,28 @@ def _check_with_the_rest(everything: _Definitions, folder: Path) -> None:
 def _applied(rows: Iterable[Mapping[str, Any]]) -> _Definitions:
     bodies: dict[str, dict[str, Body | None]] = {kind: {} for kind in KINDS.values()}
     versions: dict[str, int] = {}
-    personal: Iterable[str] = ()
+    settings: dict[str, Body] = {}
     for row in rows:
         if row["kind"] == "settings":
-            personal = row["body"]["personal"]
+            settings[row["name"]] = row["body"]
             continue
         bodies[row["kind"]][row["name"]] = row["body"]
         if row["kind"] == "use_case":
             versions[row["name"]] = row["version"]
-    return _Definitions(bodies=bodies, personal=frozenset(personal), versions=versions)
+    identity = settings.pop(IDENTITY, None)
+    classes = FieldClasses(**{name: declared_classes(body) for name, body in settings.items()})
+    return _Definitions(bodies=bodies, classes=classes, versions=versions, identity=identity)
+
+
+def _settings(given: _Definitions, before: _Definitions) -> dict[str, Body]:
+    """Write what holds for everything as definitions; most of it only where it is, or was, said."""
+    traits = given.classes.lists("trait")
+    settings: dict[str, Body] = {"traits": {"personal": [], **traits}}
+    if given.classes.properties or before.classes.properties:
+        settings["properties"] = given.classes.lists("property")
+    if given.identity is not None or before.identity is not None:
+        settings[IDENTITY] = given.identity or {}
+    return settings
 
 
 def _read_folder(folder: Path, problems: list[str]) -> _Definitions:
@@ -207,11 +240,15 @@ def _read_folder(folder: Path, problems: list[str]) -> _Definitions:
     settings = folder / "opportune.toml"
     body = _toml(settings, settings.name, problems) if settings.exists() else None
     document = Document(body or {}, settings.name, problems)
-    traits = document.table("traits", required=False)
-    personal = frozenset(traits.texts("personal", ()))
-    traits.close()
+    classes = FieldClasses(
+        properties=read_classes(document.table("properties", required=False)),
+        traits=read_classes(document.table("traits", required=False), personal=PERSONAL),
+    )
+    written = document.table(IDENTITY, required=False).body
+    parse_identity_rules(written, problems, where=f"{settings.name}: {IDENTITY}")
+    identity = written if IDENTITY in document.body else None
     document.close()
-    return _Definitions(bodies=bodies, personal=personal, versions={})
+    return _Definitions(bodies=bodies, classes=classes, versions={}, identity=identity)
 
 
 def _named_toml(file: Path, where: str, problems: list[str]) -> Body | None:
@@ -259,6 +296,12 @@ def _build(given: _Definitions, problems: list[str]) -> Project:
         name: None if body is None else parse_segment(name, body, problems)
         for name, body in given.bodies["segment"].items()
     }
+    check_references(segments, problems)
+    plans = {
+        name: None if body is None else parse_plan(name, body, problems)
+        for name, body in given.bodies["tracking_plan"].items()
+    }
+    personal = PERSONAL | given.classes.named("trait", "personal")
     use_cases = {}
     for name, body in given.bodies["use_case"].items():
         if body is None:
@@ -267,7 +310,7 @@ def _build(given: _Definitions, problems: list[str]) -> Project:
         version = given.versions.get(name, 0)
         use_cases[name] = read_use_case(name, body, problems, version=version)
         _check_references(use_cases[name], metrics, segments, problems)
-        _check_personal(use_cases[name], given.personal | PERSONAL, problems)
+        _check_personal(use_cases[name], personal, problems)
         _check_plugins(use_cases[name], problems)
         metric = metrics.get(use_cases[name].success_metric)
         if len(problems) == before and metric is not None:
@@ -278,6 +321,8 @@ def _build(given: _Definitions, problems: list[str]) -> Project:
         metrics=MappingProxyType({name: each for name, each in metrics.items() if each}),
         segments=MappingProxyType({name: each for name, each in segments.items() if each}),
         use_cases=MappingProxyType(use_cases),
+        tracking_plans=MappingProxyType({name: each for name, each in plans.items() if each}),
+        classes=given.classes,
     )
 
 
@@ -315,7 +360,7 @@ def _check_personal(use_case: UseCase, personal: frozenset[str], problems: list[
         for dimension in use_case.dimensions
         for option in dimension.options
         if option.eligible is not None
-        for trait in sorted(traits_used(option.eligible) & personal)
+        for trait in sorted(uses(option.eligible).traits & personal)
     )
 
 

@@ -17,6 +17,7 @@ NUMBERS: dict[str, tuple[Callable[[str], float], str]] = {
     "int": (int, "a whole number, 0 or more"),
     "float": (float, "a number, 0 or more"),
 }
+SWITCH = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 
 class InvalidSetting(InvalidInput):
@@ -35,12 +36,18 @@ class Settings:
         Where the log, the lake and the embedded database live.
     database_url:
         PostgreSQL 15 or newer. Empty: a private server is started under the data folder.
+    engine:
+        What runs the queries over the lake: ``duckdb:`` in the program itself, or
+        ``sc://host:port`` a Spark cluster that sees the lake under the same path.
     host, port:
         Where the server listens. Nothing but this machine reaches the default.
     max_batch_bytes:
         Largest accepted body of one request, after decompression.
     max_message_bytes:
         Largest accepted single message inside a batch.
+    segment_compatible:
+        Answer 200 to a write key that is not known and drop what came with it, as Segment does,
+        instead of 401.
     braze_api_key:
         REST key for activation through Braze. Never logged.
     braze_settle_s:
@@ -49,10 +56,12 @@ class Settings:
 
     data_folder: Path = Path("opportune-data")
     database_url: str = field(default="", repr=False)
+    engine: str = field(default="duckdb:", repr=False)
     host: str = "127.0.0.1"
     port: int = 8420
     max_batch_bytes: int = 500_000
     max_message_bytes: int = 32_768
+    segment_compatible: bool = False
     braze_api_key: str = field(default="", repr=False)
     braze_settle_s: float = 300.0
 
@@ -104,6 +113,10 @@ def _read(variable: str, text: str, *, kind: str) -> object:
         return text
     if kind == "Path":
         return Path(text)
+    if kind == "bool":
+        if text.lower() not in SWITCH:
+            raise InvalidSetting(f"{variable} is {text!r}, but must be true or false.")
+        return SWITCH[text.lower()]
     reader, allowed = NUMBERS[kind]
     try:
         number = reader(text)

@@ -25,10 +25,11 @@ from opportune.activation import Channel, Transport
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase
 from opportune.errors import Unavailable
+from opportune.events import history
 from opportune.storage import DatabaseUnavailable, SegmentLog, Stores, load_sql
 from opportune.telemetry import Troubles, pause_s, step
 
-__all__ = ["Unanswered", "Worker", "run", "simulated_clock"]
+__all__ = ["Unanswered", "Worker", "decoders", "run", "simulated_clock"]
 
 LOCK = "worker"
 DECIDE_DAY = "decide_day"
@@ -111,14 +112,8 @@ def _start(
     stack: ExitStack,
     troubles: Troubles,
 ) -> Worker:
-    decoders: dict[str, events.Decoder] = {
-        "batch": events.decode_segment,
-        "track": events.decode_segment,
-        "identify": events.decode_segment,
-        "currents": connector("braze").decode,
-    }
     with ExitStack() as parts:
-        ingest = pipeline.Ingest(stores, decoders)
+        ingest = pipeline.Ingest(stores, decoders(stores))
         parts.callback(ingest.close)
         worker = Worker(
             stores=stores,
@@ -133,6 +128,16 @@ def _start(
         parts.callback(_close, worker.transports)
         stack.enter_context(parts.pop_all())
     return worker
+
+
+def decoders(stores: Stores) -> dict[str, events.Decoder]:
+    """Return what decodes each kind of frame that the log may hold."""
+    segment = partial(events.decode_segment, limits=events.limits(stores.settings))
+    return {
+        **dict.fromkeys(events.KINDS, segment),
+        "currents": connector("braze").decode,
+        history.KIND: history.decode_refused,
+    }
 
 
 def _work(worker: Worker, *, tick_s: float, session: list[dict[str, object]]) -> None:

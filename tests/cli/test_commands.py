@@ -10,30 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from opportune import cli
 from opportune.cli.app import EXIT_CODES
 from opportune.errors import OpportuneError
-from opportune.settings import Settings, as_variables
+from opportune.settings import Settings
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], settings: Settings
-) -> Run:
-    """Run a command in this process; returns exit code, output and error output."""
-    for name, value in as_variables(settings).items():
-        monkeypatch.setenv(name, value)
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["opportune", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return command
 
 
 @pytest.fixture
@@ -99,6 +80,15 @@ def test_keys_prints_a_key_once_and_keeps_only_its_digest(run: Run, settings: Se
     kept = (settings.data_folder / "keys.json").read_text()
     assert out.strip() not in kept
     assert [entry["source_id"] for entry in json.loads(kept).values()] == ["shop"]
+
+
+def test_a_key_may_allow_larger_batches(run: Run, settings: Settings) -> None:
+    assert run("keys", "app", "--max-batch-bytes", "4000000")[0] == 0
+    (kept,) = json.loads((settings.data_folder / "keys.json").read_text()).values()
+    assert kept["max_batch_bytes"] == 4_000_000
+    code, _, err = run("keys", "app", "--max-batch-bytes", "16000001")
+    assert code == 2
+    assert err.startswith("invalid_source: A body of 16000001 bytes cannot be allowed.")
 
 
 def test_run_day_twice_decides_once(run: Run, folder: Path) -> None:

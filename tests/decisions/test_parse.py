@@ -219,15 +219,20 @@ def test_columns_of_features_have_different_names() -> None:
         (
             {"trait": "age", "at_leest": 18},
             "dimensions[0].options[0].eligible: unknown operator 'at_leest'. Did you mean "
-            "'at_least'? Allowed: at_least, at_most, exists, is, is_not, less_than, more_than, "
-            "one_of.",
+            "'at_least'? Allowed: after, at_least, at_most, before, contains, ends_with, exists, "
+            "in_last_days, in_next_days, is, is_not, less_than, more_than, one_of, starts_with.",
         ),
         (
             {},
             "dimensions[0].options[0].eligible: '' begins no rule. Allowed: all, any, not, trait.",
         ),
+        (
+            {"event": "Order Completed"},
+            "dimensions[0].options[0].eligible: 'event' cannot be asked of traits alone. "
+            "Allowed: all, any, not, trait.",
+        ),
     ],
-    ids=["no rule", "a mistake in the rule", "an empty rule"],
+    ids=["no rule", "a mistake in the rule", "an empty rule", "a rule on events"],
 )
 def test_a_wrong_eligibility_rule_is_a_mistake(eligible: object, problem: str) -> None:
     options = [{"name": "tv", "eligible": eligible}]

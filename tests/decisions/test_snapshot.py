@@ -246,3 +246,16 @@ def test_an_empty_audience_is_a_snapshot_too(stores: Stores, use_case: Make) -> 
     assert take(stores, use_case(), DAY)
     assert not take(stores, use_case(), DAY)
     assert rows(stores) == []
+
+
+def test_who_is_eligible_is_asked_as_of_the_beginning_of_the_day(
+    stores: Stores, people: People, use_case: Make
+) -> None:
+    people(
+        [1, 2, 3], [{"due": due} for due in ("2026-02-28", "2026-03-03", "2026-03-03T00:00:01Z")]
+    )
+    soon = rules.parse({"trait": "due", "in_next_days": 2}, where="rule")
+    offers = (Option(name="none", eligible=None), Option(name="renew", eligible=soon))
+    dimensions = (Dimension(name="offer", meaning="choice", options=offers),)
+    take(stores, use_case(features=(), dimensions=dimensions), DAY)
+    assert [row["eligible"] for row in rows(stores)] == [[0b01], [0b11], [0b01]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 from opportune.storage import Frame
 
-CAPTURES = Path(__file__).parents[2].parent / "shared" / "reference" / "segment-captures"
+BESIDE = Path(__file__).parents[2].parent / "shared" / "reference"
+CAPTURES = Path(os.environ.get("REFERENCE_FOLDER", BESIDE)) / "segment-captures"
 RECEIVED_US = 1_795_288_391_000_000  # 2026-11-21T19:13:11Z
 
 
@@ -39,7 +41,9 @@ def captured() -> Callable[[str], list[dict[str, Any]]]:
     def read(name: str) -> list[dict[str, Any]]:
         path = CAPTURES / f"{name}.json"
         if not path.exists():
-            pytest.skip(f"the recorded requests of real clients are not here: {path.name}")
+            pytest.skip(
+                f"no recorded requests of real clients: {path.name} is not in REFERENCE_FOLDER"
+            )
         requests = json.loads(path.read_text())["requests"]
         return [request for request in requests if request["method"] == "POST"]
 

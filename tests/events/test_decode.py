@@ -229,6 +229,57 @@ def test_the_time_is_corrected_for_the_clients_clock(
         assert event.occurred_at_us == since.days * 86_400_000_000 + since.seconds * 1_000_000
 
 
+@pytest.mark.parametrize("timestamp", ["2026-01-01T08:00:00", "2026-01-01"])
+def test_a_time_without_an_offset_is_taken_as_utc_and_the_context_says_so(
+    frame: Make, timestamp: str
+) -> None:
+    contexts = [None, {"ip": "own"}, {"opportune": {"assumed_utc": False}, "ip": "own"}]
+    messages = [track(timestamp=timestamp, context=context) for context in contexts]
+    events = decode_segment(frame({"batch": messages})).events
+    assumed = {"opportune": {"assumed_utc": True}}
+    assert [json.loads(event.context or "") for event in events] == [
+        assumed,
+        {"ip": "own", **assumed},
+        {"ip": "own", **assumed},
+    ]
+    assert {event.occurred_at_us for event in events} <= {
+        us("2026-01-01T08:00:00Z"),
+        us("2026-01-01T00:00:00Z"),
+    }
+
+
+@pytest.mark.parametrize("timestamp", [None, "2026-01-01T08:00:00Z", "2026-01-01T08:00:00+02:00"])
+def test_a_time_with_an_offset_says_nothing_of_it(frame: Make, timestamp: str | None) -> None:
+    (event,) = decode_segment(frame({"batch": [track(timestamp=timestamp)]})).events
+    assert event.context is None
+
+
+def test_traits_of_the_context_are_found_where_the_time_has_no_offset(frame: Make) -> None:
+    context = {"traits": {"plan": "gold"}}
+    message = track(type="identify", context=context, timestamp="2026-01-01")
+    (event,) = decode_segment(frame({"batch": [message]})).events
+    assert event.traits == '{"plan": "gold"}'
+
+
+def test_an_identify_that_is_no_sign_of_life_keeps_that_in_its_context(frame: Make) -> None:
+    message = track(type="identify", traits={"plan": None}, context={"active": False})
+    (event,) = decode_segment(frame({"batch": [message]})).events
+    assert (event.traits, event.context) == ('{"plan": null}', '{"active": false}')
+
+
+def test_traits_of_a_group_that_are_null_stay_null(frame: Make) -> None:
+    message = track(type="group", groupId="g1", traits={"size": None, "name": "x"})
+    (event,) = decode_segment(frame({"batch": [message]})).events
+    assert event.traits == '{"size": null, "name": "x"}'
+
+
+def test_messages_may_arrive_in_any_order(frame: Make) -> None:
+    times = ["2026-11-21T19:10:00Z", "2026-11-21T19:09:00Z", "2026-11-21T19:11:00Z"]
+    messages = [track(timestamp=time, messageId=time) for time in times]
+    events = decode_segment(frame({"batch": messages})).events
+    assert [event.occurred_at_us for event in events] == [us(time) for time in times]
+
+
 def test_a_message_without_an_id_gets_the_same_one_at_each_reading(frame: Make) -> None:
     body = {"batch": [track(messageId=None), track(messageId="")]}
     ids = [

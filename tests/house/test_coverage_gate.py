@@ -60,6 +60,19 @@ def test_too_little_elsewhere_fails(tmp_path: Path) -> None:
     assert "The other rooms must reach 95% together: they have 94.5%." in answer.stdout
 
 
+def test_a_room_cannot_hide_behind_the_others(tmp_path: Path) -> None:
+    files = {
+        "src/opportune/cli/demo.py": file(14, 30),
+        "src/opportune/cli/show.py": file(70, 70),
+        "src/opportune/api/routes.py": file(85, 100),
+        "src/opportune/web/routes.py": file(2000, 2000),
+    }
+    answer = run(tmp_path, files)
+    assert answer.returncode == 1
+    failed = [line for line in answer.stdout.splitlines() if line.startswith("FAILED")]
+    assert failed == ["FAILED cli must reach 85% by itself: it has 84.0%."]
+
+
 @pytest.mark.parametrize("room", ["policies", "promotions", "rules", "stats"])
 def test_the_pure_rooms_are_named(room: str) -> None:
     assert room in runpy.run_path(str(GATE))["ENTIRELY"]

@@ -1,16 +1,32 @@
-"""What a rule means, the same in Python and in SQL."""
+"""What a condition on traits means, the same in Python and in SQL."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from opportune.rules import AllOf, AnyOf, Compare, Not, OneOf, Rule, holds, parse, to_sql
+from opportune.rules import (
+    AllOf,
+    AnyOf,
+    Compare,
+    DateIs,
+    Facts,
+    Not,
+    OneOf,
+    Rule,
+    TextIs,
+    condition,
+    holds,
+    parse,
+)
 
 Traits = dict[str, object]
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 ASK = """
     select {rule}
@@ -28,7 +44,7 @@ def answers() -> Iterator[Ask]:
     with duckdb.connect(config={"threads": 1}) as engine:
 
         def ask(rule: Rule, profiles: Sequence[Traits]) -> list[object]:
-            sql = to_sql(rule)
+            sql = condition(rule, now=NOW)
             plain = [json.dumps(traits, ensure_ascii=False) for traits in profiles]
             escaped = [json.dumps(traits) for traits in profiles]
             values = sql.parameters | {"texts": plain + escaped}
@@ -38,6 +54,10 @@ def answers() -> Iterator[Ask]:
             return [row[0] for row in found[:half]]
 
         yield ask
+
+
+def held(rule: Rule, traits: Traits) -> bool:
+    return holds(rule, Facts(now=NOW, traits=traits))
 
 
 PLAN: Traits = {"plan": "basic", "age": 40, "vip": True, "score": 1.5, "tags": ["a"], "none": None}
@@ -86,7 +106,7 @@ def test_each_operator_means_the_same_in_both(
     answers: Ask, document: Mapping[str, object], expected: bool
 ) -> None:
     rule = parse(document, where="rule")
-    assert holds(rule, PLAN) is expected
+    assert held(rule, PLAN) is expected
     assert answers(rule, [PLAN]) == [expected]
 
 
@@ -116,7 +136,7 @@ def test_each_operator_means_the_same_in_both(
 def test_a_name_is_one_name_at_the_top_whatever_it_contains(answers: Ask, name: str) -> None:
     rule = parse({"trait": name, "is": 1}, where="rule")
     profiles: list[Traits] = [{name: 1}, {"a": {"b": 1}}, {"a": [1], "b": 1}, {"é́": 1}]
-    assert [holds(rule, traits) for traits in profiles] == [True, False, False, False]
+    assert [held(rule, traits) for traits in profiles] == [True, False, False, False]
     assert answers(rule, profiles) == [True, False, False, False]
 
 
@@ -145,13 +165,13 @@ def test_numbers_compare_as_doubles(
     expected: bool,
 ) -> None:
     rule = parse(document, where="rule")
-    assert holds(rule, {"n": number}) is expected
+    assert held(rule, {"n": number}) is expected
     assert answers(rule, [{"n": number}]) == [expected]
 
 
 def test_a_value_of_an_unknown_kind_makes_every_comparison_false() -> None:
     rule = parse({"trait": "n", "is_not": 1}, where="rule")
-    assert holds(rule, {"n": object()}) is False
+    assert held(rule, {"n": object()}) is False
 
 
 NUMBERS = [
@@ -181,6 +201,9 @@ scalars = st.one_of(
     st.floats(),
     st.sampled_from(TEXTS),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=6),
+    st.dates().map(str),
+    st.datetimes().map(lambda moment: f"{moment.isoformat()}Z"),
+    st.from_regex(r"\A202[4-7]-(0[12]|12)-(28|29|30|31)(T2[34]:(00|59):(59|60)Z)?\n?\Z"),
 )
 values = st.recursive(
     scalars,
@@ -194,6 +217,14 @@ names = st.sampled_from(NAMES) | st.text(
 )
 profiles = st.lists(st.dictionaries(names, values, max_size=5), min_size=1, max_size=6)
 
+dates = st.one_of(
+    st.dates(datetime(1000, 1, 1).date()).map(str),  # noqa: DTZ001  # only its date is used
+    st.builds(
+        lambda moment, offset: f"{moment.isoformat()}{offset}",
+        st.datetimes(datetime(1000, 1, 1)),  # noqa: DTZ001  # a wall clock
+        st.sampled_from(["Z", "+00:00", "-14:59", "+14:59", "-00:30"]),
+    ),
+)
 rule_texts = st.sampled_from(TEXTS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 rule_numbers = st.sampled_from([0.0, 1.0, -1.0, 2.0**53, 2.0**63, 2.0**64, 0.1, 1.5, 1e308]) | (
     st.floats(allow_nan=False, allow_infinity=False)
@@ -211,6 +242,17 @@ def conditions(trait: str) -> st.SearchStrategy[dict[str, object]]:
         st.builds(lambda key, value: {key: value}, order, rule_numbers),
         st.builds(lambda listed: {"one_of": listed}, several),
         st.builds(lambda there: {"exists": there}, st.booleans()),
+        st.builds(
+            lambda key, text: {key: text},
+            st.sampled_from(["contains", "starts_with", "ends_with"]),
+            rule_texts.filter(bool),
+        ),
+        st.builds(lambda key, text: {key: text}, st.sampled_from(["before", "after"]), dates),
+        st.builds(
+            lambda key, days: {key: days},
+            st.sampled_from(["in_last_days", "in_next_days"]),
+            st.integers(1, 3_660),
+        ),
     ).map(lambda condition: {"trait": trait, **condition})
 
 
@@ -244,7 +286,7 @@ def test_any_rule_has_the_same_answer_in_both(
         if asked and data.draw(st.booleans()):
             name, value = data.draw(st.sampled_from(asked))
             traits[name] = value
-    expected = [holds(rule, traits) for traits in drawn]
+    expected = [held(rule, traits) for traits in drawn]
     assert answers(rule, drawn) == expected
 
 
@@ -255,6 +297,11 @@ def mentioned(rule: Rule) -> Iterator[tuple[str, object]]:
     elif isinstance(rule, Not):
         yield from mentioned(rule.rule)
     elif isinstance(rule, OneOf):
-        yield rule.trait, rule.values[-1]
+        yield rule.name, rule.values[-1]
     elif isinstance(rule, Compare):
-        yield rule.trait, rule.value
+        yield rule.name, rule.value
+    elif isinstance(rule, TextIs):
+        yield rule.name, f"a{rule.text}"
+        yield rule.name, rule.text
+    elif isinstance(rule, DateIs):
+        yield rule.name, rule.moment.text

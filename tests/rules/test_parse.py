@@ -1,4 +1,4 @@
-"""Reading a rule as written: what each form becomes, and what each mistake is told."""
+"""Reading a rule as written: nesting, and conditions on traits."""
 
 import math
 import tomllib
@@ -10,30 +10,40 @@ from opportune.rules import (
     AllOf,
     AnyOf,
     Compare,
+    DateIs,
+    DateNear,
     Exists,
+    InSession,
     InvalidRule,
-    Kind,
+    Member,
+    Moment,
     Not,
     OneOf,
-    Operator,
     Rule,
-    Value,
+    TextIs,
     parse,
 )
+from opportune.rules.model import Kind, Operator, Value
 
-ADULT = Compare(trait="age", operator="at_least", kind="number", value=18.0)
+ADULT = Compare(name="age", operator="at_least", kind="number", value=18.0)
 TABLE = 'Allowed: a table such as {trait = "plan", is = "basic"}.'
-FORMS = "Allowed: all, any, not, trait."
+FORMS = "Allowed: all, any, event, not, segment, sequence, session, trait."
 NAME = "Allowed: a name of 1 to 200 characters."
 VALUE = "Allowed: a text, a number, true or false."
 TEXT = "Allowed: at most 1000 characters of valid Unicode."
 RULES = "Allowed: a list of at most 500 rules."
 VALUES = "Allowed: a list of 1 to 1000 values."
-OPERATORS = "Allowed: at_least, at_most, exists, is, is_not, less_than, more_than, one_of."
+OPERATORS = (
+    "Allowed: after, at_least, at_most, before, contains, ends_with, exists, in_last_days,"
+    " in_next_days, is, is_not, less_than, more_than, one_of, starts_with."
+)
+PIECE = "Allowed: a text of one character or more."
+DATE = 'Allowed: a text such as "2026-11-30" (the whole day in UTC) or "2026-11-30T18:00:00+01:00".'
+DAYS = "Allowed: a whole number from 1 to 3660."
 
 
 def compare(operator: Operator, kind: Kind, value: Value) -> Compare:
-    return Compare(trait="a", operator=operator, kind=kind, value=value)
+    return Compare(name="a", operator=operator, kind=kind, value=value)
 
 
 def refusal(document: object) -> str:
@@ -54,10 +64,40 @@ def refusal(document: object) -> str:
         ("{trait = 'a', at_most = 2}", compare("at_most", "number", 2.0)),
         ("{trait = 'a', more_than = 1e308}", compare("more_than", "number", 1e308)),
         ("{trait = 'a', less_than = 0.1}", compare("less_than", "number", 0.1)),
-        ("{trait = 'a', one_of = [1, 2.5]}", OneOf(trait="a", kind="number", values=(1.0, 2.5))),
-        ("{trait = 'a', one_of = ['1']}", OneOf(trait="a", kind="text", values=("1",))),
-        ("{trait = 'a', exists = true}", Exists(trait="a")),
-        ("{trait = 'a', exists = false}", Not(rule=Exists(trait="a"))),
+        ("{trait = 'a', one_of = [1, 2.5]}", OneOf(name="a", kind="number", values=(1.0, 2.5))),
+        ("{trait = 'a', one_of = ['1']}", OneOf(name="a", kind="text", values=("1",))),
+        ("{trait = 'a', exists = true}", Exists(name="a")),
+        ("{trait = 'a', exists = false}", Not(rule=Exists(name="a"))),
+        (
+            "{trait = 'a', contains = 'x'}",
+            TextIs(name="a", operator="contains", text="x"),
+        ),
+        (
+            "{trait = 'a', starts_with = ' '}",
+            TextIs(name="a", operator="starts_with", text=" "),
+        ),
+        (
+            "{trait = 'a', ends_with = '%'}",
+            TextIs(name="a", operator="ends_with", text="%"),
+        ),
+        (
+            "{trait = 'a', before = '2026-11-30'}",
+            DateIs(name="a", operator="before", moment=Moment(text="2026-11-30")),
+        ),
+        (
+            "{trait = 'a', after = '2026-11-30T18:00:00Z'}",
+            DateIs(name="a", operator="after", moment=Moment(text="2026-11-30T18:00:00Z")),
+        ),
+        (
+            "{trait = 'a', in_last_days = 30}",
+            DateNear(name="a", operator="in_last_days", days=30),
+        ),
+        (
+            "{trait = 'a', in_next_days = 3660.0}",
+            DateNear(name="a", operator="in_next_days", days=3660),
+        ),
+        ("{segment = 'vip'}", Member(segment="vip")),
+        ("{session = {all = []}}", InSession(rule=AllOf(rules=()))),
         ("{all = []}", AllOf(rules=())),
         ("{all = [{trait = 'age', at_least = 18}]}", AllOf(rules=(ADULT,))),
         ("{any = [{not = {trait = 'age', at_least = 18}}]}", AnyOf(rules=(Not(rule=ADULT),))),
@@ -90,7 +130,10 @@ def test_minus_zero_is_read_as_zero() -> None:
             {"all": [], "any": []},
             "rule: 'all' must be alone in its table, but there is also 'any'.",
         ),
-        ({"not": {}, "why": 1}, "rule: 'not' must be alone in its table, but there is also 'why'."),
+        (
+            {"not": {"all": []}, "why": 1},
+            "rule: 'not' must be alone in its table, but there is also 'why'.",
+        ),
         ({"all": {}}, f"rule.all: a table given. {RULES}"),
         ({"all": [{"trait": "a", "is": 1}] * 501}, f"rule.all: a list of 501 given. {RULES}"),
         ({"any": []}, "rule.any: an empty list would hold for nobody. Allowed: 1 rule or more."),
@@ -107,6 +150,32 @@ def test_minus_zero_is_read_as_zero() -> None:
             {"trait": "a", "is": 1, "at_most": 2},
             f"rule: a trait takes exactly one operator; given: at_most, is. {OPERATORS}",
         ),
+        ({"trait": "a", "contains": ""}, f"rule.contains: '' given. {PIECE}"),
+        ({"trait": "a", "contains": 1}, f"rule.contains: 1 given. {PIECE}"),
+        (
+            {"trait": "a", "contains": "\ud800"},
+            f"rule.contains: '\\ud800' is not a usable text. {TEXT}",
+        ),
+        ({"trait": "a", "before": "soon"}, f"rule.before: 'soon' given. {DATE}"),
+        (
+            {"trait": "a", "after": date(2026, 1, 2)},
+            f"rule.after: datetime.date(2026, 1, 2) given. {DATE}",
+        ),
+        (
+            {"trait": "a", "after": "2026-01-02T08:00:00"},
+            f"rule.after: '2026-01-02T08:00:00' given. {DATE}",
+        ),
+        ({"trait": "a", "in_last_days": 0}, f"rule.in_last_days: 0 given. {DAYS}"),
+        ({"trait": "a", "in_last_days": 1.5}, f"rule.in_last_days: 1.5 given. {DAYS}"),
+        ({"trait": "a", "in_next_days": 3661}, f"rule.in_next_days: 3661 given. {DAYS}"),
+        ({"trait": "a", "in_next_days": math.inf}, f"rule.in_next_days: inf given. {DAYS}"),
+        ({"trait": "a", "in_next_days": True}, f"rule.in_next_days: True given. {DAYS}"),
+        ({"segment": ""}, f"rule.segment: '' is not a segment's name. {NAME}"),
+        (
+            {"segment": "vip", "since": 1},
+            "rule: 'segment' must be alone in its table, but there is also 'since'.",
+        ),
+        ({"property": "a"}, f"rule: 'property' cannot be asked of a profile. {FORMS}"),
         ({"trait": "a", "exists": 1}, "rule.exists: 1 given. Allowed: true or false."),
         ({"trait": "a", "is": None}, f"rule.is: None given. {VALUE}"),
         ({"trait": "a", "is": [1]}, f"rule.is: a list of 1 given. {VALUE}"),
@@ -189,6 +258,8 @@ def test_all_mistakes_are_told_at_once() -> None:
                 {"trait": "a", "is": None},
                 {"trait": "b", "is": 1},
                 {"any": [{"trait": "c", "exists": 1}, {"nut": {}}]},
+                {"trait": "", "isnt": 1, "at_lest": 2},
+                {"event": 1, "sum": {"at_least": "x"}, "within": {"days": 0}, "were": {}},
             ]
         }
     )
@@ -196,8 +267,25 @@ def test_all_mistakes_are_told_at_once() -> None:
         "rule.all[0].is",
         "rule.all[2].any[0].exists",
         "rule.all[2].any[1]",
+        "rule.all[3].trait",
+        "rule.all[3]",
+        "rule.all[3]",
+        "rule.all[4]",
+        "rule.all[4].sum.property",
+        "rule.all[4].sum.at_least",
+        "rule.all[4].event",
+        "rule.all[4].within.days",
     ]
 
 
 def test_twenty_mistakes_are_enough() -> None:
     assert refusal({"all": [{}] * 30}).count("\n") == 19
+
+
+@pytest.mark.parametrize("form", ["event", "sequence", "session", "segment", "property"])
+def test_where_only_traits_are_known_only_they_can_be_asked(form: str) -> None:
+    with pytest.raises(InvalidRule) as refused:
+        parse({"not": {form: "x"}}, where="rule", traits_only=True)
+    assert refused.value.message == (
+        f"rule.not: '{form}' cannot be asked of traits alone. Allowed: all, any, not, trait."
+    )

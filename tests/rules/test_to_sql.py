@@ -1,95 +1,164 @@
-"""The SQL of a rule: bound, composable, and safe on bad rows."""
+"""The statement of a rule: what it reads, how often, and that every engine understands it."""
 
-import json
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pytest
+from hypothesis import HealthCheck, given, settings
 
-from opportune.errors import InvalidInput
 from opportune.rules import AnyOf, parse, to_sql
+from opportune.storage.dialect import to_spark
 
+drawn = sys.modules["tests_rules_drawn"]
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INJECTION = "x' or 1=1; drop table profiles; --"
+THEN: dict[str, object] = {"sequence": [{"event": "A"}, {"event": "B"}]}
 
 
-def test_what_a_person_wrote_is_only_in_the_parameters() -> None:
-    rule = parse(
-        {"any": [{"trait": INJECTION, "is": INJECTION}, {"trait": "a", "one_of": [INJECTION]}]},
-        where="rule",
-    )
-    sql = to_sql(rule)
-    assert "drop" not in sql.text
-    assert sql.parameters == {
-        "rule_1": f"/{INJECTION}",
-        "rule_2": INJECTION,
-        "rule_3": "/a",
-        "rule_4": [INJECTION],
-    }
-
-
-def test_the_expression_is_the_expected_one() -> None:
-    rule = parse(
-        {"all": [{"trait": "age", "at_least": 18}, {"not": {"trait": "vip", "is": True}}]},
-        where="rule",
-    )
-    assert to_sql(rule).text == (
-        "(coalesce(case when try(json_type(traits, $rule_1)) in ('BIGINT', 'UBIGINT', 'DOUBLE')"
-        " then nullif(try_cast(try(json_extract_string(traits, $rule_1)) as double), 'nan'::double)"
-        " end >= $rule_2, false)"
-        " and (not coalesce(case when try(json_type(traits, $rule_3)) = 'BOOLEAN'"
-        " then try(json_extract_string(traits, $rule_3)) = 'true' end = $rule_4, false)))"
-    )
-
-
-def test_rules_of_different_prefixes_meet_in_one_statement() -> None:
-    adult = to_sql(parse({"trait": "age", "at_least": 18}, where="rule"), prefix="adult")
-    basic = to_sql(parse({"trait": "plan", "is": "basic"}, where="rule"), prefix="basic")
-    rows = [json.dumps({"age": age, "plan": plan}) for age, plan in ((20, "basic"), (9, "plus"))]
-    with duckdb.connect() as engine:
-        found = engine.execute(
-            f"select {adult.text}, {basic.text} from (select unnest($rows) as traits)",  # noqa: S608
-            {"rows": rows} | adult.parameters | basic.parameters,
-        ).fetchall()
-    assert found == [(True, True), (False, False)]
-
-
-def test_a_rule_without_any_alternative_holds_for_nobody() -> None:
-    assert to_sql(AnyOf(rules=())).text == "false"
-
-
-GOOD = '{"a": 1, "b": "x", "c": true}'
-BAD = ['{"a": 1', "", None, "null", '{"a": "\\ud800"}', GOOD[:-1]]
+def statement(document: dict[str, object], **rest: object) -> str:
+    return to_sql(parse(document, where="rule"), now=NOW, **rest).text  # type: ignore[arg-type]  # the tests' own
 
 
 @pytest.mark.parametrize(
-    "condition",
+    ("document", "relations"),
     [
-        {"trait": "a", "is": 1},
-        {"trait": "a", "more_than": 0},
-        {"trait": "a", "one_of": [1, 2]},
-        {"trait": "b", "is_not": "y"},
-        {"trait": "b", "one_of": ["x"]},
-        {"trait": "c", "is": True},
-        {"trait": "c", "one_of": [True]},
-        {"trait": "c", "exists": True},
+        ({"trait": "a", "is": 1}, {"profiles"}),
+        ({"all": []}, {"profiles"}),
+        ({"event": "A"}, {"profiles", "events"}),
+        (THEN, {"profiles", "events"}),
+        ({"session": {"event": "A"}}, {"profiles", "events"}),
+        ({"segment": "vip"}, {"profiles", "members"}),
+        ({"any": [{"segment": "vip"}, {"event": "A"}]}, {"profiles", "events", "members"}),
     ],
 )
-def test_a_row_with_malformed_text_has_no_traits_and_stops_nothing(
-    condition: dict[str, object],
-) -> None:
-    rule = parse({"any": [condition, {"all": [condition, {"not": condition}]}]}, where="rule")
-    sql = to_sql(rule)
+def test_only_what_is_asked_about_is_read(document: dict[str, object], relations: set[str]) -> None:
+    sql = to_sql(parse(document, where="rule"), now=NOW)
+    assert sql.relations == relations
+    names = ("profiles", "events", "members")
+    assert {name for name in names if f"from {name} as" in sql.text} == relations
+
+
+def test_what_a_person_wrote_is_only_in_the_parameters() -> None:
+    where = {"property": INJECTION, "is": INJECTION}
+    match = {"event": INJECTION, "where": where}
+    rule = parse(
+        {
+            "all": [
+                {**match, "sum": {"property": INJECTION, "at_least": 1}},
+                {"sequence": [match, {**match, "without": match}], "same": INJECTION},
+                {"session": match},
+                {"segment": INJECTION},
+            ]
+        },
+        where="rule",
+    )
+    sql = to_sql(rule, now=NOW)
+    assert "drop" not in sql.text
+    assert {INJECTION, f"/{INJECTION}"} <= set(map(str, sql.parameters.values()))
+
+
+def test_at_another_time_only_parameters_differ() -> None:
+    rule = parse(
+        {
+            "all": [
+                {"event": "A", "within": {"days": 1}},
+                {"trait": "due", "in_next_days": 3},
+                {**THEN, "ago": {"days": 2}},
+            ]
+        },
+        where="rule",
+    )
+    first, second = to_sql(rule, now=NOW), to_sql(rule, now=NOW + timedelta(days=1))
+    assert first.text == second.text
+    assert first.parameters != second.parameters
+
+
+def test_all_counts_are_found_in_one_reading_of_the_events() -> None:
+    counts = [
+        {"event": name, "count": {"at_least": number}, "within": {"days": number}}
+        for number, name in enumerate(["A", "B", "C", "A", "B", "C"], start=1)
+    ]
+    assert statement({"all": counts}).count("from events") == 1
+    # The same question about the same events is one column.
+    sums = [{"event": "A", "sum": {"property": "p", "at_least": n}} for n in range(5)]
+    assert statement({"any": sums}).count("json_extract_string") == 1
+
+
+def test_all_sessions_are_found_in_one_reading_of_the_events() -> None:
+    sessions = [{"session": {"event": "A"}}, {"session": {"all": [{"event": "B"}, THEN]}}]
+    assert statement({"all": sessions}).count("from events") == 1
+
+
+def test_events_are_read_only_from_where_any_question_begins() -> None:
+    def low_us(*windows: dict[str, object]) -> object:
+        asked = [{"event": "A", **window} for window in windows]
+        sql = to_sql(parse({"all": asked}, where="rule"), now=NOW)
+        last = sql.text.rpartition("and occurred_at_us >= $")[2].partition("\n")[0]
+        return sql.parameters.get(last)
+
+    day, week = {"within": {"days": 1}}, {"within": {"weeks": 1}}
+    assert low_us(day, week) == drawn.NOW_US - 7 * 86_400_000_000
+    assert low_us(day, {}) is None
+
+
+def test_a_relation_may_be_a_query() -> None:
+    sql = to_sql(
+        parse({"all": [{"event": "A"}, {"segment": "vip"}]}, where="rule"),
+        now=NOW,
+        prefix="vip",
+        sources={
+            "profiles": "select unnest([1, 2, 3]) as profile_id, '{}' as traits",
+            "events": "select unnest([1, 2]) as profile_id, 'A' as event, 0 as occurred_at_us,"
+            " '' as message_id, null as properties",
+            "members": "select unnest([2, 3]) as profile_id, 'vip' as segment",
+        },
+    )
     with duckdb.connect() as engine:
-        engine.execute("create table rows (position integer, traits varchar)")
-        engine.executemany("insert into rows values (?, ?)", list(enumerate([*BAD, GOOD] * 3)))
-        asked = f"select {sql.text} from rows order by position"  # noqa: S608
-        found = engine.execute(asked, sql.parameters).fetchall()
-        kept = f"select position from rows where {sql.text} order by position"  # noqa: S608
-        filtered = engine.execute(kept, sql.parameters).fetchall()
-    assert [row[0] for row in found] == [False, False, False, False, False, False, True] * 3
-    assert [row[0] for row in filtered] == [6, 13, 20]
+        assert engine.execute(sql.text, sql.parameters).fetchall() == [(2,)]
+    assert sorted(sql.parameters)[0].startswith("vip_")
 
 
-@pytest.mark.parametrize("prefix", ["", "1a", "A", "a b", "a;", "é", "a" * 42, "a\n"])
-def test_a_prefix_that_is_no_name_is_refused(prefix: str) -> None:
-    with pytest.raises(InvalidInput, match=r"cannot be used\. Allowed: a small letter"):
-        to_sql(AnyOf(rules=()), prefix=prefix)
+def test_a_source_that_is_not_needed_is_left_out() -> None:
+    assert "nowhere" not in statement({"trait": "a", "is": 1}, sources={"events": "from nowhere"})
+
+
+def test_a_profile_that_stands_there_twice_is_named_once() -> None:
+    sql = to_sql(
+        parse({"all": []}, where="rule"),
+        now=NOW,
+        sources={"profiles": "select unnest([2, 1, 2]) as profile_id, '{}' as traits"},
+    )
+    with duckdb.connect() as engine:
+        assert engine.execute(sql.text, sql.parameters).fetchall() == [(1,), (2,)]
+
+
+def test_properties_that_are_no_json_are_none_and_stop_nothing() -> None:
+    events = """
+        select 1 as profile_id, 'A' as event, 0 as occurred_at_us, '' as message_id, properties
+        from (select unnest(['{"p": 1', '', null, 'null', '{"p": 1}']) as properties)
+    """
+    sql = to_sql(
+        parse(
+            {"event": "A", "where": {"property": "p", "is": 1}, "count": {"is": 1}}, where="rule"
+        ),
+        now=NOW,
+        sources={
+            "profiles": "select 1 as profile_id, '{}' as traits",
+            "events": events,
+        },
+    )
+    with duckdb.connect() as engine:
+        assert engine.execute(sql.text, sql.parameters).fetchall() == [(1,)]
+
+
+def test_a_rule_without_any_alternative_holds_for_nobody() -> None:
+    assert to_sql(AnyOf(rules=()), now=NOW).text.endswith("where false\norder by profile_id")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(document=drawn.documents | drawn.sequences | drawn.sessions)
+def test_any_rule_can_be_said_to_the_other_engine(document: dict[str, object]) -> None:
+    assert "FROM profiles AS base" in to_spark(statement(document))

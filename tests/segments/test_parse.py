@@ -8,6 +8,11 @@ from opportune.rules import parse
 from opportune.segments import Segment, parse_segment
 
 RULE = {"trait": "plan", "is": "plus"}
+FORMS = "Allowed: all, any, event, not, segment, sequence, session, trait."
+OPERATORS = (
+    "Allowed: after, at_least, at_most, before, contains, ends_with, exists, in_last_days,"
+    " in_next_days, is, is_not, less_than, more_than, one_of, starts_with."
+)
 
 
 def test_a_segment_is_a_title_and_a_rule() -> None:
@@ -31,7 +36,7 @@ def test_the_title_is_the_name_unless_given() -> None:
         ({"rule": 5}, ["segments/vip.toml: rule: 5 given, must be a table."]),
         (
             {"rule": {}},
-            ["segments/vip.toml: rule: '' begins no rule. Allowed: all, any, not, trait."],
+            [f"segments/vip.toml: rule: '' begins no rule. {FORMS}"],
         ),
         (
             {"rule": RULE, "titel": "x"},
@@ -42,9 +47,9 @@ def test_the_title_is_the_name_unless_given() -> None:
             [
                 "segments/vip.toml: title: '' given, must be a non-empty text.",
                 "segments/vip.toml: rule.all[0]: unknown operator 'iss'. Did you mean 'is'? "
-                "Allowed: at_least, at_most, exists, is, is_not, less_than, more_than, one_of.",
+                f"{OPERATORS}",
                 "segments/vip.toml: rule.all[1]: 'nott' begins no rule. Did you mean 'not'? "
-                "Allowed: all, any, not, trait.",
+                f"{FORMS}",
             ],
         ),
     ],

@@ -10,7 +10,20 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from opportune.storage import Engine, Lake, LakeUnavailable, QueryFailed, load_sql
+from opportune.plugins import UnknownPlugin
+from opportune.storage import (
+    DuckDB,
+    Engine,
+    EngineUnavailable,
+    InvalidEngine,
+    Lake,
+    LakeUnavailable,
+    QueryFailed,
+    load_sql,
+    open_engine,
+)
+from opportune.storage import spark as seam
+from opportune.storage.dialect import NotPortable
 
 PERSONAL = "joe@example.com"
 SCHEMA = pa.schema(
@@ -23,7 +36,7 @@ def engine(tmp_path: Path) -> Engine:
     lake = Lake(tmp_path / "lake")
     for table in ("fact", "other"):
         lake.create(table, SCHEMA)
-    return Engine(lake)
+    return DuckDB(lake)
 
 
 def fill(engine: Engine, table: str, *numbers: int) -> None:
@@ -156,3 +169,71 @@ def test_what_does_not_fit_into_memory_is_spilled_beside_the_data(engine: Engine
 def test_sql_is_read_from_the_files_of_a_room() -> None:
     assert load_sql("opportune.learning", "credit").startswith("-- ")
     assert load_sql("opportune.learning", "credit") is load_sql("opportune.learning", "credit")
+
+
+def test_an_engine_is_named_by_its_address(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    engines = [open_engine(address, lake) for address in ("duckdb:", "sc://somewhere:15002")]
+    assert [type(engine) for engine in engines] == [DuckDB, seam.Spark]
+    assert all(engine.lake is lake for engine in engines)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("secret", "has no ':'. Allowed: 'duckdb:', 'sc://host:port'"),
+        ("duckdb:secret.db", "'duckdb:' with nothing behind it"),
+        ("sc:secret", "names no host"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused_unquoted(
+    tmp_path: Path, address: str, said: str
+) -> None:
+    with pytest.raises(InvalidEngine) as refused:
+        open_engine(address, Lake(tmp_path))
+    assert said in refused.value.message
+    assert "secret" not in refused.value.message
+
+
+def test_an_engine_that_nobody_offers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnknownPlugin, match="Did you mean 'duckdb'"):
+        open_engine("duckbd:", Lake(tmp_path))
+
+
+def test_a_closed_engine_starts_anew(engine: Engine) -> None:
+    fill(engine, "fact", 1)
+    for _ in range(2):
+        assert rows(engine, "select number from fact", tables={"fact": None}) == [{"number": 1}]
+        engine.close()
+
+
+@pytest.fixture
+def unreachable(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> seam.Spark:
+    """A Spark whose server is not there; it gives up soon."""
+    monkeypatch.setattr(seam, "RETRIES", seam.DefaultPolicy(max_retries=1, initial_backoff=1))
+    return seam.Spark("sc://127.0.0.1:9/;token=secret", engine.lake)
+
+
+@pytest.mark.filterwarnings("ignore:.RETRIES_EXCEEDED.")
+def test_a_server_that_cannot_be_reached_is_unavailable(unreachable: seam.Spark) -> None:
+    fill(unreachable, "fact", 1)
+    with pytest.raises(EngineUnavailable) as failed:
+        unreachable.query("select number from fact", tables={"fact": None})
+    assert failed.value.message.startswith("The engine at 127.0.0.1:9 cannot be asked: UNAVAILABLE")
+    assert "secret" not in "".join(traceback.format_exception(failed.value))
+    unreachable.close()
+
+
+def test_what_is_at_hand_is_not_sent_away(unreachable: seam.Spark) -> None:
+    people = pa.table({"name": ["a", "b"]})
+    sql = "select count(*) as people from given where name = $name"
+    assert rows(unreachable, sql, parameters={"name": "b"}, relations={"given": people}) == [
+        {"people": 1}
+    ]
+
+
+def test_a_mistake_is_found_before_anything_is_sent(unreachable: seam.Spark) -> None:
+    with pytest.raises(QueryFailed, match='Referenced column "nmber" not found'):
+        unreachable.query("select nmber from fact", tables={"fact": None})
+    with pytest.raises(NotPortable, match="hash does not mean the same"):
+        unreachable.query("select hash(number) as a from fact", tables={"fact": None})

@@ -2,174 +2,163 @@
 
 Speaks Segment's tracking protocol and takes Braze's Currents. Success is exactly 200; every refusal
 is JSON with ``code`` and ``message``; one bad message never fails its batch. Neither a key nor a
-body is ever logged.
+body is ever logged. A browser may call it from any page: a write key says who sends, and lets
+nobody read.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import hashlib
 import logging
-import zlib
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 from msgspec import Raw
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from opportune.errors import Forbidden, InvalidInput, OpportuneError, Unavailable
-from opportune.events import Limits, MalformedBody, Reject, decode_segment
+from opportune import events
+from opportune.api import bodies
+from opportune.api.bodies import BodyTooLarge
+from opportune.api.operations import TEXT_FORMAT, UNKNOWN_SOURCE, Counts, counted
+from opportune.api.sources import Source, UnknownSource, WriteKeys, body_key, header_key
+from opportune.errors import InvalidInput, OpportuneError, Unavailable
+from opportune.events import Limits, MalformedBody, Reject, check_segment
 from opportune.storage import Frame, LogUnavailable, SegmentLog
 
-__all__ = [
-    "BodyTooLarge",
-    "Source",
-    "UnknownSource",
-    "WriteKeys",
-    "collector_routes",
-    "create_collector",
-]
+__all__ = ["collector_routes", "create_collector"]
 
 logger = logging.getLogger(__name__)
 
-KINDS = {"/v1/batch": "batch", "/v1/track": "track", "/v1/identify": "identify"}
+# Every address that takes messages, and the kind of frame that holds them; the browser library
+# sends to the ones of a letter. Routes are tried in this order, so batches come first.
+KINDS: Mapping[str, str] = {
+    **{f"/v1/{kind}": kind for kind in events.KINDS},
+    **{f"/v1/{kind[0]}": kind for kind in events.KINDS},
+    "/v1/import": "batch",
+}
+CLIENT_METRICS = "/v1/m"
+BROWSER_SETTINGS = "/v1/projects/{write_key}/settings"
 CURRENTS = "/api/connectors/braze/currents"
-# How much of a body that is too large is read, so that its sender hears why; then we hang up.
-DRAIN_BYTES = 16 * 1024 * 1024
 # A disk that has not synced by then will be asked again by the client's retry.
 DURABLE_WITHIN_S = 30.0
 RETRY_AFTER_S = 5
 OK = b'{"success":true}'
+ANY_ORIGIN = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
+PREFLIGHT = {
+    **ANY_ORIGIN,
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "authorization, content-type, x-retry-count",
+    "Access-Control-Max-Age": "86400",
+}
 
 
-class UnknownSource(Forbidden):
-    """The write key is missing or not one of ours."""
-
-    code = "unknown_source"
-
-
-class BodyTooLarge(InvalidInput):
-    """The request's body is larger than one request may be."""
-
-    code = "body_too_large"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where events come from: who holds this write key."""
-
-    source_id: str
-    name: str
-
-
-class _Entry(msgspec.Struct):
-    source_id: str
-    name: str
-
-
-class _Keyed(msgspec.Struct):
-    writeKey: object = None  # noqa: N815 - the wire's name
-
-
-class _Currents(msgspec.Struct):
-    events: list[Raw]
-
-
-class WriteKeys:
-    """The write keys of a JSON file ``{sha256 hex of the key: {"source_id": ..., "name": ...}}``.
-
-    The file is read again when it changes; replace it atomically. While it is missing no key is
-    known; while it cannot be read the keys of before stay valid.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._version: tuple[int, int, int] | None = None
-        self._sources: dict[str, Source] = {}
-
-    def source(self, key: str) -> Source:
-        """Return who holds ``key``. Raises ``UnknownSource``."""
-        self._refresh()
-        source = self._sources.get(hashlib.sha256(key.encode()).hexdigest())
-        if source is None:
-            raise UnknownSource("The write key is not known here. Check it, or make a new one.")
-        return source
-
-    def _refresh(self) -> None:
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            self._version, self._sources = None, {}
-            return
-        version = (status.st_mtime_ns, status.st_size, status.st_ino)
-        if version == self._version:
-            return
-        self._version = version
-        try:
-            entries = msgspec.json.decode(self._path.read_bytes(), type=dict[str, _Entry])
-        except (OSError, msgspec.DecodeError) as cause:
-            logger.error("The write keys in %s cannot be read: %s", self._path.name, cause)
-            return
-        self._sources = {
-            digest: Source(source_id=entry.source_id, name=entry.name)
-            for digest, entry in entries.items()
-        }
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Collector:
-    """What the routes share; ``clock`` gives microseconds since 1970 UTC."""
+    """What the routes share; see `collector_routes`."""
 
     log: SegmentLog
     keys: WriteKeys
     limits: Limits
     clock: Callable[[], int]
+    compatible: bool
+    counts: Counts
 
     async def segment(self, request: Request) -> Response:
         """Take one message or a batch of Segment's protocol."""
-        body = await _body(request, limit_bytes=self.limits.batch_bytes)
-        source = self.keys.source(_write_key(request, body))
-        frame = Frame(
-            received_at_us=self.clock(),
-            source_id=source.source_id,
-            kind=KINDS[request.scope["path"]],
-            body=body,
-        )
-        rejects = decode_segment(frame, limits=self.limits).rejects
+        try:
+            frame = await self._frame(request)
+        except UnknownSource:
+            self.counts[UNKNOWN_SOURCE] += 1
+            if self.compatible:
+                return _json(OK)
+            raise
+        rejects = check_segment(frame, limits=self.limits)
         if frame.kind != "batch" and rejects and rejects[0].code == "message_too_large":
             raise BodyTooLarge(rejects[0].reason)
         await self._keep(frame)
-        return Response(_accepted(rejects), media_type="application/json")
+        return _json(_accepted(rejects))
+
+    async def client_metrics(self, request: Request) -> Response:
+        """Say yes to what the browser library tells of itself, and keep nothing."""
+        await bodies.read(request, limit_bytes=self.limits.batch_bytes)
+        return _json(OK)
+
+    async def browser_settings(self, request: Request) -> Response:
+        """Tell the browser library to send here; without such an answer it sends nothing."""
+        key = request.path_params["write_key"]
+        try:
+            self.keys.source(key)
+        except UnknownSource as refusal:
+            return _refused(404, refusal)
+        here = {
+            "apiKey": key,
+            "apiHost": f"{request.url.netloc}/v1",
+            "protocol": request.url.scheme,
+        }
+        answer = {
+            "integrations": {"Segment.io": here},
+            "plan": {"track": {"__default": {"enabled": True}}},
+            "metrics": {"sampleRate": 0},
+        }
+        return _json(msgspec.json.encode(answer))
 
     async def currents(self, request: Request) -> Response:
         """Take a batch of Braze's Currents; what its events mean is decided behind the log."""
-        body = await _body(request, limit_bytes=self.limits.batch_bytes)
+        body = await self._body(request, limit_bytes=self.limits.batch_bytes)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise UnknownSource("Send a write key as 'Authorization: Bearer KEY'.")
         source = self.keys.source(token.strip())
         try:
-            events = msgspec.json.decode(body, type=_Currents).events
+            engagement = msgspec.json.decode(body, type=_Currents).events
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
             raise MalformedBody('Send JSON {"events": [...]}; this body is not.') from cause
-        if events:
-            await self._keep(
-                Frame(
-                    received_at_us=self.clock(),
-                    source_id=source.source_id,
-                    kind="currents",
-                    body=body,
-                )
-            )
-        return Response(OK, media_type="application/json")
+        if engagement:
+            await self._keep(self._framed(body, source, kind="currents"))
+        return _json(OK)
+
+    async def _frame(self, request: Request) -> Frame:
+        source = await self._source(request)
+        if source is None:
+            # Whose body it is, only the body says.
+            limit_bytes = self.keys.largest_batch_bytes(self.limits.batch_bytes)
+            body = await self._body(request, limit_bytes=limit_bytes)
+            source = self.keys.source(body_key(body))
+            if len(body) > self._limit_bytes(source):
+                raise bodies.too_large(self._limit_bytes(source))
+        else:
+            body = await self._body(request, limit_bytes=self._limit_bytes(source))
+        return self._framed(body, source, kind=KINDS[request.scope["path"]])
+
+    async def _source(self, request: Request) -> Source | None:
+        """Return who the header's key belongs to, None when it has none."""
+        try:
+            key = header_key(request.headers.get("authorization"))
+            return None if key is None else self.keys.source(key)
+        except UnknownSource:
+            # A client that is still sending takes an early answer for a broken connection.
+            await bodies.read(request, limit_bytes=self.limits.batch_bytes)
+            raise
+
+    async def _body(self, request: Request, *, limit_bytes: int) -> bytes:
+        body = await bodies.read(request, limit_bytes=limit_bytes)
+        encoding = request.headers.get("content-encoding")
+        return bodies.plain(body, encoding=encoding, limit_bytes=limit_bytes)
+
+    def _limit_bytes(self, source: Source) -> int:
+        return source.max_batch_bytes or self.limits.batch_bytes
+
+    def _framed(self, body: bytes, source: Source, *, kind: str) -> Frame:
+        return Frame(received_at_us=self.clock(), source_id=source.source_id, kind=kind, body=body)
 
     async def _keep(self, frame: Frame) -> None:
         try:
@@ -179,30 +168,72 @@ class _Collector:
             raise LogUnavailable("The log's disk does not answer; try again later.") from cause
 
 
+class _Currents(msgspec.Struct):
+    events: list[Raw]
+
+
 def collector_routes(
-    log: SegmentLog, keys: WriteKeys, *, limits: Limits, clock: Callable[[], int]
+    log: SegmentLog,
+    keys: WriteKeys,
+    *,
+    limits: Limits,
+    clock: Callable[[], int],
+    compatible: bool = False,
+    counts: Counts | None = None,
 ) -> list[Route]:
-    """Return the routes that take events in; ``clock`` gives microseconds since 1970 UTC."""
-    collector = _Collector(log=log, keys=keys, limits=limits, clock=clock)
-    routes = [Route(path, _answered(collector.segment), methods=["POST"]) for path in KINDS]
-    routes.append(Route(CURRENTS, _answered(collector.currents), methods=["POST"]))
-    routes.append(Route("/healthz", _healthy, methods=["GET"]))
-    return routes
+    """Return the routes that take events in; ``clock`` gives microseconds since 1970 UTC.
+
+    ``compatible``: answer 200 to an unknown write key and drop what it sent, as Segment does,
+    instead of 401. ``counts`` gets what happened to requests.
+    """
+    collector = _Collector(
+        log=log,
+        keys=keys,
+        limits=limits,
+        clock=clock,
+        compatible=compatible,
+        counts=Counter() if counts is None else counts,
+    )
+    called: dict[str, tuple[str, Endpoint]] = {
+        **dict.fromkeys(KINDS, ("POST", collector.segment)),
+        CLIENT_METRICS: ("POST", collector.client_metrics),
+        BROWSER_SETTINGS: ("GET", collector.browser_settings),
+    }
+    return [
+        *(
+            Route(path, _answered(endpoint), methods=[method])
+            for path, (method, endpoint) in called.items()
+        ),
+        Route(CURRENTS, _answered(collector.currents), methods=["POST"]),
+        Route("/healthz", _healthy, methods=["GET"]),
+        *(Route(path, _preflight, methods=["OPTIONS"]) for path in called),
+    ]
 
 
 def create_collector(
-    log: SegmentLog, keys: WriteKeys, *, limits: Limits, clock: Callable[[], int]
+    log: SegmentLog,
+    keys: WriteKeys,
+    *,
+    limits: Limits,
+    clock: Callable[[], int],
+    compatible: bool = False,
 ) -> Starlette:
-    """Return a server of nothing but the collector; ``clock`` as in `collector_routes`."""
+    """Return a server of nothing but the collector; arguments as in `collector_routes`."""
+    counts: Counts = Counter()
+
+    async def metrics(_: Request) -> Response:
+        return PlainTextResponse("".join(counted(counts)), media_type=TEXT_FORMAT)
+
+    routes = collector_routes(
+        log, keys, limits=limits, clock=clock, compatible=compatible, counts=counts
+    )
     return Starlette(
-        routes=collector_routes(log, keys, limits=limits, clock=clock),
+        routes=[*routes, Route("/metrics", metrics, methods=["GET"])],
         exception_handlers={HTTPException: _no_such_route, Exception: _broken},
     )
 
 
-def _answered(
-    endpoint: Callable[[Request], Awaitable[Response]],
-) -> Callable[[Request], Awaitable[Response]]:
+def _answered(endpoint: Endpoint) -> Endpoint:
     """Turn what ``endpoint`` raises into an answer that every client understands."""
 
     async def answer(request: Request) -> Response:
@@ -231,65 +262,13 @@ def _error(status: int, *, code: str, message: str) -> Response:
     if code == BodyTooLarge.code:
         # The rest of an endless body would be swallowed as long as the connection lives.
         headers["Connection"] = "close"
-    content = msgspec.json.encode(body)
-    return Response(content, status, headers=headers, media_type="application/json")
+    return _json(msgspec.json.encode(body), status=status, headers=headers)
 
 
-async def _body(request: Request, *, limit_bytes: int) -> bytes:
-    """Read the request's body, decompressed, at most ``limit_bytes`` of it."""
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= limit_bytes:
-            chunks.append(chunk)
-        elif size > DRAIN_BYTES:
-            break
-    if size > limit_bytes:
-        raise _too_large(limit_bytes)
-    body = b"".join(chunks)
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding in ("identity", ""):
-        return body
-    if encoding != "gzip":
-        raise MalformedBody(f"Content-Encoding {encoding!r}; send gzip, or no encoding.")
-    return _decompressed(body, limit_bytes=limit_bytes)
-
-
-def _decompressed(body: bytes, *, limit_bytes: int) -> bytes:
-    stream = zlib.decompressobj(wbits=31)
-    try:
-        plain = stream.decompress(body, limit_bytes + 1)
-    except zlib.error as cause:
-        raise MalformedBody("The body says it is gzip and is not.") from cause
-    if len(plain) > limit_bytes:
-        raise _too_large(limit_bytes)
-    if not stream.eof:
-        raise MalformedBody("The gzip body ends too early.")
-    return plain
-
-
-def _too_large(limit_bytes: int) -> BodyTooLarge:
-    return BodyTooLarge(f"A body may have {limit_bytes} bytes, decompressed. Send smaller batches.")
-
-
-def _write_key(request: Request, body: bytes) -> str:
-    """Return the write key of the Basic header, else of the body."""
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "basic":
-        try:
-            text = base64.b64decode(credentials.strip() + "==").decode()
-        except (binascii.Error, UnicodeDecodeError) as cause:
-            raise UnknownSource("The Authorization header is not Basic base64(KEY:).") from cause
-        if user := text.partition(":")[0]:
-            return user
-    try:
-        key = msgspec.json.decode(body, type=_Keyed).writeKey
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
-        raise MalformedBody("The body is not a JSON object. Send JSON, UTF-8.") from cause
-    if not isinstance(key, str) or not key:
-        raise UnknownSource("Send a write key: Basic authorization, or writeKey in the body.")
-    return key
+def _json(body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(
+        body, status, headers={**ANY_ORIGIN, **(headers or {})}, media_type="application/json"
+    )
 
 
 def _accepted(rejects: list[Reject]) -> bytes:
@@ -305,6 +284,10 @@ def _accepted(rejects: list[Reject]) -> bytes:
         for reject in rejects
     ]
     return msgspec.json.encode({"success": True, "rejected": rejected})
+
+
+async def _preflight(_: Request) -> Response:
+    return Response(status_code=204, headers=PREFLIGHT)
 
 
 async def _healthy(_: Request) -> Response:

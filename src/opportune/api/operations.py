@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,21 +16,26 @@ from opportune.api.errors import answer
 from opportune.errors import OpportuneError
 from opportune.storage import Stores, end_offsets, load_sql
 
-__all__ = ["METRICS", "operation_routes"]
+__all__ = ["METRICS", "TEXT_FORMAT", "UNKNOWN_SOURCE", "Counts", "counted", "operation_routes"]
 
+UNKNOWN_SOURCE = "opportune_requests_unknown_source_total"
 METRICS: Mapping[str, str] = {
     "opportune_up": "Whether a part answers: 1 or 0.",
     "opportune_outbox": "Recommendations by what became of them.",
     "opportune_jobs": "Jobs by whether they are done.",
     "opportune_log_bytes_behind": "Bytes of the log that a reader has not taken in yet.",
+    UNKNOWN_SOURCE: "Requests with an unknown write key: refused, or dropped where "
+    "OPPORTUNE_SEGMENT_COMPATIBLE says so.",
 }
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
 # A sample: its labels, and its value.
 Samples = Sequence[tuple[Mapping[str, str], float]]
+# What happened in this process since it began, by the name of its metric.
+Counts = Counter[str]
 
 
-def operation_routes(stores: Stores) -> Sequence[Route]:
+def operation_routes(stores: Stores, counts: Counts) -> Sequence[Route]:
     """Return ``/healthz`` (this process runs), ``/readyz`` (it can read) and ``/metrics``."""
 
     def ready(_: Request) -> Response:
@@ -48,13 +54,19 @@ def operation_routes(stores: Stores) -> Sequence[Route]:
         return JSONResponse({"status": "ok", "database": "ok", "lake": "ok"})
 
     def metrics(_: Request) -> Response:
-        return PlainTextResponse("".join(_exposition(stores)), media_type=TEXT_FORMAT)
+        text = "".join((*counted(counts), *_exposition(stores)))
+        return PlainTextResponse(text, media_type=TEXT_FORMAT)
 
     return (
         Route("/healthz", _healthy),
         Route("/readyz", ready),
         Route("/metrics", metrics),
     )
+
+
+def counted(counts: Counts) -> Iterator[str]:
+    """Write ``counts`` in the text format."""
+    yield from _figure(UNKNOWN_SOURCE, [({}, counts[UNKNOWN_SOURCE])], kind="counter")
 
 
 def _healthy(_: Request) -> Response:
@@ -114,7 +126,11 @@ def _behind(stores: Stores) -> Iterator[tuple[str, int]]:
 
 
 def _gauge(name: str, samples: Samples) -> Iterator[str]:
-    yield f"# HELP {name} {METRICS[name]}\n# TYPE {name} gauge\n"
+    return _figure(name, samples, kind="gauge")
+
+
+def _figure(name: str, samples: Samples, *, kind: str) -> Iterator[str]:
+    yield f"# HELP {name} {METRICS[name]}\n# TYPE {name} {kind}\n"
     for labels, value in samples:
         written = ",".join(f'{label}="{text}"' for label, text in labels.items())
-        yield f"{name}{{{written}}} {value:g}\n"
+        yield f"{name}{{{written}}} {value:.15g}\n"

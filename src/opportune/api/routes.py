@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +15,11 @@ from starlette.routing import BaseRoute, Mount
 
 import opportune
 from opportune import profiles, project
+from opportune.api.catalogue import catalogue_routes, reject_routes
 from opportune.api.errors import HANDLERS
-from opportune.api.operations import operation_routes
+from opportune.api.identity import identity_routes
+from opportune.api.operations import Counts, operation_routes
+from opportune.api.tail import tail_routes
 from opportune.decisions import UseCase
 from opportune.project import Project
 from opportune.reports import Performance, performance, to_document
@@ -68,10 +72,16 @@ class ProfileAnswer(BaseModel):
     last_seen_at: datetime
 
 
-def routes(stores: Stores, *, clock: Callable[[], datetime] | None = None) -> Sequence[BaseRoute]:
+def routes(
+    stores: Stores,
+    *,
+    clock: Callable[[], datetime] | None = None,
+    counts: Counts | None = None,
+) -> Sequence[BaseRoute]:
     """Return the routes of the interface and of operations, for the server composed of them.
 
-    ``clock`` tells the time that an answer is true for; the real one if it is None.
+    ``clock`` tells the time that an answer is true for; the real one if it is None. ``counts`` is
+    what the collector of the same process counts.
     """
     application = FastAPI(
         title="Opportune",
@@ -88,13 +98,20 @@ def routes(stores: Stores, *, clock: Callable[[], datetime] | None = None) -> Se
     for kind, handler in HANDLERS.items():
         application.add_exception_handler(kind, handler)
     _add(application, stores, clock or (lambda: datetime.now(UTC)))
-    return (Mount("/api", application), *operation_routes(stores))
+    return (
+        Mount("/api", application),
+        *operation_routes(stores, Counter() if counts is None else counts),
+    )
 
 
 def _add(application: FastAPI, stores: Stores, clock: Callable[[], datetime]) -> None:
     missing: dict[int | str, dict[str, Any]] = {
         404: {"model": Problem, "description": "There is nothing of this name."}
     }
+    catalogue_routes(application, stores, clock=clock, missing=missing)
+    reject_routes(application, stores, missing=missing)
+    tail_routes(application, stores)
+    identity_routes(application, stores, clock=clock, missing=missing)
 
     @application.get("/use-cases")
     def use_cases() -> UseCasesAnswer:
@@ -113,9 +130,9 @@ def _add(application: FastAPI, stores: Stores, clock: Callable[[], datetime]) ->
         return JSONResponse(to_document(report))
 
     @application.get("/profiles/{kind}/{value:path}", responses=missing)
-    def profile(kind: str, value: str) -> ProfileAnswer:
-        """Look a profile up by one of its identifiers."""
-        found = profiles.get(stores.state, kind, value)
+    def profile(kind: str, value: str, view: profiles.View = "private") -> ProfileAnswer:
+        """Look a profile up by an identifier: as it was resolved, or (view=none) that one alone."""
+        found = profiles.get(stores.state, kind, value, view=view)
         return ProfileAnswer(
             profile_id=str(found.profile_id),
             identifiers=[{"kind": kind, "value": value} for kind, value in found.identifiers],

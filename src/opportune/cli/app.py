@@ -8,7 +8,7 @@ import sys
 import typer
 
 from opportune import errors
-from opportune.cli import definitions, demo, sandbox, serve, use_case
+from opportune.cli import definitions, demo, events, identity, import_, sandbox, serve, use_case
 from opportune.cli.replay import replay_command
 
 __all__ = ["EXIT_CODES", "app", "main"]
@@ -37,6 +37,10 @@ app.command("keys")(definitions.keys)
 app.command("run-day")(use_case.run_day)
 app.command("report")(use_case.report)
 app.command("replay")(replay_command)
+app.command("catalogue")(events.catalogue)
+app.add_typer(events.app, name="rejects")
+app.add_typer(identity.app, name="identity")
+app.add_typer(import_.app)
 app.add_typer(sandbox.app, name="sandbox")
 
 

@@ -40,6 +40,15 @@ def apply(folder: Folder) -> None:
 
 def keys(
     source: Annotated[str, typer.Argument(help="What sends with it, such as 'shop'.")],
+    *,
+    max_batch_bytes: Annotated[
+        int | None,
+        typer.Option(
+            help="Largest body it may send, after decompression; OPPORTUNE_MAX_BATCH_BYTES unless "
+            "given. RudderStack's libraries need 4000000.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Make a write key for a source of events and print it once."""
-    typer.echo(create_key(settings.load(), source))
+    typer.echo(create_key(settings.load(), source, max_batch_bytes=max_batch_bytes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import secrets
 import shutil
+import signal
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +38,7 @@ __all__ = ["app", "demo"]
 
 app = typer.Typer()
 
+HOST = "127.0.0.1"
 MARKET = "internet-provider"
 USE_CASE = "next-best-offer"
 TRUTH_FILE = "demo.json"
@@ -87,13 +89,18 @@ def demo(  # noqa: PLR0913 - one option each
 ) -> None:
     """Play thirty days of deciding, sending and learning, and show what it earned."""
     console = Console()
-    configured = _prepare(data, free_port(port), settings.load())
-    sandbox = free_port(sandbox_port)
+    # All that may be refused comes first: a demo that is refused has not emptied the older one.
+    if port == sandbox_port != 0:
+        raise typer.BadParameter(f"--port and --sandbox-port are both {port}; give two ports.")
+    dashboard, sandbox = free_port(HOST, port), free_port(HOST, sandbox_port)
+    configured = _prepare(data, dashboard, settings.load())
+    # Told to end, it ends as by Ctrl-C: just killed, it would leave its children behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         play = _start(stack, configured, sandbox, (seed, customers, days))
         captured = list(_play(play, console))
         _keep_truth(data, seed, captured)
-        _show(play, console, captured, address=f"http://127.0.0.1:{configured.port}")
+        _show(play, console, captured, address=f"http://{HOST}:{configured.port}")
         if serve:
             console.print("Serving; Ctrl-C ends it.")
             play.children.watch(until_signal())
@@ -101,6 +108,8 @@ def demo(  # noqa: PLR0913 - one option each
 
 def _prepare(data: Path, port: int, base: Settings) -> Settings:
     """Empty the folder if it holds an older demo, and refuse if it holds anything else."""
+    if data.exists() and not data.is_dir():
+        raise FolderInUse(f"{data} is a file. Give a folder with --data.")
     if data.exists() and any(data.iterdir()):
         if not (data / TRUTH_FILE).exists():
             raise FolderInUse(
@@ -115,7 +124,7 @@ def _prepare(data: Path, port: int, base: Settings) -> Settings:
         base,
         data_folder=data.resolve(),
         port=port,
-        host="127.0.0.1",
+        host=HOST,
         braze_api_key=secrets.token_hex(16),
         braze_settle_s=0.5,
         # Made-up customers do not belong into anybody's database.
@@ -139,7 +148,7 @@ def _start(
     _apply(stores, configured, sandbox_port)
     keys = {name: create_key(configured, name) for name in ("shop", "braze")}
     children = stack.enter_context(Children(environment(configured, stores.database_url)))
-    address = f"http://127.0.0.1:{configured.port}"
+    address = f"http://{HOST}:{configured.port}"
     # Keys go to the child as variables: the command line of a process is anybody's to read.
     children.start(
         "sandbox",
@@ -190,7 +199,7 @@ def _play(play: Play, console: Console) -> Iterator[tuple[date, float]]:
     )
     use_case = project.read(play.stores.state).use_case(USE_CASE)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("30 days of deciding and learning", total=play.days)
+        task = progress.add_task(f"{play.days} days of deciding and learning", total=play.days)
         for place in range(play.days):
             day = play.first_day + timedelta(days=place)
             _live(play, use_case, day)
@@ -206,16 +215,17 @@ def _live(play: Play, use_case: UseCase, day: date) -> None:
     midnight = datetime.combine(day, datetime.min.time(), UTC)
     key = f"{use_case.name}:{day}"
     _set_clocks(play, use_case.decided_from(day))
-    _until(play, partial(_none_open, play, "job_open", {"key": key}), f"deciding {day}")
+    _until(play.children, partial(_none_open, play, "job_open", {"key": key}), f"deciding {day}")
     hours = next(each for each in use_case.dimensions if each.meaning == "hour").options
     for hour in hours:
         now = midnight + timedelta(hours=int(hour.name))
         _set_clocks(play, now)
         facts = {"use_case": use_case.name, "now": now}
-        _until(play, partial(_none_open, play, "sends_open", facts), f"sending {now}")
+        settled = partial(_none_open, play, "sends_open", facts)
+        _until(play.children, settled, f"sending {now}")
     _set_clocks(play, midnight + timedelta(hours=23, minutes=59))
     _post(play.sandbox, "/_sandbox/react", {"day": day.isoformat()})
-    _until(play, lambda: pipeline.caught_up(play.stores), f"taking in {day}")
+    _until(play.children, lambda: pipeline.caught_up(play.stores), f"taking in {day}")
 
 
 def _captured(play: Play, use_case: UseCase, day: date) -> float:
@@ -269,7 +279,7 @@ def _register(play: Play, write_key: str) -> None:
             for row in table.slice(start, BATCH).to_pylist()
         ]
         _post(play.events, "/v1/batch", {"batch": batch}, key=write_key)
-    _until(play, lambda: pipeline.caught_up(play.stores), "taking in the customers")
+    _until(play.children, lambda: pipeline.caught_up(play.stores), "taking in the customers")
 
 
 def _set_clocks(play: Play, now: datetime) -> None:
@@ -286,28 +296,28 @@ def _none_open(play: Play, name: str, facts: Mapping[str, object]) -> bool:
     return not is_open
 
 
-def _until(play: Play, done: Callable[[], bool], what: str) -> None:
+def _until(children: Children, done: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not done():
-        play.children.restart_dead()
+        children.restart_dead()
         if time.monotonic() > deadline:
             raise DemoStuck(f"Still {what} after {PATIENCE_S:.0f} s. Run the demo again.")
         time.sleep(POLL_S)
 
 
 def _connected(stack: ExitStack, children: Children, port: int) -> http.client.HTTPConnection:
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
-        try:
-            connection.connect()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(POLL_S)
-            continue
-        stack.callback(connection.close)
-        return connection
+    connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE_S)
+    stack.callback(connection.close)
+    _until(children, partial(_connects, connection), f"waiting for an answer on port {port}")
+    return connection
+
+
+def _connects(connection: http.client.HTTPConnection) -> bool:
+    try:
+        connection.connect()
+    except OSError:
+        return False
+    return True
 
 
 def _post(
@@ -338,7 +348,7 @@ def _call(
             response = connection.getresponse()
             text = response.read()
             break
-        except ConnectionError as cause:
+        except (OSError, http.client.HTTPException) as cause:
             # A server drops a connection that was idle for some seconds; every call is repeatable.
             connection.close()
             if not patience:

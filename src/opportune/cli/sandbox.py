@@ -9,9 +9,12 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from opportune.cli.serve import free_port
 from opportune.sandbox import SandboxConfig, create_app
 
 __all__ = ["app", "braze"]
+
+HOST = "127.0.0.1"
 
 app = typer.Typer(no_args_is_help=True, help="Stand-ins for other systems, for trying and testing.")
 
@@ -49,12 +52,12 @@ def braze(  # noqa: PLR0913 - one option each
     ] = None,
 ) -> None:
     """Serve Braze's REST contract with customers who answer by a known truth."""
-    first = (start or datetime.now(UTC)).date()
+    free = free_port(HOST, port)
     config = SandboxConfig(
         api_key=api_key,
         customers=customers,
         seed=seed,
-        start=first,
+        start=(start or datetime.now(UTC)).date(),
         market=market,
         events_url=events_url,
         write_key=write_key,
@@ -62,4 +65,4 @@ def braze(  # noqa: PLR0913 - one option each
         report_sends=report_sends,
         journal=journal,
     )
-    uvicorn.run(create_app(config), host="127.0.0.1", port=port, log_level="warning")
+    uvicorn.run(create_app(config), host=HOST, port=free, log_level="warning")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -12,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -22,8 +24,8 @@ from starlette.applications import Starlette
 
 from opportune import api, settings, web
 from opportune import worker as work
-from opportune.errors import Conflict, Unavailable
-from opportune.events import Limits
+from opportune.errors import Conflict, InvalidInput, Unavailable
+from opportune.events import limits
 from opportune.keys import keys_file
 from opportune.settings import PREFIX, Settings
 from opportune.storage import SegmentLog, Stores, attach, open_stores
@@ -32,6 +34,7 @@ __all__ = [
     "Children",
     "Part",
     "PortTaken",
+    "UnusableAddress",
     "environment",
     "free_port",
     "http_application",
@@ -42,12 +45,21 @@ __all__ = [
 
 LOGGER = logging.getLogger("opportune")
 RESTART_S = 0.5
+GRACE_S = 3
+END_S = 10.0
+HIGHEST_PORT = 65_535
 
 
 class PortTaken(Conflict):
     """Another program listens on the port."""
 
     code = "port_taken"
+
+
+class UnusableAddress(InvalidInput):
+    """The program cannot listen at the given host and port, whoever else does."""
+
+    code = "unusable_address"
 
 
 class Part(StrEnum):
@@ -67,17 +79,17 @@ def serve(
     ] = None,
 ) -> None:
     """Take events, decide, send and show: collector, worker, API and pages until interrupted."""
-    configured = settings.load()
+    given = settings.load()
+    configured = replace(given, port=free_port(given.host, given.port))
     if only is not None:
         _serve_http(configured, only)
         return
-    free_port(configured.port)
+    stop = until_signal()
     # Only named, not contacted: events are accepted even while the database is away.
     stores = attach(configured)
     with Children(environment(configured, stores.database_url)) as children:
         children.start("http", ["serve", "--only", "http"])
         children.start("worker", ["worker"])
-        stop = until_signal()
         children.watch(stop, until=lambda: _answers(configured))
         if not stop.is_set():
             address = f"http://{configured.host}:{configured.port}"
@@ -119,12 +131,18 @@ def http_application(configured: Settings, log: SegmentLog, stack: ExitStack) ->
     """
     stores = attach(configured)
     stack.callback(stores.close)
+    counts = api.Counts()
     return Starlette(
         routes=[
             *api.collector_routes(
-                log, api.WriteKeys(keys_file(configured)), limits=_limits(configured), clock=_now_us
+                log,
+                api.WriteKeys(keys_file(configured)),
+                limits=limits(configured),
+                clock=_now_us,
+                compatible=configured.segment_compatible,
+                counts=counts,
             ),
-            *api.routes(stores),
+            *api.routes(stores, counts=counts),
             *web.routes(stores),
         ],
         exception_handlers=api.HANDLERS,
@@ -157,7 +175,7 @@ class Children:
             child.send_signal(signal.SIGTERM)
         for child in self.running.values():
             try:
-                child.wait(timeout=10)
+                child.wait(timeout=END_S)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
@@ -194,7 +212,13 @@ def _serve_http(configured: Settings, part: Part) -> None:
         stack.callback(log.close)
         if part is Part.collector:
             keys = api.WriteKeys(keys_file(configured))
-            application = api.create_collector(log, keys, limits=_limits(configured), clock=_now_us)
+            application = api.create_collector(
+                log,
+                keys,
+                limits=limits(configured),
+                clock=_now_us,
+                compatible=configured.segment_compatible,
+            )
         else:
             application = http_application(configured, log, stack)
         uvicorn.run(
@@ -203,6 +227,8 @@ def _serve_http(configured: Settings, part: Part) -> None:
             port=configured.port,
             log_level="warning",
             access_log=False,
+            # Whoever follows the newest events would hold it up.
+            timeout_graceful_shutdown=GRACE_S,
         )
 
 
@@ -212,12 +238,6 @@ def _answers(configured: Settings) -> bool:
     except OSError:
         return False
     return True
-
-
-def _limits(configured: Settings) -> Limits:
-    return Limits(
-        batch_bytes=configured.max_batch_bytes, message_bytes=configured.max_message_bytes
-    )
 
 
 def _now_us() -> int:
@@ -232,16 +252,28 @@ def until_signal() -> threading.Event:
     return stop
 
 
-def free_port(port: int) -> int:
-    """Return ``port`` if nobody listens there, any free one for 0."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as cause:
+def free_port(host: str, port: int) -> int:
+    """Return ``port`` if nobody listens there, any free one for 0.
+
+    Raises ``PortTaken`` or ``UnusableAddress``.
+    """
+    try:
+        if not 0 <= port <= HIGHEST_PORT:
+            # Asked to, the system would take the rest of a division for it.
+            raise OSError(f"a port is a number from 0 to {HIGHEST_PORT}")
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            chosen: int = probe.getsockname()[1]
+            return chosen
+    except OSError as cause:
+        if cause.errno == errno.EADDRINUSE:
             raise PortTaken(
                 f"Port {port} is taken. Stop what listens there, or give another: OPPORTUNE_PORT "
-                "for `serve`, --port and --sandbox-port for `demo`."
+                "for `serve`, --port and --sandbox-port for `demo`, --port for `sandbox`."
             ) from cause
-        chosen: int = probe.getsockname()[1]
-        return chosen
+        raise UnusableAddress(
+            f"Nothing can listen at {host}, port {port}: {cause.strerror or cause}. Give an "
+            f"address of this machine and a port up to {HIGHEST_PORT}, 0 for any free one."
+        ) from cause

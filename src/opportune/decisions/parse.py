@@ -115,7 +115,8 @@ def _option(table: Document) -> Option:
         table.wrong("eligible", f"{body!r} given, must be a rule.")
         return Option(name=name, eligible=None)
     try:
-        return Option(name=name, eligible=rules.parse(body, where=f"{table.where}.eligible"))
+        rule = rules.parse(body, where=f"{table.where}.eligible", traits_only=True)
+        return Option(name=name, eligible=rule)
     except rules.InvalidRule as error:
         table.problems.extend(error.problems)
         return Option(name=name, eligible=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, time
 
 import numpy as np
 import pyarrow as pa
@@ -34,12 +34,14 @@ def snapshot(stores: Stores, use_case: UseCase, day: date, known: pa.Table) -> b
         {"segments": list(use_case.audience), "minus": list(use_case.minus)},
     )
     relations = {"known": known, "audience": audience}
-    columns = stores.engine.query(*_select(use_case), relations=relations)
+    columns = stores.engine.query(*_select(use_case, day), relations=relations)
     return stores.lake.append("features", _rows(use_case, day, columns), key=key)
 
 
-def _select(use_case: UseCase) -> tuple[str, dict[str, object]]:
+def _select(use_case: UseCase, day: date) -> tuple[str, dict[str, object]]:
     """Write the query: fixed fragments in a fixed order; everything given is a parameter."""
+    # As of the end of the day before, whenever the day is decided.
+    now = datetime.combine(day, time(), UTC)
     parameters: dict[str, object] = {}
     parts: list[str] = []
     for feature in use_case.features:
@@ -47,7 +49,7 @@ def _select(use_case: UseCase) -> tuple[str, dict[str, object]]:
             parts.append(f"{text} as f{len(parts)}")
             parameters |= bound
     for place, rule in _rules(use_case):
-        condition = rules.to_sql(rule, prefix=f"{place}_")
+        condition = rules.condition(rule, now=now, prefix=f"{place}_")
         parts.append(f"({condition.text}) as {place}")
         parameters |= condition.parameters
     columns = "".join(f",\n    {part}" for part in parts)

@@ -1,47 +1,129 @@
 """Events: what happened, as one append-only table, and metrics, which are sums over it.
 
-`decode_segment` makes events and rejects of an accepted request and is pure: the collector asks it
-before it answers, the normaliser asks again behind the log, and both hear the same. `record` stores
-them: every message once, every reject with its reason, and how far the log was read in the same
-commit.
+`decode_segment` makes events and rejects of an accepted request, behind the log; `check_segment`
+finds the same rejects faster, before the collector answers. Both are pure. `record` stores them:
+every message once, every reject with its reason, and how far the log was read in the same commit.
+`violations` says which events break a tracking plan, `count` what a batch adds to the catalogue,
+`replay` sends rejects again, `tail` has the newest.
 
 Invariants: an event is never changed; a message id is stored once; a message that breaks a rule is
-kept as a reject and never fails its neighbours; reading the log again gives the same ids.
+kept as a reject and never fails its neighbours; reading the log again gives the same ids; the
+catalogue counts what is stored, once, and has no value of a field that may be personal.
 
 Deliberately absent: profiles. An event carries identifiers; who they are, ``profiles`` says.
 """
 
-from opportune.events.decode import EmptyBatch, MalformedBody, decode_segment
+from opportune.events.catalogue import OTHERS, Counts, count, keep_counts
+from opportune.events.decode import EmptyBatch, MalformedBody, check_segment, decode_segment
 from opportune.events.deduplicate import Deduplicator, seed
+from opportune.events.fields import FieldClass, FieldClasses, field_class, read_classes
+from opportune.events.message import KINDS
 from opportune.events.metric import Metric, parse_metric
-from opportune.events.model import EVENTS, LIMITS, REJECTS, Decoded, Decoder, Event, Limits, Reject
+from opportune.events.model import (
+    EVENTS,
+    LIMITS,
+    REJECTS,
+    Decoded,
+    Decoder,
+    Event,
+    Limits,
+    Reject,
+    limits,
+)
+from opportune.events.plan import TrackingPlan, parse_plan
+from opportune.events.recall import recall
 from opportune.events.record import (
+    Check,
     Recorded,
     create_tables,
     event_table,
     record,
     stored_offsets,
 )
+from opportune.events.rejects import (
+    REJECTS_PAGE,
+    NothingChosen,
+    Refusal,
+    RejectFilter,
+    Replay,
+    keep_outcomes,
+    rejects,
+    replay,
+)
+from opportune.events.replayed import REPLAY, decode_replay
+from opportune.events.seen import (
+    SeenEvent,
+    SeenField,
+    UnknownEvent,
+    nearest_event,
+    seen_event,
+    seen_events,
+    seen_fields,
+)
+from opportune.events.tail import TAIL_PAGE, TailRow, keep_tail, tail
+from opportune.events.tracking import Tracking, TrackingReader, declared_classes
+from opportune.events.violations import Checked, violations
 
 __all__ = [
     "EVENTS",
+    "KINDS",
     "LIMITS",
+    "OTHERS",
     "REJECTS",
+    "REJECTS_PAGE",
+    "REPLAY",
+    "TAIL_PAGE",
+    "Check",
+    "Checked",
+    "Counts",
     "Decoded",
     "Decoder",
     "Deduplicator",
     "EmptyBatch",
     "Event",
+    "FieldClass",
+    "FieldClasses",
     "Limits",
     "MalformedBody",
     "Metric",
+    "NothingChosen",
     "Recorded",
+    "Refusal",
     "Reject",
+    "RejectFilter",
+    "Replay",
+    "SeenEvent",
+    "SeenField",
+    "TailRow",
+    "Tracking",
+    "TrackingPlan",
+    "TrackingReader",
+    "UnknownEvent",
+    "check_segment",
+    "count",
     "create_tables",
+    "declared_classes",
+    "decode_replay",
     "decode_segment",
     "event_table",
+    "field_class",
+    "keep_counts",
+    "keep_outcomes",
+    "keep_tail",
+    "limits",
+    "nearest_event",
     "parse_metric",
+    "parse_plan",
+    "read_classes",
+    "recall",
     "record",
+    "rejects",
+    "replay",
     "seed",
+    "seen_event",
+    "seen_events",
+    "seen_fields",
     "stored_offsets",
+    "tail",
+    "violations",
 ]

@@ -6,11 +6,16 @@ import hashlib
 from collections.abc import Iterable
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from opportune.storage import Lake
 
-__all__ = ["Deduplicator", "hashes", "seed"]
+__all__ = ["PLAN_CODES", "Deduplicator", "hashes", "refused_hashes", "seed"]
+
+# What a tracking plan refuses, it refuses with one of these.
+PLAN_CODES = ("schema_violation", "unplanned")
 
 # 8 bytes an id: 400 MB when full, a year at 1.5 events a second or 40 minutes at 20,000.
 WINDOW_IDS = 50_000_000
@@ -67,11 +72,19 @@ def hashes(message_ids: Iterable[str]) -> NDArray[np.int64]:
     return np.frombuffer(b"".join(digests), dtype=">i8").astype(np.int64)
 
 
+def refused_hashes(message_ids: Iterable[str]) -> NDArray[np.int64]:
+    """Hash the ids of messages that a tracking plan refused, (n,): not those of stored ones."""
+    return hashes(f"refused\0{text}" for text in message_ids)
+
+
 def seed(lake: Lake, *, window_ids: int = WINDOW_IDS) -> Deduplicator:
-    """Remember the newest ids that table ``events`` of ``lake`` holds (about 1 s a million)."""
+    """Remember the newest ids that ``lake`` holds, stored or refused (about 1 s a million)."""
     table = lake.read("events", columns=["message_id", "received_at_us"])
     newest = table.sort_by("received_at_us").slice(max(0, table.num_rows - window_ids))
     seen = Deduplicator(window_ids=window_ids)
     for batch in newest.to_batches(max_chunksize=1_000_000):
         seen.admit(hashes(batch["message_id"].to_pylist()))
+    rejects = lake.read("rejects", columns=["message_id", "code"])
+    by_plan = rejects.filter(pc.is_in(rejects["code"], value_set=pa.array(PLAN_CODES)))
+    seen.admit(refused_hashes(by_plan["message_id"].to_pylist()[-window_ids:]))
     return seen

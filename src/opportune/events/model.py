@@ -8,9 +8,20 @@ from dataclasses import dataclass
 import msgspec
 import pyarrow as pa
 
+from opportune.settings import Settings
 from opportune.storage.log import Frame
 
-__all__ = ["EVENTS", "LIMITS", "REJECTS", "Decoded", "Decoder", "Event", "Limits", "Reject"]
+__all__ = [
+    "EVENTS",
+    "LIMITS",
+    "REJECTS",
+    "Decoded",
+    "Decoder",
+    "Event",
+    "Limits",
+    "Reject",
+    "limits",
+]
 
 TIME = pa.timestamp("us", tz="UTC")
 
@@ -104,3 +115,8 @@ class Limits:
 
 
 LIMITS = Limits()
+
+
+def limits(settings: Settings) -> Limits:
+    """Return what a request may carry here."""
+    return Limits(batch_bytes=settings.max_batch_bytes, message_bytes=settings.max_message_bytes)

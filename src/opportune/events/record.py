@@ -2,30 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from opportune.errors import InvalidInput
-from opportune.events.deduplicate import Deduplicator, hashes
+from opportune.events.deduplicate import PLAN_CODES, Deduplicator, hashes, refused_hashes
 from opportune.events.model import EVENTS, REJECTS, Decoder, Event, Reject
+from opportune.events.refuse import Incoming, refused_by_plan
+from opportune.events.replayed import REPLAY, Outcome, outcomes
+from opportune.events.violations import Checked
 from opportune.storage import Frame, Lake, end_offsets
 
-__all__ = ["Recorded", "create_tables", "event_table", "record", "reject_table", "stored_offsets"]
+__all__ = [
+    "Check",
+    "Recorded",
+    "create_tables",
+    "decode_frame",
+    "event_table",
+    "record",
+    "reject_table",
+    "stored_offsets",
+]
 
 # A request that cannot be read at all is kept as a reject, up to this many characters of it.
 PAYLOAD_CHARACTERS = 32_768
 
 
+Check = Callable[[pa.Table], Checked]
+Decoding = tuple[Frame, list[Event], list[Reject]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What one call stored: ``events`` are the new rows, as they stand in the lake."""
+    """What one call stored, and what it refused.
+
+    ``events`` are the new rows, as they stand in the lake; ``blocked`` are those that a tracking
+    plan refused, with the same columns; ``checked`` speaks of both, the blocked after the events.
+    ``rejects`` are all refusals, those of plans among them, each with its frame; ``outcomes`` are
+    of rejects that were sent again.
+    """
 
     events: pa.Table
     duplicates: int
     rejected: int
+    blocked: pa.Table
+    checked: Checked = field(default_factory=Checked)
+    rejects: Sequence[tuple[Frame, Reject]] = ()
+    outcomes: Sequence[Outcome] = ()
 
 
 def record(
@@ -35,25 +64,42 @@ def record(
     offsets: Mapping[str, int],
     decoders: Mapping[str, Decoder],
     seen: Deduplicator,
+    check: Check = lambda _: Checked(),
 ) -> Recorded:
     """Store the new events of ``frames`` and all rejects, and with them how far the log was read.
 
-    ``frames`` and ``offsets`` are what `read_frames` returned; ``decoders`` go by a frame's kind.
-    Calling it again with the same frames stores nothing twice, at whichever instruction the process
-    was killed: rejects go first and know their own place in the log, then events and offsets in one
-    commit, then ``seen``. Raises what the lake raises; the same call can then be made again.
+    ``frames`` and ``offsets`` are what `read_frames` returned; ``decoders`` go by a frame's kind;
+    ``check`` says which new events break a tracking plan. Calling it again with the same frames
+    stores nothing twice, at whichever instruction the process was killed: rejects go first and know
+    their own place in the log, then events and offsets in one commit, then ``seen``. Raises what
+    the lake raises; the same call can then be made again.
     """
-    decoded = [(frame, *_decode(frame, decoders)) for frame in frames]
-    rejected = _record_rejects(
-        lake, [(frame, rejects) for frame, _, rejects in decoded], offsets=offsets
-    )
+    decoded = [decode_frame(frame, decoders) for frame in frames]
     table = event_table([(frame, events) for frame, events, _ in decoded])
     ids = hashes(table["message_id"].to_pylist())
     fresh = seen.fresh(ids)
-    stored = table.filter(pa.array(fresh))
+    incoming = _incoming(decoded, table, fresh)
+    checked = check(incoming.events)
+    blocked, repeated = _judged(lake, decoded, incoming, checked, seen)
+    refused = refused_by_plan(incoming, blocked, checked, decoded)
+    rejects = [
+        (frame, [*group, *more]) for (frame, _, group), more in zip(decoded, refused, strict=True)
+    ]
+    rejected = _record_rejects(lake, rejects, offsets=offsets)
+    new = ~(blocked | repeated)
+    stored, kept_out = (incoming.events.filter(pa.array(mask)) for mask in (new, blocked))
     lake.append("events", stored, positions=offsets)
-    seen.admit(ids[fresh])
-    return Recorded(events=stored, duplicates=table.num_rows - stored.num_rows, rejected=rejected)
+    seen.admit(ids[fresh][new])
+    seen.admit(refused_hashes(kept_out["message_id"].to_pylist()))
+    return Recorded(
+        events=stored,
+        duplicates=table.num_rows - stored.num_rows - kept_out.num_rows,
+        rejected=rejected,
+        blocked=kept_out,
+        checked=checked.of(np.concatenate([np.flatnonzero(new), np.flatnonzero(blocked)])),
+        rejects=[(frame, reject) for frame, group in rejects for reject in group],
+        outcomes=outcomes(frames, refused=[frame for frame, group in rejects if group]),
+    )
 
 
 def create_tables(lake: Lake) -> None:
@@ -92,6 +138,12 @@ def event_table(decoded: Sequence[tuple[Frame, Sequence[Event]]]) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=EVENTS)
 
 
+def decode_frame(frame: Frame, decoders: Mapping[str, Decoder]) -> Decoding:
+    """Return a frame with its events and its rejects; one that cannot be read is a reject."""
+    events, rejects = _decode(frame, decoders)
+    return frame, events, rejects
+
+
 def _decode(frame: Frame, decoders: Mapping[str, Decoder]) -> tuple[list[Event], list[Reject]]:
     if frame.kind not in decoders:
         known = ", ".join(sorted(decoders))
@@ -108,6 +160,58 @@ def _decode(frame: Frame, decoders: Mapping[str, Decoder]) -> tuple[list[Event],
 def _unreadable(frame: Frame, *, code: str, reason: str) -> Reject:
     payload = frame.body.decode(errors="replace")[:PAYLOAD_CHARACTERS]
     return Reject(index=-1, message_id=None, code=code, reason=reason, payload=payload)
+
+
+def _incoming(decoded: Sequence[Decoding], table: pa.Table, fresh: NDArray[np.bool_]) -> Incoming:
+    counts = [len(events) for _, events, _ in decoded]
+    frames = np.repeat(np.arange(len(counts)), counts)
+    starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    positions = np.arange(len(frames)) - starts[frames]
+    return Incoming(
+        events=table.filter(pa.array(fresh)), frames=frames[fresh], positions=positions[fresh]
+    )
+
+
+def _judged(
+    lake: Lake,
+    decoded: Sequence[Decoding],
+    incoming: Incoming,
+    checked: Checked,
+    seen: Deduplicator,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Say which events are refused, and which were refused before and are neither, (n,) each.
+
+    A message is refused once, however often its sender repeats it; one that is replayed is judged
+    anew. Of frames whose rejects a killed process had stored, what it refused stays refused and
+    what it did not stays an event, though the plan may have changed since.
+    """
+    blocked = checked.refusals(incoming.events.num_rows) >= 0
+    frames = [frame for frame, _, _ in decoded]
+    replays = np.array([frame.kind == REPLAY for frame in frames], np.bool_)[incoming.frames]
+    repeated = np.zeros(len(blocked), np.bool_)
+    if blocked.any():
+        known = refused_hashes(incoming.events["message_id"].filter(pa.array(blocked)).to_pylist())
+        repeated[blocked] = ~seen.fresh(known)
+        repeated &= ~replays
+    segments = {frame.segment for frame in frames if frame.segment}
+    ends = {segment: lake.position("rejects", segment) for segment in segments}
+    settled = np.array([frame.offset < ends.get(frame.segment, 0) for frame in frames], np.bool_)
+    settled = settled[incoming.frames] & ~replays
+    if settled.any():
+        before = settled & _refused_then(lake, incoming.events)
+        repeated &= ~before
+        blocked = np.where(settled, before, blocked)
+    return blocked & ~repeated, repeated
+
+
+def _refused_then(lake: Lake, events: pa.Table) -> NDArray[np.bool_]:
+    """Say which events stand among the rejects, refused by a plan when they were received, (n,)."""
+    rejects = lake.read("rejects", ["message_id", "received_at", "code"])
+    at_the_time = pc.is_in(rejects["received_at"], value_set=events["received_at"])
+    by_plan = pc.is_in(rejects["code"], value_set=pa.array(PLAN_CODES))
+    refused = rejects["message_id"].filter(pc.and_(at_the_time, by_plan))
+    mask: NDArray[np.bool_] = pc.is_in(events["message_id"], value_set=refused).to_numpy()
+    return mask
 
 
 def _record_rejects(

@@ -1,23 +1,66 @@
 """Profiles: identifiers become one profile; traits keep their newest value in any order of events.
 
-Invariants: a profile's id is a hash of its first identifier, so a rebuild from the log gives the
-same ids; an identifier belongs to one profile; two profiles that both have a user id are never
-joined; applying the same events twice changes nothing.
+Who is who is a function of evidence: two identifiers on one message are a link, with its time,
+message, source and rule. Links are folded in the order in which they happened; one that would break
+a rule (both sides have a user id, too many values of a kind) is set aside for a person to decide.
 
-Deliberately absent: consent, limits per kind, cutting links, erasing.
+Invariants: profiles follow from the set of events, in any order of arrival and any batches; a
+profile's id is a hash of its first identifier, so a rebuild from the log gives the same ids; an
+identifier belongs to one profile; two profiles that both have a user id are joined by a person
+alone; what an identifier told is kept with it, so that a cut gives each side what is its own;
+applying the same events twice changes nothing; one change of identities happens at a time.
+
+Deliberately absent: guessing. Only equal identifiers are the same.
 """
 
+from opportune.profiles.cut import FirstIdentifier, UnknownCut, cut, restore
 from opportune.profiles.get import Profile, UnknownProfile, get
+from opportune.profiles.identity import identity
+from opportune.profiles.model import (
+    Change,
+    Cut,
+    Decision,
+    Identifier,
+    Identity,
+    Link,
+    Reason,
+    ReviewItem,
+    View,
+)
+from opportune.profiles.refold import refold
 from opportune.profiles.resolve import resolve
+from opportune.profiles.review import DecisionDoesNotFit, UnknownReview, review, settle
+from opportune.profiles.rules import IdentityRules, parse_identity_rules
 from opportune.profiles.snapshot import IDENTIFIERS, SNAPSHOT, identifiers, snapshot
 
 __all__ = [
     "IDENTIFIERS",
     "SNAPSHOT",
+    "Change",
+    "Cut",
+    "Decision",
+    "DecisionDoesNotFit",
+    "FirstIdentifier",
+    "Identifier",
+    "Identity",
+    "IdentityRules",
+    "Link",
     "Profile",
+    "Reason",
+    "ReviewItem",
+    "UnknownCut",
     "UnknownProfile",
+    "UnknownReview",
+    "View",
+    "cut",
     "get",
     "identifiers",
+    "identity",
+    "parse_identity_rules",
+    "refold",
     "resolve",
+    "restore",
+    "review",
+    "settle",
     "snapshot",
 ]

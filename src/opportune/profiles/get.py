@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from opportune.errors import NotFound
+from opportune.profiles.model import View
 from opportune.storage import State, load_sql
 
-__all__ = ["Profile", "UnknownProfile", "get"]
+__all__ = ["Profile", "UnknownProfile", "get", "storable", "unknown"]
 
 # What no stored text contains: asking the database for it would be an error.
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+QUERIES: Mapping[View, str] = {"private": "get", "none": "get_alone"}
 
 
 class UnknownProfile(NotFound):
@@ -34,18 +36,17 @@ class Profile:
     last_seen_at: datetime
 
 
-def get(state: State, kind: str, value: str) -> Profile:
-    """Return the profile that has identifier (``kind``, ``value``), or raise ``UnknownProfile``."""
-    found = (
-        []
-        if UNSTORABLE.search(kind + value)
-        else state.rows(load_sql("opportune.profiles", "get"), {"kind": kind, "value": value})
-    )
+def get(state: State, kind: str, value: str, *, view: View = "private") -> Profile:
+    """Return the profile that has identifier (``kind``, ``value``), or raise ``UnknownProfile``.
+
+    The view ``none`` leaves all other identifiers out, and with them what is known through them;
+    segments are those of the profile as it was resolved, so that view has none.
+    """
+    query = load_sql("opportune.profiles", QUERIES[view])
+    asked = {"kind": kind, "value": value}
+    found = state.rows(query, asked) if storable(kind, value) else []
     if not found:
-        raise UnknownProfile(
-            f"No profile has this {kind}. Check the kind (user_id or anonymous_id) and the "
-            "spelling; an event that was just sent takes up to a second."
-        )
+        raise unknown(kind)
     row = found[0]
     return Profile(
         profile_id=row["profile_id"],
@@ -54,4 +55,17 @@ def get(state: State, kind: str, value: str) -> Profile:
         segments=tuple(row["segments"]),
         first_seen_at=row["first_seen_at"],
         last_seen_at=row["last_seen_at"],
+    )
+
+
+def storable(kind: str, value: str) -> bool:
+    """Say whether an identifier can be asked for at all."""
+    return not UNSTORABLE.search(kind + value)
+
+
+def unknown(kind: str) -> UnknownProfile:
+    """Return the error that says so, without the value: it is personal."""
+    return UnknownProfile(
+        f"No profile has this {kind}. Check the kind (user_id or anonymous_id) and the "
+        "spelling; an event that was just sent takes up to a second."
     )

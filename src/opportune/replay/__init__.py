@@ -12,6 +12,7 @@ Deliberately absent: rows without a propensity. Without it nobody can say what a
 have earned.
 """
 
+from opportune.files import UnusableFile
 from opportune.replay.enter import Told
 from opportune.replay.model import (
     Campaign,
@@ -20,7 +21,6 @@ from opportune.replay.model import (
     Outcome,
     Replayed,
     Schema,
-    UnusableFile,
 )
 from opportune.replay.read import read_campaign
 from opportune.replay.run import UnknownOutcome, replay

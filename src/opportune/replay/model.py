@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from opportune import decisions, learning, policies, stats
-from opportune.errors import InvalidInput
 
 __all__ = [
     "Campaign",
@@ -19,23 +18,12 @@ __all__ = [
     "Outcome",
     "Replayed",
     "Schema",
-    "UnusableFile",
 ]
 
 Floats = NDArray[np.float64]
 
 Propensity = str | float | Mapping[str, Mapping[str, float]]
 """A column, one number for every action, or per dimension's column the share of each value."""
-
-
-class UnusableFile(InvalidInput):
-    """The rows are not what the schema says; ``problems`` has a line for each mistake."""
-
-    code = "unusable_file"
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

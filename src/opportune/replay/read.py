@@ -16,24 +16,17 @@ from numpy.typing import NDArray
 from pyarrow import csv, parquet
 
 from opportune import decisions
-from opportune.errors import NotFound, nearest
-from opportune.replay.model import Campaign, LoggedFeature, Schema, UnusableFile
+from opportune.errors import nearest
+from opportune.files import Kind, UnusableFile, digest, kind_of, opened
+from opportune.replay.model import Campaign, LoggedFeature, Schema
 
-__all__ = ["FileNotFound", "read_campaign"]
+__all__ = ["read_campaign"]
 
 Floats = NDArray[np.float64]
 
-PARQUET_MARK = b"PAR1"
-BLOCK_BYTES = 1 << 20
 MOST_ROWS = 5_000_000
 MOST_LEVELS = 50
 MOST_CHARACTERS = 40
-
-
-class FileNotFound(NotFound):
-    """There is no file of that name."""
-
-    code = "file_not_found"
 
 
 def read_campaign(path: Path, schema: Schema) -> Campaign:
@@ -65,27 +58,24 @@ def read_campaign(path: Path, schema: Schema) -> Campaign:
 
 def _table(path: Path) -> tuple[pa.Table, str]:
     """The file's rows, and a digest of its bytes."""
-    digest = hashlib.blake2b(digest_size=16)
+    known = digest(path)
     try:
-        with path.open("rb") as stream:
-            mark = stream.read(len(PARQUET_MARK))
-            digest.update(mark)
-            while block := stream.read(BLOCK_BYTES):
-                digest.update(block)
-        if mark == PARQUET_MARK:
-            table = parquet.read_table(path)
-        else:
-            text = csv.ConvertOptions(strings_can_be_null=True)
-            table = csv.read_csv(path, convert_options=text)
-    except (FileNotFoundError, IsADirectoryError) as cause:
-        raise FileNotFound(f"There is no file {path}. Give a Parquet or CSV file.") from cause
+        table = _rows(path, kind_of(path))
     except (pa.ArrowException, OSError) as cause:
         raise UnusableFile(
             [f"{path.name}: this is neither Parquet nor CSV with a header: {cause}"]
         ) from cause
     if not 0 < table.num_rows <= MOST_ROWS:
         raise UnusableFile([f"{path.name}: {table.num_rows} rows; 1 to {MOST_ROWS} are allowed."])
-    return table, digest.hexdigest()
+    return table, known
+
+
+def _rows(path: Path, kind: Kind) -> pa.Table:
+    if kind == "parquet":
+        return parquet.read_table(path)
+    with opened(path) as stream:
+        text = csv.ConvertOptions(strings_can_be_null=True)
+        return csv.read_csv(stream, convert_options=text)
 
 
 def _fingerprint(digest: str, schema: Schema) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from opportune.documents import Document, InvalidDefinition
-from opportune.errors import NotFound, nearest
+from opportune.errors import nearest
+from opportune.files import read_toml
 from opportune.replay.model import LoggedDimension, LoggedFeature, Outcome, Propensity, Schema
 
-__all__ = ["SchemaNotFound", "parse_schema", "read_schema"]
+__all__ = ["parse_schema", "read_schema"]
 
+PAGE = "Replay a campaign"
 KINDS = ("binary", "amount")
 MOST_BATCHES = 365
 MOST_LEVELS = 50
@@ -21,24 +22,9 @@ MOST_ACTIONS = 1_000
 ROUNDING = 1e-3
 
 
-class SchemaNotFound(NotFound):
-    """There is no schema file of that name."""
-
-    code = "schema_not_found"
-
-
 def read_schema(path: Path) -> Schema:
     """Read the TOML file ``path``; see `parse_schema`."""
-    try:
-        body = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError) as cause:
-        raise SchemaNotFound(
-            f"There is no schema file {path}. Write one that says what the columns mean; the page "
-            "'Replay a campaign' shows how."
-        ) from cause
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
-        raise InvalidDefinition([f"{path.name}: this is not TOML: {cause}."]) from cause
-    return parse_schema(body, where=path.name)
+    return parse_schema(read_toml(path, page=PAGE), where=path.name)
 
 
 def parse_schema(body: Mapping[str, object], *, where: str) -> Schema:

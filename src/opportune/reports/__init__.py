@@ -22,6 +22,7 @@ from opportune.reports.model import (
     Verdict,
 )
 from opportune.reports.performance import performance
+from opportune.reports.usage import Usage, usage
 
 __all__ = [
     "Contrast",
@@ -33,8 +34,10 @@ __all__ = [
     "MetricOfReport",
     "OptionShare",
     "Performance",
+    "Usage",
     "VariantResult",
     "Verdict",
     "performance",
     "to_document",
+    "usage",
 ]

@@ -1,4 +1,4 @@
-"""One language for conditions on a profile's traits, with one meaning in Python and in SQL.
+"""One language for conditions on a profile, with one meaning in Python and in SQL.
 
 A rule is written as a table (TOML or JSON) in one of these forms::
 
@@ -6,57 +6,105 @@ A rule is written as a table (TOML or JSON) in one of these forms::
     {trait = "plan", one_of = ["a", "b"]}   texts or numbers, of one kind
     {trait = "age", at_least = 18}          at_least, at_most, more_than, less_than: a number
     {trait = "email", exists = true}        exists: there and not null
+    {trait = "city", contains = "am"}       contains, starts_with, ends_with: a text
+    {trait = "born", before = "2000-01-01"} before, after: an ISO date or time
+    {trait = "due", in_next_days = 7}       in_last_days, in_next_days: a number of days
+    {event = "Order Completed"}             with where, count, sum, within, since ...: see below
+    {sequence = [{event = "Cart Added"}, {event = "Order Completed", within = {hours = 2}}]}
+    {session = {...}}                       one session of which the inner rule holds
+    {segment = "vip"}                       in that segment now
     {all = [...]}   {any = [...]}   {not = {...}}
 
-What is true of every rule:
+``docs/how-to/write-a-segment.md`` shows each. What is true of every rule:
 
-- ``holds(rule, traits)`` and ``to_sql(rule)`` give the same answer for the same traits.
-- Comparisons are typed. A trait that is missing, null or of another kind makes every comparison
-  false, ``is_not`` too: it asks for a trait of that kind with another value.
+- ``holds(rule, facts)`` and ``to_sql(rule, now=...)`` give the same answer for the same facts.
+- Comparisons are typed. A field that is missing, null or of another kind makes every comparison
+  false, ``is_not`` too: it asks for a field of that kind with another value.
 - Numbers compare as doubles, whole or not; beyond the range of a double they are infinite, and NaN
-  makes every comparison false. Texts compare exactly.
+  makes every comparison false. Texts compare exactly. Sums and averages are taken of numbers up to
+  1e12 either way, each rounded to millionths, so that no order of adding changes them.
+- Only a text that is an ISO date, or an ISO time with its offset from UTC, is a date. A date is its
+  first moment in UTC; one written in a rule is the whole day.
+- What happens after ``now`` has not happened. Events are in order of (time, message id), and
+  "later" means later in that order. Both ends of every span of time count.
 - The answer is true or false, never unknown, so ``not`` always turns it around.
-- A trait name is one name at the top level, whatever dots, quotes or slashes it contains.
+- A field's name is one name at the top level, whatever dots, quotes or slashes it contains.
 - What a person wrote reaches SQL as bound parameters only.
 """
 
+from opportune.rules.binding import pointer
+from opportune.rules.condition import condition
 from opportune.rules.holds import holds
 from opportune.rules.model import (
     AllOf,
     AnyOf,
     Compare,
+    DateIs,
+    DateNear,
+    Event,
+    EventsApart,
     Exists,
+    Facts,
+    Happened,
+    InSession,
     InvalidRule,
-    Kind,
+    Match,
+    Member,
     Not,
     OneOf,
-    Operator,
     Rule,
+    Sequence,
+    SessionsApart,
     Sql,
+    Step,
+    TextIs,
     Value,
 )
 from opportune.rules.parse import parse
-from opportune.rules.to_sql import pointer, to_sql
-from opportune.rules.traits_used import traits_used
+from opportune.rules.past import SESSION_GAP_US
+from opportune.rules.select import select
+from opportune.rules.times import Moment, Span, Window
+from opportune.rules.to_sql import to_sql
+from opportune.rules.uses import Uses, uses
+from opportune.rules.wakes import wakes
 from opportune.rules.words import words
 
 __all__ = [
+    "SESSION_GAP_US",
     "AllOf",
     "AnyOf",
     "Compare",
+    "DateIs",
+    "DateNear",
+    "Event",
+    "EventsApart",
     "Exists",
+    "Facts",
+    "Happened",
+    "InSession",
     "InvalidRule",
-    "Kind",
+    "Match",
+    "Member",
+    "Moment",
     "Not",
     "OneOf",
-    "Operator",
     "Rule",
+    "Sequence",
+    "SessionsApart",
+    "Span",
     "Sql",
+    "Step",
+    "TextIs",
+    "Uses",
     "Value",
+    "Window",
+    "condition",
     "holds",
     "parse",
     "pointer",
+    "select",
     "to_sql",
-    "traits_used",
+    "uses",
+    "wakes",
     "words",
 ]

@@ -7,10 +7,18 @@ from datetime import datetime
 import pyarrow as pa
 
 from opportune import rules
+from opportune.profiles import identifiers
 from opportune.segments.model import Segment
 from opportune.storage import Stores, fetch, load_sql, stage
 
 __all__ = ["refresh"]
+
+MEMBERS = pa.schema(
+    [
+        pa.field("profile_id", pa.int64(), nullable=False),
+        pa.field("segment", pa.string(), nullable=False),
+    ]
+)
 
 
 def refresh(stores: Stores, segment: Segment, profiles: pa.Table, *, now: datetime) -> int:
@@ -19,12 +27,7 @@ def refresh(stores: Stores, segment: Segment, profiles: pa.Table, *, now: dateti
     ``profiles`` has the columns of ``profiles.SNAPSHOT``. Returns the number of members. Who was in
     already stays in since the same time; who is not any more leaves at ``now``.
     """
-    condition = rules.to_sql(segment.rule)
-    members = stores.engine.query(
-        load_sql("opportune.segments", "members").replace("{rule}", condition.text),
-        condition.parameters,
-        relations={"profiles": profiles},
-    )
+    members = _ask(stores, segment, profiles, now)
     facts = {"segment": segment.name, "now": now}
     with stores.state.transaction() as connection:
         fetch(connection, load_sql("opportune.segments", "lock_segment"), {"segment": segment.name})
@@ -33,3 +36,20 @@ def refresh(stores: Stores, segment: Segment, profiles: pa.Table, *, now: dateti
         fetch(connection, load_sql("opportune.segments", "enter"), facts)
     count: int = members.num_rows
     return count
+
+
+def _ask(stores: Stores, segment: Segment, profiles: pa.Table, now: datetime) -> pa.Table:
+    """Return the ids of those the rule holds for; only what the rule needs is read."""
+    events = load_sql("opportune.segments", "events")
+    asked = rules.to_sql(segment.rule, now=now, sources={"events": events})
+    relations = {"profiles": profiles}
+    if "events" in asked.relations:
+        relations["identifiers"] = identifiers(stores.state)
+    if "members" in asked.relations:
+        relations["members"] = stores.state.table(
+            load_sql("opportune.segments", "memberships"),
+            MEMBERS,
+            {"segments": sorted(rules.uses(segment.rule).segments)},
+        )
+    tables = {"events": None} if "events" in asked.relations else {}
+    return stores.engine.query(asked.text, asked.parameters, tables=tables, relations=relations)

@@ -17,8 +17,16 @@ from functools import partial
 
 from opportune.settings import Settings
 from opportune.storage import embedded
+from opportune.storage.duckdb import DuckDB
 from opportune.storage.embedded import EmbeddedDatabase, NoDatabase
-from opportune.storage.engine import Engine, QueryFailed, load_sql
+from opportune.storage.engine import (
+    Engine,
+    EngineUnavailable,
+    InvalidEngine,
+    QueryFailed,
+    load_sql,
+    open_engine,
+)
 from opportune.storage.lake import ConcurrentWrite, Lake, LakeUnavailable, SchemaMismatch
 from opportune.storage.log import (
     CorruptLog,
@@ -44,9 +52,12 @@ __all__ = [
     "Connection",
     "CorruptLog",
     "DatabaseUnavailable",
+    "DuckDB",
     "EmbeddedDatabase",
     "Engine",
+    "EngineUnavailable",
     "Frame",
+    "InvalidEngine",
     "Lake",
     "LakeUnavailable",
     "LogUnavailable",
@@ -63,6 +74,7 @@ __all__ = [
     "load_sql",
     "migrate",
     "migrations",
+    "open_engine",
     "open_stores",
     "purge",
     "read_frames",
@@ -90,6 +102,7 @@ class Stores:
 
     def close(self) -> None:
         """Give back connections; the embedded server stops with its last user."""
+        self.engine.close()
         self.state.close()
         if self.embedded is not None:
             self.embedded.stop()
@@ -107,7 +120,7 @@ def attach(settings: Settings) -> Stores:
         settings=settings,
         database_url=url,
         lake=lake,
-        engine=Engine(lake),
+        engine=open_engine(settings.engine, lake),
         state=State(url),
         embedded=server,
     )

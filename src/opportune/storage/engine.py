@@ -1,35 +1,31 @@
-"""The engine: SQL in DuckDB's dialect over a pinned snapshot of the lake."""
+"""The engine: SQL in DuckDB's dialect over a pinned snapshot of the lake, wherever it runs."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-import duckdb
 import pyarrow as pa
 
-from opportune.errors import OpportuneError
-from opportune.storage.lake import Lake, LakeUnavailable
+from opportune import plugins
+from opportune.errors import InvalidInput, OpportuneError, Unavailable
+from opportune.storage.lake import Lake
 
-__all__ = ["Engine", "QueryFailed", "load_sql"]
+__all__ = [
+    "Between",
+    "Engine",
+    "EngineUnavailable",
+    "InvalidEngine",
+    "QueryFailed",
+    "failed_query",
+    "load_sql",
+    "open_engine",
+]
 
-THREADS = 2
-MEMORY_LIMIT = "8GB"
-SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "threads": THREADS,
-    "memory_limit": MEMORY_LIMIT,
-    # A misspelt table must not become a variable of ours, nor a missing function a download.
-    "python_enable_replacements": False,
-    "autoinstall_known_extensions": False,
-}
-# The names are those of our own tables, written in code.
-HIDE = 'drop view if exists "{name}"'
-# These speak of the query alone; all others quote what they stumbled over, which may be personal.
-ABOUT_THE_QUERY = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
+# (column, low, high): files that cannot hold a row of that inclusive range are not read.
+Between = tuple[str, Any, Any]
 
 
 class QueryFailed(OpportuneError):
@@ -38,91 +34,74 @@ class QueryFailed(OpportuneError):
     code = "query_failed"
 
 
-@cache
-def load_sql(package: str, name: str) -> str:
-    """Return the text of ``sql/{name}.sql`` of a room, such as ``"opportune.rules", "holds"``."""
-    return resources.files(package).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+class EngineUnavailable(Unavailable):
+    """The engine's server cannot be reached, refuses us or gave up on a query."""
+
+    code = "engine_unavailable"
 
 
-class Engine:
-    """Runs queries; every call sees one consistent snapshot of each table it names."""
+class InvalidEngine(InvalidInput):
+    """The address of the engine cannot be used."""
 
-    def __init__(self, lake: Lake) -> None:
-        self.lake = lake
-        # One for each thread that asks; to make one takes longer than most queries.
-        self._local = threading.local()
+    code = "invalid_engine"
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Runs queries; every call sees one consistent snapshot of each table it names.
+
+    Any number of threads may ask at once. `opportune.testing.check_engine` proves an engine.
+    """
+
+    lake: Lake
 
     def query(
         self,
         sql: str,
         parameters: Mapping[str, object] | None = None,
         *,
-        tables: Mapping[str, tuple[str, Any, Any] | None] | None = None,
+        tables: Mapping[str, Between | None] | None = None,
         relations: Mapping[str, pa.Table] | None = None,
     ) -> pa.Table:
-        """Run one statement and return its rows.
+        """Run one statement and return its rows, in columns of the types that DuckDB gives them.
 
         ``tables`` names the lake tables that the statement reads, each with an optional
         (column, low, high) by which files that cannot matter are left out.
         ``relations`` are Arrow tables to read by name beside them. Parameters are bound, never
-        pasted. Raises ``LakeUnavailable``, or ``QueryFailed`` with the SQL and without any value.
+        pasted. Raises ``LakeUnavailable``, ``EngineUnavailable``, ``NotPortable``, or
+        ``QueryFailed`` with the SQL and without any value.
         """
-        try:
-            with self._connection() as connection:
-                for name, between in (tables or {}).items():
-                    self._show(connection, name, between)
-                for name, relation in (relations or {}).items():
-                    connection.register(name, relation)
-                found = connection.sql(sql, params=dict(parameters or {}))
-                if found is not None:
-                    rows = found.to_arrow_table()
-                    for name in (*(tables or {}), *(relations or {})):
-                        connection.unregister(name)
-                        connection.execute(HIDE.format(name=name))
-                    return rows
-                failure: OpportuneError = QueryFailed(f"A query returned no table.\n{sql}")
-        except duckdb.Error as cause:
-            failure = _explain(cause, sql, sorted(parameters or {}))
-        # Outside the block above: its error would be printed with this one.
-        raise failure
+        ...
 
-    @contextmanager
-    def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """This thread's own connection, clean: one whose query failed is not used again."""
-        connection = getattr(self._local, "connection", None)
-        self._local.connection = None
-        if connection is None:
-            # What does not fit into memory is spilled beside the data, to be erased with it.
-            spill = str(self.lake.folder / ".spill")
-            connection = duckdb.connect(":memory:", config={**SETTINGS, "temp_directory": spill})
-            connection.execute("set timezone = 'UTC'")
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
-        self._local.connection = connection
-
-    def _show(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        name: str,
-        between: tuple[str, Any, Any] | None,
-    ) -> None:
-        files: Sequence[str] = self.lake.files(name, between=between)
-        if files:
-            connection.from_parquet(list(files)).create_view(name)
-        else:
-            connection.register(name, self.lake.schema(name).empty_table())
+    def close(self) -> None:
+        """Give back what the engine holds; it may be asked again, and starts anew then."""
+        ...
 
 
-def _explain(cause: duckdb.Error, sql: str, parameters: Sequence[str]) -> OpportuneError:
-    if isinstance(cause, duckdb.IOException | duckdb.OutOfMemoryException):
-        return LakeUnavailable(
-            f"The lake cannot be read: {type(cause).__name__}. Check that its folder is there and "
-            "that disk and memory are not full; nothing was lost, run the same command again."
+def open_engine(address: str, lake: Lake) -> Engine:
+    """Return the engine at ``address``: ``duckdb:`` in this process, ``sc://host:port`` on Spark.
+
+    What stands before the colon is a name of the entry-point group ``opportune.engines``. Nothing
+    is connected before the first query. Raises ``InvalidEngine``, or what `plugins.load` does.
+    """
+    name, colon, _ = address.partition(":")
+    if not colon:
+        # The address itself is not repeated: it may hold a token.
+        raise InvalidEngine(
+            "The address of the engine has no ':'. Allowed: 'duckdb:', 'sc://host:port' for Spark, "
+            f"or another of {', '.join(plugins.names(plugins.ENGINES))} followed by ':'."
         )
-    said = str(cause) if isinstance(cause, ABOUT_THE_QUERY) else type(cause).__name__
-    return QueryFailed(
-        f"A query failed: {said}\nParameters: {', '.join(parameters) or 'none'}\n{sql}"
-    )
+    make: Callable[[str, Lake], Engine] = plugins.load(plugins.ENGINES, name)  # type: ignore[assignment]  # the contract of the group
+    return make(address, lake)
+
+
+@cache
+def load_sql(package: str, name: str) -> str:
+    """Return the text of ``sql/{name}.sql`` of a room, such as ``"opportune.rules", "holds"``."""
+    return resources.files(package).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+def failed_query(said: str, parameters: Mapping[str, object] | None, sql: str) -> QueryFailed:
+    """Return the error for a statement that did not run; ``said`` must quote no value."""
+    names = ", ".join(sorted(parameters or {}))
+    return QueryFailed(f"A query failed: {said}\nParameters: {names or 'none'}\n{sql}")

@@ -14,6 +14,8 @@ with outcome as (
     left join identifiers as known on known.kind = 'user_id' and known.value = events.user_id
     left join identifiers as anonymous
         on events.user_id is null and anonymous.kind = 'anonymous_id' and anonymous.value = events.anonymous_id
+        -- What happened before the login is the profile's only where the person consents to its use.
+        and events.occurred_at_us >= anonymous.since_us
     where events.type = 'track' and events.event = $event
         and events.occurred_at_us >= $from_us and events.occurred_at_us < $to_us
 ),

@@ -12,4 +12,4 @@ select
     ) as segments
 from identifier
 join profile on profile.profile_id = identifier.profile_id
-where identifier.kind = %(kind)s and identifier.value = %(value)s
+where identifier.kind = %(kind)s and identifier.value = canonical_value(%(kind)s, %(value)s)

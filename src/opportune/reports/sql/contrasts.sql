@@ -60,7 +60,7 @@ ranked as (
     select feature, cut, is_number, dimension, choice, all_above, all_below, share_above, share_below,
         row_number() over (
             partition by feature, dimension
-            order by round(abs(share_above - share_below), 6) desc, share_above - share_below desc, choice
+            order by floor(abs(share_above - share_below) * 1e6 + 0.5) desc, share_above - share_below desc, choice
         ) as place
     from shared
 )

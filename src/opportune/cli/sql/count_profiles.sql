@@ -1,0 +1,3 @@
+-- How many profiles there are.
+select count(*) as profiles
+from profile

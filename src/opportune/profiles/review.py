@@ -1,0 +1,130 @@
+"""Links that were set aside: who waits for a person to decide, and what the person said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from opportune.errors import InvalidInput, NotFound
+from opportune.profiles.cut import Act, cut_off, regroup_and_refresh
+from opportune.profiles.identity import EPOCH, moment
+from opportune.profiles.model import Decision, ReviewItem
+from opportune.profiles.regroup import ROOM, Cause, Seed
+from opportune.storage import Connection, State, fetch, load_sql
+
+__all__ = ["DecisionDoesNotFit", "UnknownReview", "review", "settle"]
+
+MOST_ITEMS = 1_000
+REVIEW_ID = re.compile("[0-9a-f]{32}")
+HALF = 16
+MICROSECOND = timedelta(microseconds=1)
+# What may be said of a link, by the reason why it was set aside.
+FITTING: dict[str, tuple[Decision, ...]] = {
+    "two_known": ("apart", "move", "same"),
+    "limit": ("apart", "same"),
+    "size": ("apart", "same"),
+    "apart": ("apart",),
+}
+
+
+class UnknownReview(NotFound):
+    """Nothing with this id waits for a decision."""
+
+    code = "unknown_review"
+
+
+class DecisionDoesNotFit(InvalidInput):
+    """A link that was set aside for this reason cannot be decided like that."""
+
+    code = "decision_does_not_fit"
+
+
+def review(state: State, *, limit: int = 100) -> list[ReviewItem]:
+    """Return what waits for a decision, the newest evidence first; at most a thousand items."""
+    rows = state.rows(load_sql(ROOM, "review"), {"limit": max(0, min(limit, MOST_ITEMS))})
+    return [
+        ReviewItem(
+            review_id=row["review_id"],
+            reason=row["reason"],
+            owner=(row["owner_kind"], row["owner_value"]),
+            other=(row["other_kind"], row["other_value"]),
+            owner_profile_id=row["owner_profile_id"],
+            other_profile_id=row["other_profile_id"],
+            occurred_at=moment(row["occurred_at_us"]),
+            message_id=row["message_id"],
+            source_id=row["source_id"],
+            rule=row["rule"],
+        )
+        for row in rows
+    ]
+
+
+def settle(state: State, review_id: str, decision: Decision, *, by: str, now: datetime) -> None:
+    """Say what a link that was set aside means.
+
+    ``apart``: two persons, leave it as it is. ``same``: one person, join the two profiles.
+    ``move``: the identifier belongs to the profile that claims it; cut it from its present one.
+
+    Raises ``UnknownReview``, or ``DecisionDoesNotFit`` with what does.
+    """
+    with state.transaction() as connection:
+        fetch(connection, load_sql(ROOM, "lock_identity"))
+        owner_id, other_id = _pair(review_id)
+        facts = {
+            "owner_id": owner_id,
+            "other_id": other_id,
+            "decision": decision,
+            "by": by,
+            "now": now,
+        }
+        decided = fetch(connection, load_sql(ROOM, "decide_link"), facts)
+        if not decided:
+            raise _unknown()
+        link = decided[0]
+        if decision not in FITTING[link["reason"]]:
+            raise DecisionDoesNotFit(
+                f"'{decision}' does not fit a link that was set aside for '{link['reason']}'. "
+                f"Allowed: {', '.join(FITTING[link['reason']])}."
+            )
+        if decision == "move":
+            act = Act(by=by, reason=f"review {review_id}", now=now)
+            cut_off(connection, other_id, link["other_profile_id"], act)
+        if decision == "same":
+            _join(connection, link, facts | {"review_id": review_id})
+
+
+def _join(connection: Connection, link: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    now = facts["now"]
+    seed = Seed(
+        profile_id=link["owner_profile_id"],
+        other_profile_id=link["other_profile_id"],
+        since_us=(now - EPOCH) // MICROSECOND,
+    )
+    one, two = facts["other_id"], facts["owner_id"]
+    if link["reason"] == "two_known":
+        # Two people are one by their user ids, whatever the link was about.
+        one, two = seed.profile_id, seed.other_profile_id
+    joined = {"owner_id": one, "other_id": two, "now_us": seed.since_us}
+    fetch(
+        connection,
+        load_sql(ROOM, "add_decided_link"),
+        joined | {"review_id": facts["review_id"]},
+    )
+    regroup_and_refresh(connection, [seed], Cause(reason="review", now=now, by=facts["by"]))
+
+
+def _pair(review_id: str) -> tuple[int, int]:
+    if not REVIEW_ID.fullmatch(review_id):
+        raise _unknown()
+    halves = (bytes.fromhex(half) for half in (review_id[:HALF], review_id[HALF:]))
+    owner_id, other_id = (int.from_bytes(half, "big", signed=True) for half in halves)
+    return owner_id, other_id
+
+
+def _unknown() -> UnknownReview:
+    return UnknownReview(
+        "Nothing with this id waits for a decision. The review list has the ids; what was decided, "
+        "or what other evidence settled, is on it no more."
+    )

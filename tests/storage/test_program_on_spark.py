@@ -1,0 +1,241 @@
+"""Ten days of the whole program, with every query of it asked of DuckDB and of Spark."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from opportune import events, pipeline, profiles, project, reports, rules, segments
+from opportune.settings import Settings
+from opportune.simulate import internet_provider
+from opportune.storage import Frame, SegmentLog, Stores, load_sql, open_engine, open_stores
+from opportune.testing import Compared
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+CUSTOMERS = 2000
+NAME = "next-best-offer"
+FIRST = date(2026, 3, 1)
+DAYS = [FIRST + timedelta(days=place) for place in range(10)]
+DECODERS: dict[str, events.Decoder] = {"batch": events.decode_segment}
+# What may stand in a shop's events: amounts, and what is none.
+AMOUNTS: list[object] = [
+    10,
+    19.99,
+    "12.5",
+    "12,5",
+    "5d",
+    " 1_000 ",
+    "",
+    "abc",
+    True,
+    None,
+    1e300,
+    [1],
+]
+SEQUENCE = {
+    "sequence": [
+        {"event": "Product Viewed"},
+        {"event": "Order Completed", "within": {"days": 3}},
+    ]
+}
+
+
+def morning(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 6, tzinfo=UTC)
+
+
+def frame(messages: list[dict[str, object]], at: datetime) -> Frame:
+    return Frame(
+        received_at_us=int(at.timestamp() * 1_000_000),
+        source_id="shop",
+        kind="batch",
+        body=json.dumps({"batch": messages}).encode(),
+    )
+
+
+def customers() -> list[dict[str, object]]:
+    at = (morning(FIRST) - timedelta(days=1)).isoformat()
+    return [
+        {
+            "type": "identify",
+            "messageId": f"customer-{row['user_id']}",
+            "userId": row["user_id"],
+            "timestamp": at,
+            "traits": {name: value for name, value in row.items() if name != "user_id"},
+        }
+        for row in internet_provider(customers=CUSTOMERS, seed=1).traits.to_pylist()
+    ]
+
+
+def lived(stores: Stores, day: date, random: np.random.Generator) -> list[dict[str, object]]:
+    """What customers did on a day: some name the decision, some come unnamed, some are strange."""
+    decided = stores.lake.read("decisions", ["decision_id", "user_id", "day"])
+    names = {row["user_id"]: row["decision_id"] for row in decided.to_pylist() if row["day"] == day}
+    messages: list[dict[str, object]] = [{"type": "track", "messageId": f"nobody-{day}"}]
+    for user in sorted(names):
+        if random.random() > 0.15:
+            continue
+        at = morning(day) + timedelta(minutes=int(random.integers(1, 40 * 60)))
+        amount = AMOUNTS[int(random.integers(len(AMOUNTS)))]
+        properties: dict[str, object] = {"order_id": f"{day}-{user}", "revenue": amount}
+        if random.random() < 0.5:
+            properties["decision_id"] = names[user]
+        for event in ("Product Viewed", "Order Completed"):
+            messages.append(
+                {
+                    "type": "track",
+                    "event": event,
+                    "messageId": f"{event}-{day}-{user}",
+                    "userId": user,
+                    "timestamp": at.isoformat(),
+                    "properties": properties,
+                }
+            )
+    return messages
+
+
+@pytest.fixture(scope="module")
+def both(spark_address: str) -> Iterator[tuple[Stores, Compared]]:
+    """The stores after ten days, their engine being two that were compared all the way."""
+    random = np.random.default_rng(1)
+    with (
+        # Not below pytest's own folder, which it closes to the user of the embedded database.
+        tempfile.TemporaryDirectory(prefix="opportune-test-", ignore_cleanup_errors=True) as place,
+        closing(opened_in(Path(place))) as opened,
+    ):
+        compared = Compared(open_engine(spark_address, opened.lake))
+        stores = replace(opened, engine=compared)
+        with resources.as_file(resources.files("opportune.cli").joinpath("provider")) as given:
+            project.apply(stores.state, given, now=morning(FIRST))
+        ingest = pipeline.Ingest(stores, DECODERS)
+        accept(stores, ingest, customers(), morning(FIRST))
+        definitions = project.read(stores.state)
+        for day in DAYS:
+            pipeline.run_day(stores, definitions, NAME, day, now=morning(day))
+            noon = morning(day) + timedelta(hours=6)
+            accept(stores, ingest, lived(stores, day, random), noon)
+        ingest.close()
+        yield stores, compared
+        compared.close()
+
+
+def opened_in(place: Path) -> Stores:
+    place.chmod(0o755)
+    return open_stores(Settings(data_folder=place / "data"), now=morning(FIRST))
+
+
+def accept(
+    stores: Stores, ingest: pipeline.Ingest, messages: list[dict[str, object]], at: datetime
+) -> None:
+    log = SegmentLog(stores.settings.log_folder)
+    log.append(frame(messages, at)).result()
+    log.close()
+    ingest.catch_up()
+
+
+def test_every_query_of_the_program_has_the_same_rows_on_both_engines(
+    both: tuple[Stores, Compared], lake_statements: dict[str, str]
+) -> None:
+    stores, compared = both
+    definitions = project.read(stores.state)
+    use_case = definitions.use_case(NAME)
+    metric = definitions.metric_of(use_case)
+    report = reports.performance(stores, use_case, metric, now=morning(DAYS[-1]))
+    assert report.mature_days >= 5
+    assert report.treatment.reward_sum > 0
+    assert segment_size(stores) > 100
+    for name, parameters, relations in beside(stores):
+        room, _, file = name.partition("/sql/")
+        text = load_sql("opportune." + room.replace("/", "."), file.removesuffix(".sql"))
+        tables = {
+            table: None
+            for table in ("events", "rejects", "features", "decisions")
+            if table in text and table not in relations
+        }
+        compared.query(text, parameters, tables=tables, relations=relations)
+    asked = [body(text) for text in compared.asked]
+    never = {
+        name for name, text in lake_statements.items() if not any(body(text) in a for a in asked)
+    }
+    assert never == set()
+
+
+def body(text: str) -> str:
+    """A statement without what is said about it: some are a part of another."""
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--")).strip()
+
+
+def segment_size(stores: Stores) -> int:
+    """Ask for a sequence of events, which reads the lake."""
+    segment = segments.Segment(
+        name="came-back",
+        title="Came back",
+        rule=rules.parse(SEQUENCE, where="rule"),
+    )
+    known = profiles.snapshot(stores.state)
+    return segments.refresh(stores, segment, known, now=morning(DAYS[-1]))
+
+
+def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.Table]]]:
+    """What running days and reporting on them does not ask."""
+    day = {"use_case": NAME, "day": DAYS[2].isoformat()}
+    users = stores.lake.read("decisions", ["user_id", "day"])
+    users = users.filter(pc.equal(users["day"], pa.scalar(DAYS[2])))["user_id"]
+    count = len(users)
+    chosen = {
+        "user_id": users,
+        "action": pa.array([["a", "b"]] * count),
+        "propensity": pa.repeat(0.25, count),
+        "dimension_propensities": pa.array([[0.5, 0.5]] * count),
+    }
+    outcomes = {"user_id": users, "place": range(count), "value": [1.5, 0.0] * (count // 2)}
+    first_us, last_us = (int(morning(each).timestamp()) * 1_000_000 for each in (FIRST, DAYS[-1]))
+    first_at, last_at = morning(FIRST), morning(DAYS[-1])
+    refused = stores.lake.read("rejects", ["source_id", "received_at", "index", "code"])
+    known = stores.lake.read("events", ["message_id", "source_id", "received_at_us"]).slice(0, 50)
+    page = dict.fromkeys(
+        ("code", "source", "event", "since_at", "before_at", "before_source", "before_code")
+    )
+    sent = refused.slice(0, 2)
+    for name, values in {"outcome": ["accepted", None], "waiting": [False, True]}.items():
+        sent = sent.append_column(name, pa.array(values))
+    assert refused.num_rows == len(DAYS)
+    yield (
+        "events/sql/rejects.sql",
+        page | {"before_index": None, "open": True, "rows": 7},
+        {"sent": sent},
+    )
+    yield "events/sql/chosen_rejects.sql", {}, {"chosen": refused.slice(0, 4), "sent": sent}
+    yield (
+        "events/sql/recall.sql",
+        {"first_us": first_us, "last_us": last_us, "first_at": first_at, "last_at": last_at},
+        {"batch": known.append_column("place", pa.array(range(50)))},
+    )
+    yield "events/history/sql/told.sql", {"source_id": "shop", "import_id": "1"}, {}
+    yield "events/history/sql/added.sql", {"began_us": 0, "import_id": "1"}, {}
+    yield "cli/sql/treated.sql", day, {}
+    yield "replay/sql/held_out.sql", day, {}
+    yield "replay/sql/identified.sql", {"source_id": "shop"}, {}
+    yield (
+        "replay/sql/logged_decisions.sql",
+        {**day, "decided_at_us": 1_772_000_000_000_000},
+        {"chosen": pa.table(chosen)},
+    )
+    yield (
+        "replay/sql/outcomes.sql",
+        {**day, "event": "Bought", "timestamp": "2026-03-03T12:00:00Z", "per_request": 100},
+        {"outcomes": pa.table(outcomes)},
+    )

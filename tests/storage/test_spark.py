@@ -1,0 +1,172 @@
+"""Spark through Spark Connect: the rows that DuckDB gives, for all that the program asks."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from types import ModuleType
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from opportune import rules
+from opportune.storage import (
+    EngineUnavailable,
+    Lake,
+    LakeUnavailable,
+    QueryFailed,
+    open_engine,
+)
+from opportune.storage.spark import Spark
+from opportune.testing import check_engine
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+PERSONAL = "joe@example.com"
+SCHEMA = pa.schema([("number", pa.int64()), ("word", pa.string())])
+
+
+def _drawn() -> ModuleType:
+    """The random rules and histories of the tests of the rules."""
+    path = Path(__file__).resolve().parents[1] / "rules" / "drawn.py"
+    spec = importlib.util.spec_from_file_location("tests_drawn_for_spark", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+drawn = _drawn()
+
+
+@pytest.fixture
+def engine(spark_address: str, tmp_path: Path) -> Iterator[Spark]:
+    # A path that Spark would take for a pattern.
+    lake = Lake(tmp_path / "a lake {1,2}")
+    lake.create("fact", SCHEMA)
+    lake.append("fact", pa.table({"number": [1, 2], "word": ["a", PERSONAL]}, SCHEMA))
+    with closing(Spark(spark_address, lake)) as engine:
+        yield engine
+
+
+def test_spark_gives_the_rows_of_duckdb(spark_address: str, tmp_path: Path) -> None:
+    with closing(open_engine(spark_address, Lake(tmp_path))) as engine:
+        check_engine(engine)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(
+    document=drawn.documents | drawn.sequences | drawn.sessions,
+    facts=st.lists(drawn.facts(), min_size=5, max_size=20),
+)
+def test_any_rule_has_the_same_answer_on_spark(
+    engine: Spark, document: dict[str, object], facts: list[rules.Facts]
+) -> None:
+    rule = rules.parse(document, where="rule")
+    asked = rules.to_sql(rule, now=drawn.NOW)
+    relations = {
+        name: relation
+        for name, relation in drawn.relations(facts).items()
+        if name in asked.relations
+    }
+    found = engine.send(asked.text, asked.parameters, relations=relations)
+    holds = [place for place, each in enumerate(facts) if rules.holds(rule, each)]
+    assert found["profile_id"].to_pylist() == holds
+
+
+def test_threads_do_not_see_each_others_tables(engine: Spark) -> None:
+    def count(place: int) -> list[int]:
+        rows = pa.table({"place": [place] * 3})
+        sql = "select given.place from given join fact on fact.number = 1 order by given.place"
+        found = engine.query(sql, tables={"fact": None}, relations={"given": rows})
+        places: list[int] = found["place"].to_pylist()
+        return places
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        assert list(pool.map(count, range(12))) == [[place] * 3 for place in range(12)]
+
+
+def test_a_large_relation_is_sent_in_pieces(engine: Spark) -> None:
+    rows = pa.table({"number": range(1_000_000), "word": ["x" * 50] * 1_000_000})
+    sql = "select count(*) as n, sum(given.number)::bigint as s from given join fact on true"
+    found = engine.query(sql, tables={"fact": None}, relations={"given": rows})
+    assert found.to_pylist() == [{"n": 2_000_000, "s": 999_999_000_000}]
+
+
+def test_what_a_query_named_is_gone_afterwards(engine: Spark) -> None:
+    engine.query("select number from fact", tables={"fact": None})
+    engine.send("select place from given", relations={"given": pa.table({"place": [1]})})
+    for name in ("fact", "given"):
+        with pytest.raises(QueryFailed, match="does not exist"):
+            engine.send(f"select * from {name}")  # noqa: S608  # the test's own names
+
+
+@pytest.mark.parametrize(
+    ("sql", "condition"),
+    [
+        ("select cast(word as date) as a from fact", "CAST_INVALID_INPUT"),
+        ("select number * 9223372036854775807 as a from fact", "ARITHMETIC_OVERFLOW"),
+        ("select number // (number - number) as a from fact", "DIVIDE_BY_ZERO"),
+        ("select cast('2026-01-02' as date) - cast('2026-01-01' as date) as a", "ArrowTypeError"),
+    ],
+)
+def test_a_failed_query_tells_its_sql_and_no_value(
+    engine: Spark, sql: str, condition: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(QueryFailed) as failed:
+        engine.send(sql, tables={"fact": None})
+    assert failed.value.message == f"A query failed: {condition}\nParameters: none\n{sql}"
+    printed = "".join([*traceback.format_exception(failed.value), *capfd.readouterr()])
+    assert PERSONAL not in printed
+    assert engine.query("select number from fact", tables={"fact": None}).num_rows == 2
+
+
+def test_a_file_that_is_gone_is_unavailable(engine: Spark) -> None:
+    for file in engine.lake.files("fact"):
+        Path(file).unlink()
+    with pytest.raises(LakeUnavailable, match="Check that its machines see"):
+        engine.query("select number from fact", tables={"fact": None})
+
+
+def test_a_session_that_the_server_forgot_is_begun_anew(engine: Spark) -> None:
+    engine.query("select number from fact", tables={"fact": None})
+    (session,) = engine._sessions
+    session.client.release_session()
+    assert engine.query("select number from fact", tables={"fact": None}).num_rows == 2
+    (anew,) = engine._sessions
+    assert anew is not session
+
+
+def test_a_query_that_was_interrupted_is_unavailable(
+    engine: Spark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.query("select number from fact", tables={"fact": None})
+    monkeypatch.setattr("opportune.storage.spark.LONGEST_S", 3.0)
+    numbers = pa.table({"n": range(300_000)})
+    sql = """select count(*) as n from given as a join given as b on a.n * b.n % 7 < b.n
+        join fact on fact.number = 1"""
+    with pytest.raises(EngineUnavailable, match="cannot be asked: OPERATION_CANCELED"):
+        engine.query(sql, tables={"fact": None}, relations={"given": numbers})
+
+
+def test_names_in_json_are_found_whatever_they_are(engine: Spark) -> None:
+    names = ["a b", " a", "a'b", 'a"b', "a?b", "a.b", "a[b", "*", "a*", "ä", "a\\b", "", "$", "0"]
+    rows = pa.table({"body": [json.dumps({name: "yes"}) for name in names]})
+    for name in names:
+        pointer = "/" + name.replace("~", "~0").replace("/", "~1")
+        sql = "select body from given where try(json_extract_string(body, $pointer)) = 'yes'"
+        found = engine.send(sql, {"pointer": pointer}, relations={"given": rows})
+        assert found["body"].to_pylist() == [json.dumps({name: "yes"})], name
