@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from msgspec import Raw
@@ -25,7 +25,14 @@ from starlette.routing import Route
 from opportune import events
 from opportune.api import bodies
 from opportune.api.bodies import BodyTooLarge
-from opportune.api.operations import TEXT_FORMAT, UNKNOWN_SOURCE, Counts, counted
+from opportune.api.operations import (
+    RETRIED,
+    TEXT_FORMAT,
+    TURNED_AWAY,
+    UNKNOWN_SOURCE,
+    Counts,
+    counted,
+)
 from opportune.api.sources import Source, UnknownSource, WriteKeys, body_key, header_key
 from opportune.errors import InvalidInput, OpportuneError, Unavailable
 from opportune.events import Limits, MalformedBody, Reject, check_segment
@@ -47,9 +54,15 @@ BROWSER_SETTINGS = "/v1/projects/{write_key}/settings"
 CURRENTS = "/api/connectors/braze/currents"
 # A disk that has not synced by then will be asked again by the client's retry.
 DURABLE_WITHIN_S = 30.0
-RETRY_AFTER_S = 5
+# So much may wait for the disk at once: more would fill the memory, and be late anyway.
+MOST_WAITING_BYTES = 256 * 1024 * 1024
+# By status: how long a client is asked to wait.
+RETRY_AFTER_S: Mapping[int, int] = {429: 1, 503: 5}
 OK = b'{"success":true}'
-ANY_ORIGIN = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
+ANY_ORIGIN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Retry-After, X-RateLimit-Reset",
+}
 PREFLIGHT = {
     **ANY_ORIGIN,
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
@@ -59,6 +72,19 @@ PREFLIGHT = {
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class TooBusy(Unavailable):
+    """More was sent than the disk takes; the client's retry finds it less busy."""
+
+    code = "too_busy"
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """How many bytes wait for the disk; of one event loop."""
+
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +97,12 @@ class _Collector:
     clock: Callable[[], int]
     compatible: bool
     counts: Counts
+    waiting: _Waiting = field(default_factory=_Waiting)
 
     async def segment(self, request: Request) -> Response:
         """Take one message or a batch of Segment's protocol."""
+        if request.headers.get("x-retry-count", "0") != "0":
+            self.counts[RETRIED] += 1
         try:
             frame = await self._frame(request)
         except UnknownSource:
@@ -161,11 +190,21 @@ class _Collector:
         return Frame(received_at_us=self.clock(), source_id=source.source_id, kind=kind, body=body)
 
     async def _keep(self, frame: Frame) -> None:
+        size = len(frame.body)
+        if self.waiting.bytes and self.waiting.bytes + size > MOST_WAITING_BYTES:
+            self.counts[TURNED_AWAY] += 1
+            raise TooBusy(
+                f"{self.waiting.bytes} bytes wait for the disk already, {MOST_WAITING_BYTES} may. "
+                "Nothing of this request was kept; send it again after Retry-After."
+            )
+        self.waiting.bytes += size
         try:
             async with asyncio.timeout(DURABLE_WITHIN_S):
                 await asyncio.wrap_future(self.log.append(frame))
         except TimeoutError as cause:
             raise LogUnavailable("The log's disk does not answer; try again later.") from cause
+        finally:
+            self.waiting.bytes -= size
 
 
 class _Currents(msgspec.Struct):
@@ -229,7 +268,7 @@ def create_collector(
     )
     return Starlette(
         routes=[*routes, Route("/metrics", metrics, methods=["GET"])],
-        exception_handlers={HTTPException: _no_such_route, Exception: _broken},
+        exception_handlers={HTTPException: _no_such_route},
     )
 
 
@@ -243,11 +282,21 @@ def _answered(endpoint: Endpoint) -> Endpoint:
             return _refused(401, refusal)
         except InvalidInput as refusal:
             return _refused(400, refusal)
+        except TooBusy as refusal:
+            return _refused(429, refusal)
         except Unavailable as refusal:
             logger.error("Nothing can be taken in: %s", refusal.message)
             return _refused(503, refusal)
         except ClientDisconnect:
             return Response(status_code=400)
+        except HTTPException:
+            raise
+        except Exception:
+            # Answered here, and not by the server around it: a page may read this answer too.
+            logger.exception("A defect in %s", request.scope["path"])
+            return _error(
+                500, code="internal", message="This is our mistake; the request can be retried."
+            )
 
     return answer
 
@@ -258,7 +307,10 @@ def _refused(status: int, refusal: OpportuneError) -> Response:
 
 def _error(status: int, *, code: str, message: str) -> Response:
     body = {"success": False, "code": code, "message": message}
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+    wait = RETRY_AFTER_S.get(status)
+    headers = {} if wait is None else {"Retry-After": str(wait)}
+    if status == 429:
+        headers["X-RateLimit-Reset"] = str(wait)
     if code == BodyTooLarge.code:
         # The rest of an endless body would be swallowed as long as the connection lives.
         headers["Connection"] = "close"
@@ -298,7 +350,3 @@ async def _no_such_route(_: Request, refusal: Exception) -> Response:
     status = refusal.status_code if isinstance(refusal, HTTPException) else 500
     code = {404: "not_found", 405: "method_not_allowed"}.get(status, "error")
     return _error(status, code=code, message="There is no such route; see the HTTP reference.")
-
-
-async def _broken(_: Request, __: Exception) -> Response:
-    return _error(500, code="internal", message="This is our mistake; the request can be retried.")

@@ -16,9 +16,20 @@ from opportune.api.errors import answer
 from opportune.errors import OpportuneError
 from opportune.storage import Stores, end_offsets, load_sql
 
-__all__ = ["METRICS", "TEXT_FORMAT", "UNKNOWN_SOURCE", "Counts", "counted", "operation_routes"]
+__all__ = [
+    "METRICS",
+    "RETRIED",
+    "TEXT_FORMAT",
+    "TURNED_AWAY",
+    "UNKNOWN_SOURCE",
+    "Counts",
+    "counted",
+    "operation_routes",
+]
 
 UNKNOWN_SOURCE = "opportune_requests_unknown_source_total"
+RETRIED = "opportune_requests_retried_total"
+TURNED_AWAY = "opportune_requests_turned_away_total"
 METRICS: Mapping[str, str] = {
     "opportune_up": "Whether a part answers: 1 or 0.",
     "opportune_outbox": "Recommendations by what became of them.",
@@ -26,6 +37,8 @@ METRICS: Mapping[str, str] = {
     "opportune_log_bytes_behind": "Bytes of the log that a reader has not taken in yet.",
     UNKNOWN_SOURCE: "Requests with an unknown write key: refused, or dropped where "
     "OPPORTUNE_SEGMENT_COMPATIBLE says so.",
+    RETRIED: "Requests whose client says (X-Retry-Count) that it had sent them before.",
+    TURNED_AWAY: "Requests answered with 429, because too much was waiting for the disk.",
 }
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -66,7 +79,8 @@ def operation_routes(stores: Stores, counts: Counts) -> Sequence[Route]:
 
 def counted(counts: Counts) -> Iterator[str]:
     """Write ``counts`` in the text format."""
-    yield from _figure(UNKNOWN_SOURCE, [({}, counts[UNKNOWN_SOURCE])], kind="counter")
+    for name in (UNKNOWN_SOURCE, RETRIED, TURNED_AWAY):
+        yield from _figure(name, [({}, counts[name])], kind="counter")
 
 
 def _healthy(_: Request) -> Response:

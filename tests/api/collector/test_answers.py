@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -185,7 +186,38 @@ def test_a_mistake_of_ours_is_500_with_a_code(
     with collecting(clock=broken_clock) as server:
         answer = server.call("/v1/batch", {"batch": [track()]})
     assert (answer.status, answer.body["code"]) == (500, "internal")
+    assert answer.headers["access-control-allow-origin"] == "*"
     assert server.frames() == []
+
+
+def test_more_than_the_disk_takes_is_429_and_the_rest_is_kept(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"batch": [track()]}
+    size = len(json.dumps(body))
+    monkeypatch.setattr(collector, "MOST_WAITING_BYTES", size)
+    syncing, released = threading.Event(), threading.Event()
+
+    def slow_sync(descriptor: int) -> None:
+        syncing.set()
+        released.wait(10)
+
+    monkeypatch.setattr(os, "fdatasync", slow_sync)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(server.call, "/v1/batch", body)
+        assert syncing.wait(10)
+        second = server.call("/v1/batch", body)
+        released.set()
+        assert first.result().status == 200
+    assert (second.status, second.body["code"]) == (429, "too_busy")
+    assert (second.headers["retry-after"], second.headers["x-ratelimit-reset"]) == ("1", "1")
+    assert str(size) in second.body["message"]
+    third = server.call("/v1/batch", body, headers={"X-Retry-Count": "1"})
+    assert third.status == 200
+    assert len(server.frames()) == 2
+    figures = server.call("/metrics", key=None, method="GET").text.decode()
+    assert "opportune_requests_turned_away_total{} 1\n" in figures
+    assert "opportune_requests_retried_total{} 1\n" in figures
 
 
 def test_health_needs_no_key_and_unknown_paths_have_a_code(server: Any) -> None:

@@ -46,7 +46,7 @@ def test_when_to_try_again_may_be_read_by_the_page(server: Any) -> None:
     answer = server.call("/v1/t", TRACK, headers=ORIGIN)
     assert answer.status == 503
     assert answer.headers["access-control-allow-origin"] == "*"
-    assert answer.headers["access-control-expose-headers"] == "Retry-After"
+    assert answer.headers["access-control-expose-headers"] == "Retry-After, X-RateLimit-Reset"
 
 
 def test_the_settings_tell_the_library_to_send_here(server: Any) -> None:

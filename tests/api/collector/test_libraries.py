@@ -115,7 +115,7 @@ def test_the_library_hears_of_a_wrong_key_and_drops_its_batch(
 def test_the_library_comes_again_when_the_log_could_not_write(
     server: Any, kind: Any, options: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collector, "RETRY_AFTER_S", 1)
+    monkeypatch.setattr(collector, "RETRY_AFTER_S", {503: 1})
     client, failed = connect(server, kind, options)
     append, refused = server.log.append, []
 
