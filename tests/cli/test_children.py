@@ -175,3 +175,21 @@ def test_being_asked_to_end_sets_the_event(until: Until, number: signal.Signals)
     assert not stop.is_set()
     os.kill(os.getpid(), number)
     until(stop.is_set, within_s=5)
+
+
+def test_a_child_ends_with_a_parent_that_was_killed(alone: Settings, until: Until) -> None:
+    program = (
+        "import sys, time; from opportune.cli.serve import Children, environment;"
+        "from opportune import settings;"
+        "children = Children(environment(settings.load(), sys.argv[1]));"
+        "children.start('collector', ['serve', '--only', 'collector']); time.sleep(60)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program, AWAY],
+        env=environment(alone, AWAY),
+        stdin=subprocess.DEVNULL,
+    )
+    until(lambda: healthy(alone.port))
+    parent.kill()
+    assert parent.wait(timeout=60) == -signal.SIGKILL
+    until(lambda: not healthy(alone.port))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Annotated
 
 import typer
 
@@ -28,6 +29,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Decide for every customer what to send, have it sent, learn, and prove what it earned.",
 )
+
+
+@app.callback()
+def options(
+    *,
+    until_stdin_ends: Annotated[
+        bool,
+        typer.Option(
+            "--until-stdin-ends", help="End, as if interrupted, when the standard input ends."
+        ),
+    ] = False,
+) -> None:
+    """Do what every command does first."""
+    if until_stdin_ends:
+        serve.end_with_stdin()
+
+
 app.add_typer(demo.app)
 app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)

@@ -35,6 +35,7 @@ __all__ = [
     "Part",
     "PortTaken",
     "UnusableAddress",
+    "end_with_stdin",
     "environment",
     "free_port",
     "http_application",
@@ -159,7 +160,10 @@ def environment(configured: Settings, database_url: str) -> dict[str, str]:
 
 
 class Children:
-    """Processes that are started again when they die, and end with their parent."""
+    """Processes that are started again when they die, and end with their parent, even a killed one.
+
+    Each holds the other end of a pipe from this process as its standard input.
+    """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = dict(environ)
@@ -179,6 +183,7 @@ class Children:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+            _let_go(child)
 
     def start(
         self, name: str, arguments: Sequence[str], extra: Mapping[str, str] | None = None
@@ -186,9 +191,9 @@ class Children:
         """Start ``opportune ARGUMENTS`` as the child ``name``; ``extra`` are more variables."""
         self._arguments[name], self._extra[name] = arguments, dict(extra or {})
         self.running[name] = subprocess.Popen(
-            [sys.executable, "-m", "opportune", *arguments],
+            [sys.executable, "-m", "opportune", "--until-stdin-ends", *arguments],
             env={**self._environ, **self._extra[name]},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
         )
 
     def restart_dead(self) -> None:
@@ -198,6 +203,7 @@ class Children:
                 LOGGER.warning(
                     "%s ended with status %s and is started again", name, child.returncode
                 )
+                _let_go(child)
                 self.start(name, self._arguments[name], self._extra[name])
 
     def watch(self, stop: threading.Event, *, until: Callable[[], bool] = lambda: False) -> None:
@@ -250,6 +256,22 @@ def until_signal() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     return stop
+
+
+def end_with_stdin() -> None:
+    """Have this process interrupted when its standard input ends."""
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="stdin", daemon=True).start()
+
+
+def _let_go(child: subprocess.Popen[bytes]) -> None:
+    if child.stdin is not None:
+        child.stdin.close()
 
 
 def free_port(host: str, port: int) -> int:
