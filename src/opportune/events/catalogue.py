@@ -33,9 +33,11 @@ OTHERS = "(others)"
 # As long as a name may be where it is part of a key.
 NAME_CHARACTERS = 200
 COUNTED = ("source_id", "type", "event", "received_at_us")
-# What makes the engine hand out a document to look at: a superset of `is_personal`, in RE2.
-TELLING = (
-    r'[^@\s]@[^@\s]|"\+[0-9]|"[A-Z]{2}[0-9]{2}|"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]'
+# What makes the engine hand out a document to look at: a superset of `is_personal`, in RE2. The
+# first is looked for only where there is an at sign, the others begin at a quotation mark.
+EMAIL = r"[^@\s]@[^@\s]"
+NUMBERS = (
+    r'"\+[0-9]|"[A-Z]{2}[0-9]{2}|"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]'
     r'|"[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*"'
 )
 # The engine reads pieces of this size side by side.
@@ -76,7 +78,9 @@ def count(engine: Engine, recorded: Recorded, *, declared: FieldClasses) -> Coun
     if not batch.num_rows:
         return Counts(events=[], fields=[])
     shapes = engine.query(
-        load_sql("opportune.events", "shapes"), {"telling": TELLING}, relations={"batch": batch}
+        load_sql("opportune.events", "shapes"),
+        {"email": EMAIL, "numbers": NUMBERS},
+        relations={"batch": batch},
     ).to_pylist()
     events = [_event_row(shape) for shape in shapes if shape["kind"] == "property"]
     fields: dict[tuple[str, ...], _Field] = {}

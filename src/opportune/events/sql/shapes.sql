@@ -2,7 +2,9 @@
 -- newest document of each, and the newest of those with a value in which somebody's address or number may stand.
 with message as (
     select source_id, type, left(coalesce(event, type), 200) as event, outcome, kind, received_at_us, place, deep,
-        try_cast(document as json) as document
+        try_cast(document as json) as document,
+        case when contains(document, '@') then regexp_matches(document, $email) else false end
+            or regexp_matches(document, $numbers) as telling
     from batch
 )
 select source_id, type, event, outcome, kind, received_at_us // 3600000000 as hour,
@@ -16,8 +18,7 @@ select source_id, type, event, outcome, kind, received_at_us // 3600000000 as ho
     end as types,
     count(*) as events, min(received_at_us) as first_us, max(received_at_us) as last_us, max(place) as place,
     arg_max(cast(document as varchar), place) as document,
-    arg_max(cast(document as varchar), place, 10)
-        filter (where regexp_matches(cast(document as varchar), $telling)) as telling
+    arg_max(cast(document as varchar), place, 10) filter (where telling) as telling
 from message
 group by source_id, type, event, outcome, kind, hour, types
 order by place, kind
