@@ -117,9 +117,17 @@ def _batch(recorded: Recorded) -> pa.Table:
     outcome[recorded.events.num_rows :] = "blocked"
     every = rows.append_column("outcome", pa.array(outcome.tolist(), pa.string()))
     every = every.append_column("place", pa.array(np.arange(rows.num_rows)))
-    known = every.filter(pc.is_in(every["type"], value_set=pa.array(WITH_TRAITS)))
+    # What a tracking plan judged is not looked into a second time.
+    unknown = pa.nulls(rows.num_rows, pa.string())
+    types = unknown if recorded.checked.types is None else recorded.checked.types
+    with_traits = pc.is_in(every["type"], value_set=pa.array(WITH_TRAITS))
+    of_properties = every.append_column("known", pc.if_else(with_traits, unknown, types))
+    of_traits = every.append_column("known", types).filter(with_traits)
     batch = pa.concat_tables(
-        [_documents(every, "property", "properties"), _documents(known, "trait", "traits")]
+        [
+            _documents(of_properties, "property", "properties"),
+            _documents(of_traits, "trait", "traits"),
+        ]
     )
     pieces = batch.combine_chunks().to_batches(max_chunksize=PIECE_ROWS)
     return pa.Table.from_batches(pieces, schema=batch.schema)
@@ -127,7 +135,7 @@ def _batch(recorded: Recorded) -> pa.Table:
 
 def _documents(rows: pa.Table, kind: str, column: str) -> pa.Table:
     kinds = pa.array(np.repeat(kind, rows.num_rows), pa.string())
-    counted = rows.select([*COUNTED, "outcome", "place"]).append_column("kind", kinds)
+    counted = rows.select([*COUNTED, "outcome", "place", "known"]).append_column("kind", kinds)
     deep = is_deep(rows[column])
     return counted.append_column("document", rows[column]).append_column("deep", deep)
 

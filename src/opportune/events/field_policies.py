@@ -256,7 +256,9 @@ def parse_field_policies(
         if _is_free(name, written)
     ]
     document.close()
-    return FieldPolicies(policies=(*BUILT_IN, *policies), labels=labels, classes=classes)
+    return FieldPolicies(
+        policies=(*BUILT_IN, *policies), labels=MappingProxyType(labels), classes=classes
+    )
 
 
 def _labels(document: Document, kind: str) -> dict[tuple[str, str], tuple[str, ...]]:

@@ -1,7 +1,7 @@
 -- Groups a micro-batch by which fields its events have and of which types: a few rows that stand for all, with the
 -- newest document of each, and the newest of those with a value in which somebody's address or number may stand.
 with message as (
-    select source_id, type, left(coalesce(event, type), 200) as event, outcome, kind, received_at_us, place, deep,
+    select source_id, type, left(coalesce(event, type), 200) as event, outcome, kind, received_at_us, place, deep, known,
         try_cast(document as json) as document,
         case when contains(document, '@') then regexp_matches(document, $email) else false end
             or regexp_matches(document, $numbers) as telling
@@ -10,6 +10,7 @@ with message as (
 select source_id, type, event, outcome, kind, received_at_us // 3600000000 as hour,
     -- Of what is nested very deeply only the first level: the engine cannot follow it.
     case
+        when known is not null then known
         when deep then '{' || array_to_string(list_transform(json_keys(document), lambda name:
             cast(to_json(name) as varchar) || ':"'
             || json_type(document, '/' || replace(replace(name, '~', '~0'), '/', '~1')) || '"'
