@@ -8,31 +8,33 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from opportune import plugins
 from opportune.activation.connectors import connector
-from opportune.decisions import UseCase, read_use_case
-from opportune.documents import Document, InvalidDefinition
+from opportune.decisions import UseCase, forbidden_uses, read_use_case
+from opportune.documents import Document, InvalidDefinition, read_toml
 from opportune.errors import InvalidInput, NotFound, OpportuneError, nearest
 from opportune.events import (
+    Field,
     FieldClasses,
+    FieldPolicies,
     Metric,
     TrackingPlan,
     declared_classes,
+    parse_field_policies,
     parse_metric,
     parse_plan,
+    personal_fields,
     read_classes,
 )
 from opportune.learning.train import PolicyKind, reward_kind
 from opportune.profiles import parse_identity_rules
-from opportune.rules import uses
 from opportune.segments import Segment, check_references, parse_segment
 from opportune.storage import State, fetch, load_sql
 
@@ -43,18 +45,14 @@ KINDS = {
     **{"metrics": "metric", "segments": "segment"},
     **{"tracking_plans": "tracking_plan", "use_cases": "use_case"},
 }
-# Identifies a person by itself: never a feature, whatever a project declares.
-PERSONAL = frozenset(
-    {"address", "birthday", "email", "firstName", "first_name", "lastName", "last_name"}
-    | {"ip", "name", "phone", "username"}
-)
-
 # It is part of ids, keys and addresses.
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 NEWEST = "newest_definitions"
 IDENTITY = "identity"
+PRIVACY = "privacy"
 
 Body = Mapping[str, object]
+T = TypeVar("T")
 
 
 class ProjectNotFound(NotFound):
@@ -72,6 +70,7 @@ class Project:
     use_cases: Mapping[str, UseCase]
     tracking_plans: Mapping[str, TrackingPlan] = field(default_factory=dict)
     classes: FieldClasses = field(default_factory=FieldClasses)
+    field_policies: FieldPolicies = field(default_factory=FieldPolicies)
 
     def use_case(self, name: str) -> UseCase:
         """Return one use case, or raise ``ProjectNotFound`` with the nearest name."""
@@ -88,14 +87,14 @@ class Project:
 class _Definitions:
     """As written: kind -> name -> body, None for one that is there but cannot be read.
 
-    ``classes`` has the declared class of each property and trait, ``identity`` the rules of
-    identity, None where nothing was ever said of them.
+    ``classes`` has the declared class of each property and trait, ``said`` what holds for
+    everything by name ("identity", "privacy"), where anything was ever said of it.
     """
 
     bodies: Mapping[str, Mapping[str, Body | None]]
     classes: FieldClasses
     versions: Mapping[str, int]
-    identity: Body | None
+    said: Mapping[str, Body]
 
 
 def load(folder: Path) -> Project:
@@ -105,7 +104,7 @@ def load(folder: Path) -> Project:
     line for every mistake: file, key, what was given, what is allowed.
     """
     problems: list[str] = []
-    return _build(_read_folder(folder, problems), problems)
+    return _build(_read_folder(folder, problems), problems, personal=frozenset())
 
 
 def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
@@ -118,7 +117,7 @@ def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
     """
     problems: list[str] = []
     given = _read_folder(folder, problems)
-    project = _build(given, problems)
+    project = _build(given, problems, personal=personal_fields(state))
     written = []
     with state.transaction() as connection:
         fetch(connection, load_sql("opportune", "lock_definitions"))
@@ -186,7 +185,7 @@ class Reader:
 
 def _check_with_the_rest(everything: _Definitions, folder: Path) -> None:
     try:
-        _build(everything, [])
+        _build(everything, [], personal=frozenset())
     except InvalidDefinition as error:
         raise InvalidDefinition(
             [
@@ -207,9 +206,9 @@ def _applied(rows: Iterable[Mapping[str, Any]]) -> _Definitions:
         bodies[row["kind"]][row["name"]] = row["body"]
         if row["kind"] == "use_case":
             versions[row["name"]] = row["version"]
-    identity = settings.pop(IDENTITY, None)
+    said = {name: settings.pop(name) for name in (IDENTITY, PRIVACY) if name in settings}
     classes = FieldClasses(**{name: declared_classes(body) for name, body in settings.items()})
-    return _Definitions(bodies=bodies, classes=classes, versions=versions, identity=identity)
+    return _Definitions(bodies=bodies, classes=classes, versions=versions, said=said)
 
 
 def _settings(given: _Definitions, before: _Definitions) -> dict[str, Body]:
@@ -218,8 +217,9 @@ def _settings(given: _Definitions, before: _Definitions) -> dict[str, Body]:
     settings: dict[str, Body] = {"traits": {"personal": [], **traits}}
     if given.classes.properties or before.classes.properties:
         settings["properties"] = given.classes.lists("property")
-    if given.identity is not None or before.identity is not None:
-        settings[IDENTITY] = given.identity or {}
+    for name in (IDENTITY, PRIVACY):
+        if name in given.said or name in before.said:
+            settings[name] = given.said.get(name, {})
     return settings
 
 
@@ -238,17 +238,20 @@ def _read_folder(folder: Path, problems: list[str]) -> _Definitions:
             f"{folder} has no use_cases/*.toml. Write one, or give another folder."
         )
     settings = folder / "opportune.toml"
-    body = _toml(settings, settings.name, problems) if settings.exists() else None
+    body = read_toml(settings, settings.name, problems) if settings.exists() else None
     document = Document(body or {}, settings.name, problems)
     classes = FieldClasses(
-        properties=read_classes(document.table("properties", required=False)),
-        traits=read_classes(document.table("traits", required=False), personal=PERSONAL),
+        properties=read_classes(document.table("properties", required=False), "property"),
+        traits=read_classes(document.table("traits", required=False), "trait"),
     )
     written = document.table(IDENTITY, required=False).body
     parse_identity_rules(written, problems, where=f"{settings.name}: {IDENTITY}")
-    identity = written if IDENTITY in document.body else None
+    said = {IDENTITY: written} if IDENTITY in document.body else {}
     document.close()
-    return _Definitions(bodies=bodies, classes=classes, versions={}, identity=identity)
+    privacy = folder / f"{PRIVACY}.toml"
+    if privacy.exists() and (body := read_toml(privacy, privacy.name, problems)) is not None:
+        said[PRIVACY] = body
+    return _Definitions(bodies=bodies, classes=classes, versions={}, said=said)
 
 
 def _named_toml(file: Path, where: str, problems: list[str]) -> Body | None:
@@ -258,50 +261,27 @@ def _named_toml(file: Path, where: str, problems: list[str]) -> Body | None:
             "_ and -, 63 at most, the first a letter or digit."
         )
         return None
-    return _toml(file, where, problems)
+    return read_toml(file, where, problems)
 
 
-def _toml(file: Path, where: str, problems: list[str]) -> Body | None:
-    """Read one file; None, with a problem noted, for one that cannot be read."""
-    try:
-        body = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        problems.append(f"{where}: cannot be read: {error.strerror}.")
-    except RecursionError:
-        problems.append(f"{where}: nested too deeply.")
-    except ValueError as error:
-        problems.append(f"{where}: not valid TOML: {error}")
-    else:
-        if not _has_nul(body):
-            return body
-        problems.append(f"{where}: a text has the character U+0000, which cannot be kept.")
-    return None
+def _build(
+    given: _Definitions, problems: list[str], *, personal: Collection[Field] | None = None
+) -> Project:
+    """Parse and check everything against each other; raises all ``problems``, earlier ones too.
 
-
-def _has_nul(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(_has_nul(key) or _has_nul(each) for key, each in value.items())
-    if isinstance(value, list):
-        return any(_has_nul(each) for each in value)
-    return isinstance(value, str) and "\0" in value
-
-
-def _build(given: _Definitions, problems: list[str]) -> Project:
-    """Parse and check everything against each other; raises all ``problems``, earlier ones too."""
-    metrics = {
-        name: None if body is None else parse_metric(name, body, problems)
-        for name, body in given.bodies["metric"].items()
-    }
-    segments = {
-        name: None if body is None else parse_segment(name, body, problems)
-        for name, body in given.bodies["segment"].items()
-    }
+    ``personal`` are the fields that values tell. If it is None, policies are not asked: what was
+    applied is asked about when it is used, and one field must not stop all from being read.
+    """
+    metrics = _parsed(given.bodies["metric"], parse_metric, problems)
+    segments = _parsed(given.bodies["segment"], parse_segment, problems)
     check_references(segments, problems)
-    plans = {
-        name: None if body is None else parse_plan(name, body, problems)
-        for name, body in given.bodies["tracking_plan"].items()
-    }
-    personal = PERSONAL | given.classes.named("trait", "personal")
+    plans = _parsed(given.bodies["tracking_plan"], parse_plan, problems)
+    policies = parse_field_policies(
+        given.said.get(PRIVACY, {}),
+        problems,
+        classes=given.classes,
+        use_cases=given.bodies["use_case"],
+    )
     use_cases = {}
     for name, body in given.bodies["use_case"].items():
         if body is None:
@@ -310,7 +290,9 @@ def _build(given: _Definitions, problems: list[str]) -> Project:
         version = given.versions.get(name, 0)
         use_cases[name] = read_use_case(name, body, problems, version=version)
         _check_references(use_cases[name], metrics, segments, problems)
-        _check_personal(use_cases[name], personal, problems)
+        if personal is not None:
+            found = forbidden_uses(use_cases[name], segments, policies, personal=personal)
+            problems += (f"use_cases/{name}.toml: {where}: {each.message}" for where, each in found)
         _check_plugins(use_cases[name], problems)
         metric = metrics.get(use_cases[name].success_metric)
         if len(problems) == before and metric is not None:
@@ -323,7 +305,18 @@ def _build(given: _Definitions, problems: list[str]) -> Project:
         use_cases=MappingProxyType(use_cases),
         tracking_plans=MappingProxyType({name: each for name, each in plans.items() if each}),
         classes=given.classes,
+        field_policies=policies,
     )
+
+
+def _parsed(
+    bodies: Mapping[str, Body | None],
+    parse: Callable[[str, Body, list[str]], T | None],
+    problems: list[str],
+) -> dict[str, T | None]:
+    return {
+        name: None if body is None else parse(name, body, problems) for name, body in bodies.items()
+    }
 
 
 def _check_references(
@@ -344,24 +337,6 @@ def _check_references(
             for name in names
             if name not in segments
         )
-
-
-def _check_personal(use_case: UseCase, personal: frozenset[str], problems: list[str]) -> None:
-    where = f"use_cases/{use_case.name}.toml"
-    problems.extend(
-        f"{where}: features: trait '{feature.trait}' is personal and never reaches a policy. "
-        "Take it out of the features."
-        for feature in use_case.features
-        if feature.trait in personal
-    )
-    problems.extend(
-        f"{where}: dimensions.{dimension.name}.{option.name}.eligible: trait '{trait}' is "
-        "personal. Use another trait."
-        for dimension in use_case.dimensions
-        for option in dimension.options
-        if option.eligible is not None
-        for trait in sorted(uses(option.eligible).traits & personal)
-    )
 
 
 def _check_plugins(use_case: UseCase, problems: list[str]) -> None:

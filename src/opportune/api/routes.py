@@ -17,6 +17,7 @@ import opportune
 from opportune import profiles, project
 from opportune.api.catalogue import catalogue_routes, reject_routes
 from opportune.api.errors import HANDLERS
+from opportune.api.field_policies import field_policy_routes
 from opportune.api.identity import identity_routes
 from opportune.api.operations import Counts, operation_routes
 from opportune.api.tail import tail_routes
@@ -111,6 +112,7 @@ def _add(application: FastAPI, stores: Stores, clock: Callable[[], datetime]) ->
     catalogue_routes(application, stores, clock=clock, missing=missing)
     reject_routes(application, stores, missing=missing)
     tail_routes(application, stores)
+    field_policy_routes(application, stores, clock=clock)
     identity_routes(application, stores, clock=clock, missing=missing)
 
     @application.get("/use-cases")

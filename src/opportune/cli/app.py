@@ -10,6 +10,7 @@ import typer
 
 from opportune import errors
 from opportune.cli import definitions, demo, events, identity, import_, sandbox, serve, use_case
+from opportune.cli.field_policies import field_policies
 from opportune.cli.replay import replay_command
 
 __all__ = ["EXIT_CODES", "app", "main"]
@@ -57,6 +58,7 @@ app.command("report")(use_case.report)
 app.command("replay")(replay_command)
 app.command("catalogue")(events.catalogue)
 app.add_typer(events.app, name="rejects")
+app.command("field-policies")(field_policies)
 app.add_typer(identity.app, name="identity")
 app.add_typer(import_.app)
 app.add_typer(sandbox.app, name="sandbox")

@@ -8,6 +8,13 @@ Deliberately absent: attribution, funnels, and any comparison but treatment with
 """
 
 from opportune.reports.document import to_document
+from opportune.reports.field_use import (
+    FieldReport,
+    LabelledField,
+    PolicyInForce,
+    PolicyViolation,
+    field_report,
+)
 from opportune.reports.model import (
     Contrast,
     DayOfVariant,
@@ -31,12 +38,17 @@ __all__ = [
     "DayShares",
     "DeliveryCount",
     "DimensionChoices",
+    "FieldReport",
+    "LabelledField",
     "MetricOfReport",
     "OptionShare",
     "Performance",
+    "PolicyInForce",
+    "PolicyViolation",
     "Usage",
     "VariantResult",
     "Verdict",
+    "field_report",
     "performance",
     "to_document",
     "usage",
