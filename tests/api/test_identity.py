@@ -70,6 +70,7 @@ def test_the_identity_of_a_profile_is_its_links(ask: Ask, stores: Stores) -> Non
     assert found["profile_id"] == str(profiles.get(stores.state, "user_id", "u1").profile_id)
     at = "1970-01-01T00:00:01Z"
     assert found["identifiers"] == [{**A1, "linked_at": at}, {**U1, "linked_at": at}]
+    undecided = dict.fromkeys(("decision", "decided_by", "decided_at"))
     assert found["links"][0] == {
         "owner": U1,
         "other": A1,
@@ -78,6 +79,7 @@ def test_the_identity_of_a_profile_is_its_links(ask: Ask, stores: Stores) -> Non
         "source": "shop",
         "rule": "seen_together",
         "set_aside": None,
+        **undecided,
     }
     assert found["links"][1]["set_aside"] == "two_known"
     assert (found["cuts"], found["changes"]) == ([], [])
@@ -109,6 +111,13 @@ def test_what_waits_is_listed_and_decided(ask: Ask, stores: Stores) -> None:
         {"review_id": item["review_id"], "decision": "move"},
     )
     assert ask("identity/review") == (200, {"items": []})
+    decided = ask("identity/user_id/u2")[1]["links"][-1]
+    assert (decided["set_aside"], decided["decision"], decided["decided_by"]) == (
+        None,
+        "move",
+        "ann",
+    )
+    assert decided["decided_at"] is not None
     assert ask("profiles/anonymous_id/a/1")[1]["identifiers"] == [A1, U2]
     assert ask("profiles/anonymous_id/a/1?view=none")[1]["identifiers"] == [A1]
 

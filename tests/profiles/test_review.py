@@ -94,8 +94,18 @@ def test_move_gives_the_identifier_to_who_claims_it(stores: Stores) -> None:
     assert identifiers(stores, *U2) == (A1, U2)
     assert profiles.review(stores.state) == []
     (cut,) = profiles.identity(stores.state, *U1).cuts
+    (link,) = (each for each in profiles.identity(stores.state, *U2).links if each.owner == U2)
+    assert (link.set_aside, link.decision, link.decided_by, link.decided_at) == (
+        None,
+        "move",
+        "ann",
+        NOW,
+    )
     profiles.restore(stores.state, cut.cut_id, by="ann", now=NOW)
     assert identifiers(stores, *U1) == (A1, U1)
+    assert [(item.reason, item.owner) for item in profiles.review(stores.state)] == [
+        ("two_known", U2)
+    ]
 
 
 @pytest.mark.usefixtures("shared")
@@ -168,3 +178,34 @@ def test_the_list_is_as_long_as_asked_and_newest_first(
     assert [each.owner[1] for each in listed] == ["u5", "u4", "u3"]
     assert len(profiles.review(stores.state, limit=10_000)) == 4
     assert profiles.review(stores.state, limit=-1) == []
+
+
+def test_older_evidence_does_not_undo_what_a_person_decided(
+    stores: Stores, identify: Identify, resolve: Resolve
+) -> None:
+    resolve([identify("u1", f"a{number}", at_us=number * number) for number in range(1, 7)])
+    settle(stores, "same")
+    resolve([identify("u1", "a6", at_us=30)])
+    assert len(identifiers(stores, *U1)) == 7
+    rules = [link.rule for link in profiles.identity(stores.state, *U1).links]
+    assert (rules.count("seen_together"), rules.count("decided")) == (6, 1)
+
+
+def test_the_place_of_a_shared_identifier_is_decided_at_once_for_thousands(
+    stores: Stores, identify: Identify, resolve: Resolve
+) -> None:
+    users = 3_000
+    rows = [identify(f"u{number}", "a1", at_us=number + 1) for number in range(users)]
+    resolve(rows[1_000:])
+    resolve(rows[:1_000])
+    assert identifiers(stores, "anonymous_id", "a1") == (A1, ("user_id", "u0"))
+    links = "select set_aside, count(*)::int as n from identifier_link group by 1 order by 1"
+    assert stores.state.rows(links) == [
+        {"set_aside": "two_known", "n": users - 1},
+        {"set_aside": None, "n": 1},
+    ]
+    moves = "select count(*)::int as n from profile_change"
+    assert stores.state.rows(moves) == [{"n": 1}]
+    resolve(rows)
+    assert stores.state.rows(links)[1] == {"set_aside": None, "n": 1}
+    assert stores.state.rows(moves) == [{"n": 1}]

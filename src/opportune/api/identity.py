@@ -36,7 +36,10 @@ class LinkedIdentifier(NamedIdentifier):
 
 
 class LinkAnswer(BaseModel):
-    """Two identifiers that were seen together; ``set_aside`` says why that joins nothing."""
+    """Two identifiers that were seen together; ``set_aside`` says why that joins nothing.
+
+    ``decision`` is what a person said of a link that was set aside.
+    """
 
     owner: NamedIdentifier
     other: NamedIdentifier
@@ -45,6 +48,9 @@ class LinkAnswer(BaseModel):
     source: str
     rule: str
     set_aside: str | None
+    decision: str | None
+    decided_by: str | None
+    decided_at: datetime | None
 
 
 class CutAnswer(BaseModel):
@@ -201,6 +207,9 @@ def _link(link: profiles.Link) -> LinkAnswer:
         source=link.source_id,
         rule=link.rule,
         set_aside=link.set_aside,
+        decision=link.decision,
+        decided_by=link.decided_by,
+        decided_at=link.decided_at,
     )
 
 

@@ -35,6 +35,8 @@ def show(kind: Kind, value: Value, *, as_json: AsJson = False) -> None:
         typer.echo(f"  {each.kind} {each.value}, since {_time(each.linked_at)}")
     for link in found.links:
         state = f"set aside: {link.set_aside}" if link.set_aside else "holds"
+        if link.decision and link.decided_at:
+            state += f", decided: {link.decision}, by {link.decided_by} on {_time(link.decided_at)}"
         typer.echo(
             f"link {_named(link.owner)} - {_named(link.other)}, {_time(link.occurred_at)}, "
             f"{link.rule} in message {link.message_id} of {link.source_id}, {state}"

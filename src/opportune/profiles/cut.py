@@ -114,6 +114,7 @@ def put_back(connection: Connection, cut_id: int, act: Act) -> None:
             f"No cut {cut_id} is in force. The identity of a profile lists its cuts; one that "
             "was restored cannot be restored again."
         )
+    fetch(connection, load_sql(ROOM, "reopen_review"), facts)
     seed = Seed(
         profile_id=found[0]["profile_id"],
         other_profile_id=found[0]["other_profile_id"],

@@ -95,9 +95,15 @@ def fold(
     link_of: dict[int, Evidence] = {}
     set_aside: dict[tuple[int, int], Reason | None] = {}
 
-    def order(link: Evidence) -> tuple[int, str, tuple[int, str], str]:
+    def order(link: Evidence) -> tuple[int, str, tuple[int, str], str, int]:
         other = known[link.other_id]
-        return link.occurred_at_us, link.message_id, rules.rank(other.kind), other.value
+        return (
+            link.occurred_at_us,
+            link.message_id,
+            rules.rank(other.kind),
+            other.value,
+            link.owner_id,
+        )
 
     for link in sorted(links, key=order):
         one, two = group_of[link.owner_id], group_of[link.other_id]

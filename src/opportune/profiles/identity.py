@@ -88,6 +88,9 @@ def _link(row: dict[str, Any]) -> Link:
         source_id=row["source_id"],
         rule=row["rule"],
         set_aside=row["set_aside"],
+        decision=row["decision"],
+        decided_by=row["decided_by"],
+        decided_at=row["decided_at"],
     )
 
 

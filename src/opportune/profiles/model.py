@@ -41,7 +41,8 @@ class Link:
     """Two identifiers of one message: evidence that they are the same person.
 
     ``owner`` and ``other`` are (kind, value); the message itself belongs to ``owner``.
-    ``set_aside`` is why the link joins nothing, None where it holds.
+    ``set_aside`` is why the link joins nothing, None where it holds; ``decision`` what a person
+    said of that.
     """
 
     owner: tuple[str, str]
@@ -51,6 +52,9 @@ class Link:
     source_id: str
     rule: str
     set_aside: str | None
+    decision: str | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

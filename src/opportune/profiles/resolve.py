@@ -25,6 +25,7 @@ STAGED = (
     "context",
     "properties",
     "occurred_at_us",
+    "last_us",
     "message_id",
     "source_id",
 )
@@ -36,6 +37,7 @@ COLUMNS = (
     "context text",
     "properties text",
     "occurred_at_us bigint",
+    "last_us bigint",
     "message_id text",
     "source_id text",
     "place bigint generated always as identity",
@@ -105,7 +107,8 @@ def _staged(events: pa.Table, rules: IdentityRules) -> pa.Table:
     identify = pc.equal(kind, "identify")
     alias = pc.equal(kind, "alias") if rules.alias_sources else pa.scalar(False)
     nothing = pa.scalar(None, pa.string())
-    columns = {name: events[name] for name in STAGED}
+    columns = {name: events[name] for name in STAGED if name != "last_us"}
+    columns["last_us"] = events["occurred_at_us"]
     columns["traits"] = pc.if_else(identify, events["traits"], nothing)
     for origin, needed in (("context", pa.scalar(False)), ("properties", alias)):
         names = {
@@ -119,7 +122,29 @@ def _staged(events: pa.Table, rules: IdentityRules) -> pa.Table:
             found = pc.fill_null(pc.match_substring_regex(events[origin], pattern), False)
             needed = pc.or_(found, needed)
         columns[origin] = pc.if_else(needed, events[origin], nothing)
-    return pa.table(columns)
+    return _once(pa.table(columns).select(STAGED))
+
+
+def _once(messages: pa.Table) -> pa.Table:
+    """Return ``messages`` with one row for all that name the same two ids and say no more.
+
+    Of a click stream, that leaves a row per person. The row is the first of them by time and id.
+    """
+    silent = pc.and_(pc.is_null(messages["traits"]), pc.is_null(messages["context"]))
+    silent = pc.and_(silent, pc.is_null(messages["properties"]))
+    alike = messages.filter(silent).sort_by(
+        [("occurred_at_us", "ascending"), ("message_id", "ascending")]
+    )
+    ids = ["user_id", "anonymous_id"]
+    kept = [name for name in STAGED if name not in (*ids, "last_us")]
+    grouped = alike.group_by(ids, use_threads=False).aggregate(
+        [*((name, "first") for name in kept), ("last_us", "last")]
+    )
+    named = {name: grouped[f"{name}_first"] for name in kept}
+    named |= {name: grouped[name] for name in ids} | {"last_us": grouped["last_us_last"]}
+    return pa.concat_tables(
+        [messages.filter(pc.invert(silent)), pa.table(named).select(STAGED).cast(messages.schema)]
+    )
 
 
 def _facts(rules: IdentityRules) -> dict[str, object]:

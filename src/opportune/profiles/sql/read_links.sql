@@ -7,7 +7,8 @@ with pair as (
     from mention
     join incoming on incoming.place = mention.place
     where mention.identifier_id <> mention.owner_id
-    order by mention.owner_id, mention.identifier_id, mention.occurred_at_us, incoming.message_id collate "C"
+    order by mention.owner_id, mention.identifier_id, mention.occurred_at_us, incoming.message_id collate "C",
+        mention.rule desc
 )
 select pair.owner_id, pair.other_id, pair.occurred_at_us, pair.message_id, pair.source_id, pair.rule
 from pair

@@ -1,16 +1,16 @@
 -- Every identifier that a message names, and the one of highest priority among them, whose message it is. What many
--- people share by mistake ("null", "0000") is none.
+-- people share by mistake ("null", "0000") is none. Until `last_us`, other messages said just the same.
 create temporary table mention on commit drop as
 with said as (
-    select place, occurred_at_us, 'user_id' as kind, user_id as value, 'seen_together' as rule
+    select place, occurred_at_us, last_us, 'user_id' as kind, user_id as value, 'seen_together' as rule
     from incoming
     where user_id is not null
     union all
-    select place, occurred_at_us, 'anonymous_id', anonymous_id, 'seen_together'
+    select place, occurred_at_us, last_us, 'anonymous_id', anonymous_id, 'seen_together'
     from incoming
     where anonymous_id is not null
     union all
-    select document.place, document.occurred_at_us, at.kind, found.value #>> '{}', 'seen_together'
+    select document.place, document.occurred_at_us, document.occurred_at_us, at.kind, found.value #>> '{}', 'seen_together'
     from document
     cross join jsonb_to_recordset(%(places)s::jsonb) as at (kind text, origin text, path text[])
     cross join lateral (
@@ -22,7 +22,7 @@ with said as (
     ) as found
     where jsonb_typeof(found.value) in ('string', 'number')
     union all
-    select document.place, document.occurred_at_us, external.id ->> 'type', external.id ->> 'id', 'seen_together'
+    select document.place, document.occurred_at_us, document.occurred_at_us, external.id ->> 'type', external.id ->> 'id', 'seen_together'
     from document
     cross join lateral jsonb_array_elements(
         case jsonb_typeof(document.context -> 'externalIds')
@@ -35,17 +35,17 @@ with said as (
         and external.id ->> 'type' ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'
         and external.id ->> 'type' <> all (%(reserved)s)
     union all
-    select document.place, document.occurred_at_us, 'anonymous_id', document.properties ->> 'previousId', 'alias'
+    select document.place, document.occurred_at_us, document.occurred_at_us, 'anonymous_id', document.properties ->> 'previousId', 'alias'
     from document
     where document.type = 'alias' and document.source_id = any (%(alias_sources)s)
         and jsonb_typeof(document.properties -> 'previousId') = 'string'
 ),
 written as materialized (
-    select place, occurred_at_us, kind, canonical_value(kind, value) as value, rule
+    select place, occurred_at_us, last_us, kind, canonical_value(kind, value) as value, rule
     from said
 ),
 usable as materialized (
-    select place, occurred_at_us, kind, value, rule, identity_hash(kind, value) as identifier_id
+    select place, occurred_at_us, last_us, kind, value, rule, identity_hash(kind, value) as identifier_id
     from written
     where char_length(value) between 1 and 500
         and lower(value collate "C") <> all (%(blocked)s)
@@ -53,7 +53,7 @@ usable as materialized (
         and (kind <> 'email' or value ~ '^[^@[:space:]]+@[^@[:space:]]+$')
         and (kind <> 'phone' or value ~ '^[+]?[0-9]{5,20}$')
 )
-select place, occurred_at_us, kind, value, rule, identifier_id,
+select place, occurred_at_us, last_us, kind, value, rule, identifier_id,
     first_value(identifier_id) over (
         partition by place
         order by array_position(%(priority)s, kind), kind collate "C", value collate "C"

@@ -5,7 +5,7 @@ with seen as (
     select identifier_id, kind, value,
         min(occurred_at_us) as sighted_at_us,
         min(occurred_at_us) filter (where owner_id = identifier_id) as first_seen_at_us,
-        max(occurred_at_us) filter (where owner_id = identifier_id) as last_seen_at_us
+        max(last_us) filter (where owner_id = identifier_id) as last_seen_at_us
     from mention
     group by identifier_id, kind, value
 ),
