@@ -94,6 +94,7 @@ $(VENV)/.runtime: $(BIN)/python requirements/runtime.lock pyproject.toml
 $(VENV)/.spark: requirements/spark.lock $(VENV)/.dev
 	@if command -v java >/dev/null; then \
 	  $(PIP_INSTALL) --require-hashes --no-build-isolation --upgrade --target $(VENV)/spark -r $<; touch $@; \
+	elif [ -n "$${CI-}" ]; then echo "There is no Java, which the tests on Spark need: install default-jre-headless."; exit 1; \
 	else echo "There is no Java: the tests on Spark are skipped."; fi
 
 $(VENV)/.dev: $(BIN)/python requirements/dev.lock pyproject.toml

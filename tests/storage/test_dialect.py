@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -14,6 +16,7 @@ from opportune.storage import load_sql
 from opportune.storage.dialect import NotPortable, arguments, lengths, to_spark, translate
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "spark"
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "opportune"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 REVIEWED = (
     ("decisions", "snapshot_of_day"),
@@ -38,6 +41,21 @@ def test_every_query_that_reads_the_lake_means_the_same_on_spark(
             refused[name] = problem.message.partition("\n")[0]
     assert refused == {}
     assert {"learning/sql/credit.sql", "reports/sql/contrasts.sql"} <= lake_statements.keys()
+
+
+def test_an_engine_is_asked_what_stands_in_files_or_what_a_rule_says() -> None:
+    """Else it is in no comparison of the engines; rules are in `test_rules_on_spark`."""
+    written = set()
+    for path in sorted(SOURCE.rglob("*.py")):
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if is_asked(node)]
+        if any(not ast.unparse(call.args[0]).startswith("load_sql(") for call in calls):
+            written.add(str(path.relative_to(SOURCE)))
+    assert written == {"decisions/snapshot.py", "segments/refresh.py", "testing/engines.py"}
+
+
+def is_asked(node: ast.AST) -> TypeGuard[ast.Call]:
+    is_call = isinstance(node, ast.Call)
+    return is_call and re.search(r"engine\.query$", ast.unparse(node.func)) is not None
 
 
 @pytest.mark.parametrize(("room", "name"), REVIEWED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import traceback
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -205,6 +207,21 @@ def test_a_closed_engine_starts_anew(engine: Engine) -> None:
     for _ in range(2):
         assert rows(engine, "select number from fact", tables={"fact": None}) == [{"number": 1}]
         engine.close()
+
+
+def test_a_program_without_a_file_can_open_spark() -> None:
+    """There, Spark's client by itself ends the process with a word about tests of its own."""
+    program = """
+import sys
+from pathlib import Path
+from opportune.storage import Lake, open_engine
+open_engine("sc://somewhere:15002", Lake(Path("lake"))).close()
+print(hasattr(sys.modules["__main__"], "__file__"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
 
 
 @pytest.fixture

@@ -2,49 +2,33 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import subprocess
+import sys
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from types import ModuleType
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
-from opportune import rules
 from opportune.storage import (
     EngineUnavailable,
     Lake,
     LakeUnavailable,
     QueryFailed,
+    load_sql,
     open_engine,
 )
 from opportune.storage.spark import Spark
-from opportune.testing import check_engine
+from opportune.testing import Compared, check_engine
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 PERSONAL = "joe@example.com"
 SCHEMA = pa.schema([("number", pa.int64()), ("word", pa.string())])
-
-
-def _drawn() -> ModuleType:
-    """The random rules and histories of the tests of the rules."""
-    path = Path(__file__).resolve().parents[1] / "rules" / "drawn.py"
-    spec = importlib.util.spec_from_file_location("tests_drawn_for_spark", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-drawn = _drawn()
 
 
 @pytest.fixture
@@ -60,31 +44,6 @@ def engine(spark_address: str, tmp_path: Path) -> Iterator[Spark]:
 def test_spark_gives_the_rows_of_duckdb(spark_address: str, tmp_path: Path) -> None:
     with closing(open_engine(spark_address, Lake(tmp_path))) as engine:
         check_engine(engine)
-
-
-@settings(
-    max_examples=40,
-    deadline=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-@given(
-    document=drawn.documents | drawn.sequences | drawn.sessions,
-    facts=st.lists(drawn.facts(), min_size=5, max_size=20),
-)
-def test_any_rule_has_the_same_answer_on_spark(
-    engine: Spark, document: dict[str, object], facts: list[rules.Facts]
-) -> None:
-    rule = rules.parse(document, where="rule")
-    asked = rules.to_sql(rule, now=drawn.NOW)
-    relations = {
-        name: relation
-        for name, relation in drawn.relations(facts).items()
-        if name in asked.relations
-    }
-    found = engine.send(asked.text, asked.parameters, relations=relations)
-    holds = [place for place, each in enumerate(facts) if rules.holds(rule, each)]
-    assert found["profile_id"].to_pylist() == holds
 
 
 def test_threads_do_not_see_each_others_tables(engine: Spark) -> None:
@@ -160,6 +119,41 @@ def test_a_query_that_was_interrupted_is_unavailable(
         join fact on fact.number = 1"""
     with pytest.raises(EngineUnavailable, match="cannot be asked: OPERATION_CANCELED"):
         engine.query(sql, tables={"fact": None}, relations={"given": numbers})
+
+
+def test_a_program_without_a_file_can_ask(engine: Spark) -> None:
+    program = """
+import sys
+from pathlib import Path
+import pyarrow as pa
+from opportune.storage import Lake, open_engine
+address, folder = sys.argv[1:]
+engine = open_engine(address, Lake(Path(folder)))
+sql = "select count(*) as n from fact join given on given.number = fact.number"
+given = {"given": pa.table({"number": [2, 3]})}
+print(engine.query(sql, tables={"fact": None}, relations=given).to_pylist())
+engine.close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, engine._address, str(engine.lake.folder)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "[{'n': 1}]\n"), done.stderr
+
+
+def test_what_is_history_is_the_same_on_spark(engine: Spark) -> None:
+    """The one piece of SQL that others put into their queries."""
+    marks = ['{"import": {"id": "7"}}', '{"import": {"id": "7", "live": true}}', "{}", None]
+    marks += ['{"import": {"live": false}}', '{"import": {"id": 7, "live": "true"}}']
+    rows = pa.table({"place": range(len(marks)), "context": pa.array(marks)})
+    piece = load_sql("opportune.events.history", "is_history")
+    sql = f"select place, {piece} as past from given join fact on number = 1 order by place"  # noqa: S608  # a file of ours
+    both = Compared(engine)
+    found = both.query(sql, tables={"fact": None}, relations={"given": rows})
+    assert found["past"].to_pylist() == [True, False, False, False, False, False]
 
 
 def test_names_in_json_are_found_whatever_they_are(engine: Spark) -> None:
