@@ -6,8 +6,17 @@ members changes nothing; no segment is made of itself.
 Deliberately absent: live membership.
 """
 
+from opportune.segments.fields import rule_fields, segment_fields
 from opportune.segments.model import Segment, parse_segment
 from opportune.segments.references import check_references, in_order
 from opportune.segments.refresh import refresh
 
-__all__ = ["Segment", "check_references", "in_order", "parse_segment", "refresh"]
+__all__ = [
+    "Segment",
+    "check_references",
+    "in_order",
+    "parse_segment",
+    "refresh",
+    "rule_fields",
+    "segment_fields",
+]
