@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TypeGuard, TypeVar
 
 from opportune.errors import InvalidInput, nearest
 
-__all__ = ["Document", "InvalidDefinition", "read_toml"]
+__all__ = ["Document", "InvalidDefinition", "has_nul"]
 
 MISSING = object()
 
@@ -118,30 +116,14 @@ class Document:
         return f"{self.where}: {key}" if ": " not in self.where else f"{self.where}.{key}"
 
 
-def read_toml(file: Path, where: str, problems: list[str]) -> dict[str, object] | None:
-    """Read one file; None, with a problem noted, for one that cannot be read."""
-    try:
-        body = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        problems.append(f"{where}: cannot be read: {error.strerror}.")
-    except RecursionError:
-        problems.append(f"{where}: nested too deeply.")
-    except ValueError as error:
-        problems.append(f"{where}: not valid TOML: {error}")
-    else:
-        if not _has_nul(body):
-            return body
-        problems.append(f"{where}: a text has the character U+0000, which cannot be kept.")
-    return None
-
-
-def _has_nul(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(_has_nul(key) or _has_nul(each) for key, each in value.items())
-    if isinstance(value, list):
-        return any(_has_nul(each) for each in value)
-    return isinstance(value, str) and "\0" in value
-
-
 def _is_list(value: object) -> TypeGuard[Sequence[object]]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def has_nul(value: object) -> bool:
+    """Say whether a text within ``value`` has the character U+0000, which no database keeps."""
+    if isinstance(value, Mapping):
+        return any(has_nul(key) or has_nul(each) for key, each in value.items())
+    if isinstance(value, list):
+        return any(has_nul(each) for each in value)
+    return isinstance(value, str) and "\0" in value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +19,7 @@ from typing import Any, TypeVar, cast
 from opportune import plugins
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase, forbidden_uses, read_use_case
-from opportune.documents import Document, InvalidDefinition, read_toml
+from opportune.documents import Document, InvalidDefinition, has_nul
 from opportune.errors import InvalidInput, NotFound, OpportuneError, nearest
 from opportune.events import (
     Field,
@@ -238,7 +239,7 @@ def _read_folder(folder: Path, problems: list[str]) -> _Definitions:
             f"{folder} has no use_cases/*.toml. Write one, or give another folder."
         )
     settings = folder / "opportune.toml"
-    body = read_toml(settings, settings.name, problems) if settings.exists() else None
+    body = _toml(settings, settings.name, problems) if settings.exists() else None
     document = Document(body or {}, settings.name, problems)
     classes = FieldClasses(
         properties=read_classes(document.table("properties", required=False), "property"),
@@ -249,7 +250,7 @@ def _read_folder(folder: Path, problems: list[str]) -> _Definitions:
     said = {IDENTITY: written} if IDENTITY in document.body else {}
     document.close()
     privacy = folder / f"{PRIVACY}.toml"
-    if privacy.exists() and (body := read_toml(privacy, privacy.name, problems)) is not None:
+    if privacy.exists() and (body := _toml(privacy, privacy.name, problems)) is not None:
         said[PRIVACY] = body
     return _Definitions(bodies=bodies, classes=classes, versions={}, said=said)
 
@@ -261,7 +262,24 @@ def _named_toml(file: Path, where: str, problems: list[str]) -> Body | None:
             "_ and -, 63 at most, the first a letter or digit."
         )
         return None
-    return read_toml(file, where, problems)
+    return _toml(file, where, problems)
+
+
+def _toml(file: Path, where: str, problems: list[str]) -> Body | None:
+    """Read one file; None, with a problem noted, for one that cannot be read."""
+    try:
+        body = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.append(f"{where}: cannot be read: {error.strerror}.")
+    except RecursionError:
+        problems.append(f"{where}: nested too deeply.")
+    except ValueError as error:
+        problems.append(f"{where}: not valid TOML: {error}")
+    else:
+        if not has_nul(body):
+            return body
+        problems.append(f"{where}: a text has the character U+0000, which cannot be kept.")
+    return None
 
 
 def _build(
@@ -300,10 +318,10 @@ def _build(
     if problems:
         raise InvalidDefinition(problems)
     return Project(
-        metrics=MappingProxyType({name: each for name, each in metrics.items() if each}),
-        segments=MappingProxyType({name: each for name, each in segments.items() if each}),
+        metrics=_readable(metrics),
+        segments=_readable(segments),
         use_cases=MappingProxyType(use_cases),
-        tracking_plans=MappingProxyType({name: each for name, each in plans.items() if each}),
+        tracking_plans=_readable(plans),
         classes=given.classes,
         field_policies=policies,
     )
@@ -317,6 +335,10 @@ def _parsed(
     return {
         name: None if body is None else parse(name, body, problems) for name, body in bodies.items()
     }
+
+
+def _readable(definitions: Mapping[str, T | None]) -> Mapping[str, T]:
+    return MappingProxyType({name: each for name, each in definitions.items() if each})
 
 
 def _check_references(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from opportune.decisions.model import UseCase
@@ -14,8 +14,7 @@ from opportune.events import (
     Use,
     forbidden_fields,
 )
-from opportune.rules import Uses, uses
-from opportune.segments import Segment
+from opportune.segments import Segment, rule_fields, segment_fields
 
 __all__ = ["FieldUse", "check_fields", "field_uses", "forbidden_uses"]
 
@@ -71,33 +70,8 @@ def field_uses(use_case: UseCase, segments: Mapping[str, Segment | None]) -> Ite
         for option in dimension.options:
             if option.eligible is not None:
                 where = f"dimensions.{dimension.name}.{option.name}.eligible"
-                fields = _fields(uses(option.eligible))
-                yield FieldUse(use=features, where=where, fields=fields)
+                read = rule_fields(option.eligible)
+                yield FieldUse(use=features, where=where, fields=read)
     targeting = Use(kind="targeting", name=use_case.name)
-    for name, used in _segments((*use_case.audience, *use_case.minus), segments):
-        yield FieldUse(use=targeting, where=f"segment '{name}'", fields=_fields(used))
-
-
-def _fields(used: Uses) -> tuple[Field, ...]:
-    traits = [Field(kind="trait", name=name) for name in sorted(used.traits)]
-    properties = sorted(used.properties)
-    return (
-        *traits,
-        *(Field(kind="property", name=name, event=event) for event, name in properties),
-    )
-
-
-def _segments(
-    names: Iterable[str], segments: Mapping[str, Segment | None]
-) -> Iterator[tuple[str, Uses]]:
-    """Return what the segments read, and those that they are made of."""
-    left = list(names)
-    seen = set()
-    while left:
-        name = left.pop(0)
-        segment = segments.get(name)
-        if name not in seen and segment is not None:
-            used = uses(segment.rule)
-            yield name, used
-            left += sorted(used.segments)
-        seen.add(name)
+    for name, fields in segment_fields((*use_case.audience, *use_case.minus), segments):
+        yield FieldUse(use=targeting, where=f"segment '{name}'", fields=fields)

@@ -238,7 +238,7 @@ def parse_field_policies(
     ...     "policies": {"no-money": {"forbids": ["money"], "applies_to": ["features"]}},
     ... }
     >>> found = parse_field_policies(body, [], classes=FieldClasses(), use_cases=())
-    >>> found.policies[-1].name, found.labels
+    >>> found.policies[-1].name, dict(found.labels)
     ('no-money', {('trait', 'income'): ('money',)})
     """
     document = Document(body, "privacy.toml", problems)

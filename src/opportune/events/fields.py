@@ -39,12 +39,15 @@ ALWAYS_PERSONAL = frozenset(
 PERSONAL_ENDINGS = frozenset(
     {
         *("account number", "birth date", "birthdate", "birthday", "card number", "date of birth"),
-        *("dob", "e mail", "email", "email address", "family name", "first name", "full name"),
-        *("given name", "iban", "ip", "ip address", "last name", "mobile number"),
+        *("dob", "e mail", "email", "email address", "family name", "first name", "firstname"),
+        *("full name", "fullname", "given name", "iban", "ip", "ip address", "last name"),
+        *("lastname", "mobile number"),
         *("passport number", "phone", "phone number", "postal address", "social security number"),
         *("ssn", "street", "street address", "surname", "tax id", "telephone", "username"),
     }
 )
+# A name that begins with one of these says yes or no: `has_phone`.
+FLAGS = frozenset({"can", "has", "is", "may"})
 # A trait of exactly this name is personal; as a property it may well be a product's.
 PERSONAL_TRAITS = frozenset({"address", "avatar", "name", "user name"})
 # A name with one of these words in it is sensitive.
@@ -62,6 +65,7 @@ PHONE = re.compile(r"\+[0-9][0-9 ()./-]{5,17}[0-9]")
 IBAN = re.compile(r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}")
 IBAN_DIGITS = 12
 CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+DIGITS = "0123456789"
 SEPARATORS = re.compile(r"[\W_]+")
 # IBANs, phone numbers and addresses of machines are shorter than that.
 LONGEST_NUMBER = 64
@@ -141,9 +145,11 @@ def field_class(
 @lru_cache(maxsize=65_536)
 def name_class(kind: str, name: str) -> str | None:
     """Return the class that the name alone tells, if it tells any."""
-    words = SEPARATORS.sub(" ", CAMEL.sub(" ", name)).lower().split()
+    words = SEPARATORS.sub(" ", CAMEL.sub(" ", name.rstrip(DIGITS))).lower().split()
     if SENSITIVE_WORDS.intersection(words):
         return "sensitive"
+    if FLAGS.intersection(words[:1]):
+        return None
     endings = (" ".join(words[at:]) for at in range(max(0, len(words) - 3), len(words)))
     if any(ending in PERSONAL_ENDINGS for ending in endings):
         return "personal"

@@ -11,6 +11,7 @@ Deliberately absent: telling anybody of the members that a new rule begins with.
 
 from opportune.segments.announce import announce
 from opportune.segments.current import current
+from opportune.segments.fields import rule_fields, segment_fields
 from opportune.segments.fill import catch_up, fill, sweep, sync
 from opportune.segments.live import DUE_AT_ONCE, follow
 from opportune.segments.model import OWN_EVENTS, Segment, parse_segment
@@ -33,6 +34,8 @@ __all__ = [
     "in_order",
     "parse_segment",
     "refresh",
+    "rule_fields",
+    "segment_fields",
     "sweep",
     "sync",
 ]

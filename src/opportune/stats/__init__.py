@@ -18,6 +18,7 @@ from opportune.stats.offpolicy import Estimate, doubly_robust, ips, snips
 from opportune.stats.sample_ratio import SampleRatio, chi_square_tail, sample_ratio
 
 __all__ = [
+    "TIGHTEST_AT",
     "Estimate",
     "Interval",
     "InvalidPropensity",
@@ -26,7 +27,6 @@ __all__ = [
     "Method",
     "Moments",
     "SampleRatio",
-    "TIGHTEST_AT",
     "chi_square_tail",
     "doubly_robust",
     "half_width",

@@ -131,6 +131,8 @@ def test_a_trait_that_identifies_somebody_cannot_be_declared_otherwise(shop: Any
         *(("property", name, None) for name in ("name", "email_consent", "item_count", "skip")),
         *(("property", name, "personal") for name in ("billingEmail", "contact-phone-number")),
         *(("property", name, "personal") for name in ("IP", "date_of_birth", "iban", "E-Mail")),
+        *(("trait", name, "personal") for name in ("email2", "address_1", "lastname", "his_phone")),
+        *(("trait", name, None) for name in ("has_phone", "isEmail", "mobile", "2", "")),
         *(("property", name, "sensitive") for name in ("healthStatus", "gender", "has_allergy")),
     ],
 )
@@ -155,7 +157,7 @@ def test_values_tell_whether_they_are_somebodys(value: str, expected: bool) -> N
 def test_the_declared_class_counts_before_name_and_values() -> None:
     problems: list[str] = []
     document = Document({"free": ["email"], "personal": ["size"]}, "opportune.toml", problems)
-    declared = FieldClasses(properties=read_classes(document))
+    declared = FieldClasses(properties=read_classes(document, "property"))
     assert problems == []
 
     def told(name: str, values: int = 0) -> tuple[str, str]:

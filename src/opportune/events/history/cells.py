@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from opportune.events.history.model import Moment
 from opportune.storage import Engine, load_sql
 
-__all__ = ["ask", "as_json", "as_text", "as_times", "objects", "quoted", "whole_rows", "written"]
+__all__ = ["as_json", "as_text", "as_times", "ask", "objects", "quoted", "whole_rows", "written"]
 
 PACKAGE = "opportune.events.history"
 UNITS_US = {"s": 1_000_000, "ms": 1_000, "us": 1}
