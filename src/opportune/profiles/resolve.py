@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +18,7 @@ __all__ = ["current_rules", "resolve"]
 
 # Events that say what somebody did to a profile: no sign of life, and nobody new.
 PASSIVE = ("Message Sent", "Message Failed", "Message Sent By Braze", "Message Bounced")
+SAYING = ("traits", "context", "properties")
 STAGED = (
     "user_id",
     "anonymous_id",
@@ -130,8 +132,7 @@ def _once(messages: pa.Table) -> pa.Table:
 
     Of a click stream, that leaves a row per person. The row is the first of them by time and id.
     """
-    silent = pc.and_(pc.is_null(messages["traits"]), pc.is_null(messages["context"]))
-    silent = pc.and_(silent, pc.is_null(messages["properties"]))
+    silent = reduce(pc.and_, (pc.is_null(messages[name]) for name in SAYING))
     alike = messages.filter(silent).sort_by(
         [("occurred_at_us", "ascending"), ("message_id", "ascending")]
     )
