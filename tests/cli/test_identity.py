@@ -91,9 +91,7 @@ def test_review_and_decide(run: Run, stores: Stores) -> None:
     assert run("identity", "review") == (0, "Nothing to decide.\n", "")
     assert len(profiles.get(stores.state, "user_id", "u2").identifiers) == 3
     _, out, _ = run("identity", "show", "user_id", "u2")
-    assert (
-        "set aside: two_known, decided: same, by ann on 2" in out or "holds, decided: same" in out
-    )
+    assert "set aside: two_known, decided: same, by ann on " in out
 
 
 def test_refold_says_what_changed(run: Run) -> None:

@@ -179,7 +179,7 @@ def traits_of(message: Message) -> dict[str, object]:
 
 def row(message: Message) -> dict[str, object]:
     card = {"id": message["card"], "type": "card", "collection": "users", "encoding": "none"}
-    context: dict[str, object] = {"externalIds": [card] if message["card"] else []}
+    context: dict[str, object] = {"externalIds": [card]} if message["card"] else {}
     identify = message["type"] == "identify"
     if not identify:
         context["traits"] = traits_of(message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +21,7 @@ PASSIVE = (
     *("Message Sent", "Message Failed", "Message Sent By Braze", "Message Bounced"),
     *("Segment Entered", "Segment Exited"),
 )
+SAYING = ("traits", "context", "properties")
 STAGED = (
     "user_id",
     "anonymous_id",
@@ -133,8 +135,7 @@ def _once(messages: pa.Table) -> pa.Table:
 
     Of a click stream, that leaves a row per person. The row is the first of them by time and id.
     """
-    silent = pc.and_(pc.is_null(messages["traits"]), pc.is_null(messages["context"]))
-    silent = pc.and_(silent, pc.is_null(messages["properties"]))
+    silent = reduce(pc.and_, (pc.is_null(messages[name]) for name in SAYING))
     alike = messages.filter(silent).sort_by(
         [("occurred_at_us", "ascending"), ("message_id", "ascending")]
     )
