@@ -50,7 +50,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 NAMES = "Allowed: small letters, digits, _ and -, 63 at most, the first a letter or digit."
 REASONS = {
     **{"declared": "as declared", "name": "by its name", "value": "by values that came"},
-    "label": "as labelled",
+    **{"label": "as labelled", "source": "as a field that it is computed from"},
 }
 
 
@@ -116,19 +116,21 @@ BUILT_IN = (
 class FieldPolicies:
     """All policies in force, with the labels and classes that a project declares.
 
-    ``labels`` are by the kind and the name of a field.
+    ``labels`` are by the kind and the name of a field. ``sources`` has the fields that a trait is
+    computed from, by its name: what they are, it is, unless its own class is declared.
     """
 
     policies: tuple[FieldPolicy, ...] = BUILT_IN
     labels: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     classes: FieldClasses = field(default_factory=FieldClasses)
+    sources: Mapping[str, tuple[Field, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForbiddenField:
     """A field that a policy forbids for a use, for one ``label``, which may be its class.
 
-    ``because`` is "declared", "name", "value" or "label".
+    ``because`` is "declared", "name", "value", "label" or "source".
     """
 
     field: Field
@@ -141,7 +143,8 @@ class ForbiddenField:
     def message(self) -> str:
         """For people: what is forbidden by what, and what to do."""
         declare = ""
-        if self.because in ("name", "value") and self.field.name not in ALWAYS_PERSONAL:
+        doubtful = self.label in CLASSES and self.because in ("name", "value", "source")
+        if doubtful and self.field.name not in ALWAYS_PERSONAL:
             declare = ", or declare it free in opportune.toml if that is a mistake"
         return (
             f"{self.field} is {self.label} ({REASONS[self.because]}), and policy "
@@ -195,6 +198,19 @@ def field_labels(
     field: Field, policies: FieldPolicies, *, personal: Collection[Field] = frozenset()
 ) -> dict[str, str]:
     """Return the class of a field, unless it is free, and its labels, each with the reason."""
+    labels = _own_labels(field, policies, personal)
+    if field.kind == "trait":
+        declared = policies.classes.of("trait", field.name) is not None
+        for source in policies.sources.get(field.name, ()):
+            for label in _own_labels(source, policies, personal):
+                if not (declared and label in CLASSES):
+                    labels.setdefault(label, "source")
+    return labels
+
+
+def _own_labels(
+    field: Field, policies: FieldPolicies, personal: Collection[Field]
+) -> dict[str, str]:
     told = field in personal or replace(field, event=OTHERS) in personal
     found = field_class(
         field.kind, field.name, declared=policies.classes, personal_values=int(told)
