@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from opportune.documents import Document
 from opportune.errors import Forbidden, nearest
-from opportune.events.catalogue import OTHERS
+from opportune.events.catalogue import OTHERS, Counts
 from opportune.events.fields import ALWAYS_PERSONAL, CLASSES, FieldClasses, field_class
 from opportune.storage import State, load_sql
 
@@ -27,6 +27,7 @@ __all__ = [
     "FieldPolicy",
     "ForbiddenField",
     "Use",
+    "counted_fields",
     "field_labels",
     "forbidden_fields",
     "known_fields",
@@ -232,12 +233,26 @@ def known_fields(state: State) -> frozenset[Field]:
     return frozenset(_catalogued(state, personal=False))
 
 
+def counted_fields(counts: Counts) -> tuple[frozenset[Field], frozenset[Field]]:
+    """Return the fields of a micro-batch, and those of them with values as those of a person.
+
+    For who sends events on while they come in: the catalogue has them only afterwards.
+    """
+    known = frozenset(_of_rows(counts.fields))
+    return known, frozenset(_of_rows(row for row in counts.fields if row["personal_values"]))
+
+
 def _catalogued(state: State, *, personal: bool) -> Iterator[Field]:
     rows = state.rows(load_sql("opportune.events", "known_fields"), {"personal": personal})
+    return _of_rows(rows)
+
+
+def _of_rows(rows: Iterable[Mapping[str, object]]) -> Iterator[Field]:
     for row in rows:
-        yield Field(kind=row["kind"], name=row["name"])
-        if row["kind"] == "property":
-            yield Field(kind=row["kind"], name=row["name"], event=row["event"])
+        kind, name = str(row["kind"]), str(row["name"])
+        yield Field(kind=kind, name=name)
+        if kind == "property":
+            yield Field(kind=kind, name=name, event=str(row["event"]))
 
 
 def parse_field_policies(
@@ -245,9 +260,11 @@ def parse_field_policies(
     problems: list[str],
     *,
     classes: FieldClasses,
-    use_cases: Collection[str],
+    use_cases: Collection[str] | None,
 ) -> FieldPolicies:
     """Read ``privacy.toml``; mistakes are added to ``problems`` and left out.
+
+    Uses of use cases must be of one of ``use_cases``, of any if it is None.
 
     >>> body = {
     ...     "fields": {"traits": {"income": ["money"]}},
@@ -299,7 +316,7 @@ def _is_free(name: str, document: Document) -> bool:
 
 
 def _policy(
-    name: str, document: Document, *, known: Collection[str], use_cases: Collection[str]
+    name: str, document: Document, *, known: Collection[str], use_cases: Collection[str] | None
 ) -> FieldPolicy:
     policy = FieldPolicy(
         name=name,
@@ -318,7 +335,7 @@ def _policy(
         kind, _, of = use.partition("/")
         if kind not in USES or (not of and "/" in use):
             document.wrong("applies_to", f"{use!r} given. {nearest(kind, USES)}")
-        elif of and kind in OF_USE_CASES and of not in use_cases:
+        elif use_cases is not None and of and kind in OF_USE_CASES and of not in use_cases:
             document.wrong("applies_to", f"no use case '{of}'. {nearest(of, use_cases)}")
     document.close()
     return policy
