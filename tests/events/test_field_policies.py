@@ -17,6 +17,7 @@ from opportune.events import (
     FieldPolicies,
     FieldPolicy,
     Use,
+    field_labels,
     forbidden_fields,
     parse_field_policies,
 )
@@ -98,6 +99,25 @@ def test_what_values_tell_counts_for_the_event_they_came_with() -> None:
     assert told(NOTE, replace(NOTE, event="Other"), everywhere) == []
     # Events beyond the limit of the catalogue are counted together.
     assert told(NOTE, replace(NOTE, event="(others)"), everywhere)
+
+
+def test_a_computed_trait_is_what_its_sources_are_unless_its_class_is_declared() -> None:
+    diagnosis = Field(kind="property", name="diagnosis", event="Visit Booked")
+    policies = FieldPolicies(
+        labels={("property", "diagnosis"): ("medical",)},
+        sources={"last_reason": (diagnosis,), "visits": (diagnosis,)},
+        classes=FieldClasses(traits={"visits": "free"}),
+    )
+    reason, visits = (Field(kind="trait", name=name) for name in policies.sources)
+    assert field_labels(reason, policies) == {"sensitive": "source", "medical": "source"}
+    assert field_labels(visits, policies) == {"medical": "source"}
+    assert field_labels(replace(reason, kind="property"), policies) == {}
+    (found,) = forbidden_fields(Use(kind="web", name="shop"), [reason, visits], policies)
+    assert found.message == (
+        "trait 'last_reason' is sensitive (as a field that it is computed from), and policy "
+        "'sensitive-data' forbids sensitive fields for web. Use another field, or declare it free "
+        "in opportune.toml if that is a mistake."
+    )
 
 
 def test_all_mistakes_are_listed_at_once() -> None:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from opportune.documents import Document
 from opportune.errors import Forbidden, nearest
-from opportune.events.catalogue import OTHERS
+from opportune.events.catalogue import OTHERS, Counts
 from opportune.events.fields import ALWAYS_PERSONAL, CLASSES, FieldClasses, field_class
 from opportune.storage import State, load_sql
 
@@ -27,6 +27,7 @@ __all__ = [
     "FieldPolicy",
     "ForbiddenField",
     "Use",
+    "counted_fields",
     "field_labels",
     "forbidden_fields",
     "known_fields",
@@ -50,7 +51,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 NAMES = "Allowed: small letters, digits, _ and -, 63 at most, the first a letter or digit."
 REASONS = {
     **{"declared": "as declared", "name": "by its name", "value": "by values that came"},
-    "label": "as labelled",
+    **{"label": "as labelled", "source": "as a field that it is computed from"},
 }
 
 
@@ -116,19 +117,21 @@ BUILT_IN = (
 class FieldPolicies:
     """All policies in force, with the labels and classes that a project declares.
 
-    ``labels`` are by the kind and the name of a field.
+    ``labels`` are by the kind and the name of a field. ``sources`` has the fields that a trait is
+    computed from, by its name: what they are, it is, unless its own class is declared.
     """
 
     policies: tuple[FieldPolicy, ...] = BUILT_IN
     labels: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     classes: FieldClasses = field(default_factory=FieldClasses)
+    sources: Mapping[str, tuple[Field, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForbiddenField:
     """A field that a policy forbids for a use, for one ``label``, which may be its class.
 
-    ``because`` is "declared", "name", "value" or "label".
+    ``because`` is "declared", "name", "value", "label" or "source".
     """
 
     field: Field
@@ -141,7 +144,8 @@ class ForbiddenField:
     def message(self) -> str:
         """For people: what is forbidden by what, and what to do."""
         declare = ""
-        if self.because in ("name", "value") and self.field.name not in ALWAYS_PERSONAL:
+        doubtful = self.label in CLASSES and self.because in ("name", "value", "source")
+        if doubtful and self.field.name not in ALWAYS_PERSONAL:
             declare = ", or declare it free in opportune.toml if that is a mistake"
         return (
             f"{self.field} is {self.label} ({REASONS[self.because]}), and policy "
@@ -195,6 +199,19 @@ def field_labels(
     field: Field, policies: FieldPolicies, *, personal: Collection[Field] = frozenset()
 ) -> dict[str, str]:
     """Return the class of a field, unless it is free, and its labels, each with the reason."""
+    labels = _own_labels(field, policies, personal)
+    if field.kind == "trait":
+        declared = policies.classes.of("trait", field.name) is not None
+        for source in policies.sources.get(field.name, ()):
+            for label in _own_labels(source, policies, personal):
+                if not (declared and label in CLASSES):
+                    labels.setdefault(label, "source")
+    return labels
+
+
+def _own_labels(
+    field: Field, policies: FieldPolicies, personal: Collection[Field]
+) -> dict[str, str]:
     told = field in personal or replace(field, event=OTHERS) in personal
     found = field_class(
         field.kind, field.name, declared=policies.classes, personal_values=int(told)
@@ -216,12 +233,26 @@ def known_fields(state: State) -> frozenset[Field]:
     return frozenset(_catalogued(state, personal=False))
 
 
+def counted_fields(counts: Counts) -> tuple[frozenset[Field], frozenset[Field]]:
+    """Return the fields of a micro-batch, and those of them with values as those of a person.
+
+    For who sends events on while they come in: the catalogue has them only afterwards.
+    """
+    known = frozenset(_of_rows(counts.fields))
+    return known, frozenset(_of_rows(row for row in counts.fields if row["personal_values"]))
+
+
 def _catalogued(state: State, *, personal: bool) -> Iterator[Field]:
     rows = state.rows(load_sql("opportune.events", "known_fields"), {"personal": personal})
+    return _of_rows(rows)
+
+
+def _of_rows(rows: Iterable[Mapping[str, object]]) -> Iterator[Field]:
     for row in rows:
-        yield Field(kind=row["kind"], name=row["name"])
-        if row["kind"] == "property":
-            yield Field(kind=row["kind"], name=row["name"], event=row["event"])
+        kind, name = str(row["kind"]), str(row["name"])
+        yield Field(kind=kind, name=name)
+        if kind == "property":
+            yield Field(kind=kind, name=name, event=str(row["event"]))
 
 
 def parse_field_policies(
@@ -229,9 +260,11 @@ def parse_field_policies(
     problems: list[str],
     *,
     classes: FieldClasses,
-    use_cases: Collection[str],
+    use_cases: Collection[str] | None,
 ) -> FieldPolicies:
     """Read ``privacy.toml``; mistakes are added to ``problems`` and left out.
+
+    Uses of use cases must be of one of ``use_cases``, of any if it is None.
 
     >>> body = {
     ...     "fields": {"traits": {"income": ["money"]}},
@@ -283,7 +316,7 @@ def _is_free(name: str, document: Document) -> bool:
 
 
 def _policy(
-    name: str, document: Document, *, known: Collection[str], use_cases: Collection[str]
+    name: str, document: Document, *, known: Collection[str], use_cases: Collection[str] | None
 ) -> FieldPolicy:
     policy = FieldPolicy(
         name=name,
@@ -302,7 +335,7 @@ def _policy(
         kind, _, of = use.partition("/")
         if kind not in USES or (not of and "/" in use):
             document.wrong("applies_to", f"{use!r} given. {nearest(kind, USES)}")
-        elif of and kind in OF_USE_CASES and of not in use_cases:
+        elif use_cases is not None and of and kind in OF_USE_CASES and of not in use_cases:
             document.wrong("applies_to", f"no use case '{of}'. {nearest(of, use_cases)}")
     document.close()
     return policy

@@ -1,4 +1,4 @@
-"""What is applied now about events: the tracking plans, and the classes declared for fields."""
+"""What is applied now about events: tracking plans, classes of fields, and policies for fields."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from opportune.documents import InvalidDefinition
+from opportune.events.field_policies import FieldPolicies, parse_field_policies
 from opportune.events.fields import CLASSES, FieldClasses
 from opportune.events.plan import TrackingPlan, parse_plan
 from opportune.storage import State, load_sql
@@ -16,10 +17,11 @@ __all__ = ["Tracking", "TrackingReader", "declared_classes"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracking:
-    """The tracking plans by name's order, and the declared classes of fields."""
+    """The tracking plans by name's order, the declared classes, and the policies for fields."""
 
     plans: tuple[TrackingPlan, ...] = ()
     declared: FieldClasses = field(default_factory=FieldClasses)
+    policies: FieldPolicies = field(default_factory=FieldPolicies)
 
 
 class TrackingReader:
@@ -55,12 +57,17 @@ def _tracking(
 ) -> Tracking:
     problems: list[str] = []
     parsed = [parse_plan(name, body, problems) for name, body in plans.items()]
+    declared = FieldClasses(
+        properties=declared_classes(settings.get("properties", {})),
+        traits=declared_classes(settings.get("traits", {})),
+    )
+    policies = parse_field_policies(
+        settings.get("privacy", {}), problems, classes=declared, use_cases=None
+    )
     if problems:
         raise InvalidDefinition(problems)
     return Tracking(
         plans=tuple(plan for plan in parsed if plan is not None),
-        declared=FieldClasses(
-            properties=declared_classes(settings.get("properties", {})),
-            traits=declared_classes(settings.get("traits", {})),
-        ),
+        declared=declared,
+        policies=policies,
     )

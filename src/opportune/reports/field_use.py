@@ -38,8 +38,8 @@ class PolicyInForce:
 class LabelledField:
     """A field that is not just free: its class and labels, each with the reason, and who names it.
 
-    ``kind`` is "property" (of any event) or "trait"; a reason is "declared", "name", "value" or
-    "label".
+    ``kind`` is "property" (of any event) or "trait"; a reason is "declared", "name", "value",
+    "label" or "source" (a field that it is computed from).
     """
 
     kind: str

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from opportune import pipeline, project
 from opportune.documents import InvalidDefinition
-from opportune.events import FieldForbidden
+from opportune.events import (
+    FieldForbidden,
+    Recorded,
+    TrackingReader,
+    Use,
+    count,
+    counted_fields,
+    decode_segment,
+    event_table,
+    forbidden_fields,
+)
+from opportune.storage import Frame
 
 PRIVACY = """
 [fields.traits]
@@ -55,6 +67,27 @@ def test_policies_have_versions_and_end_with_their_file(shop: Any) -> None:
     (shop.folder / "privacy.toml").unlink()
     assert shop.apply() == ["settings/privacy version 2"]
     assert len(project.read(shop.stores.state).field_policies.policies) == 2
+
+
+def test_who_sends_events_on_asks_while_they_come_in(shop: Any, order: Any) -> None:
+    shop.apply(privacy=PRIVACY.replace("targeting/next", "destinations").replace("plan =", "tax ="))
+    tracking = TrackingReader(shop.stores.state).read()
+    message = order("a", diagnosis="flu", note="a@b.example", revenue=1)
+    body = json.dumps({"batch": [message, person("c", tax=5, city="Graz")]}).encode()
+    frame = Frame(received_at_us=1, source_id="shop", kind="batch", body=body)
+    table = event_table([(frame, decode_segment(frame).events)])
+    recorded = Recorded(events=table, blocked=table.slice(0, 0), duplicates=0, rejected=0)
+    counts = count(shop.stores.engine, recorded, declared=tracking.declared)
+    known, personal = counted_fields(counts)
+    assert {each.name for each in known} == {*message["properties"], "tax", "city"}
+    assert {(each.name, each.event) for each in personal} == {
+        *(("note", None), ("note", "Order Completed")),
+    }
+    use = Use(kind="destinations", name="warehouse")
+    found = forbidden_fields(use, known, tracking.policies, personal=personal)
+    assert {(each.field.name, each.label) for each in found} == {
+        *(("diagnosis", "sensitive"), ("tax", "contract")),
+    }
 
 
 def test_a_class_that_values_tell_later_stops_the_day_before_anything_is_done(shop: Any) -> None:
