@@ -7,7 +7,7 @@ from typing import TypeGuard, TypeVar
 
 from opportune.errors import InvalidInput, nearest
 
-__all__ = ["Document", "InvalidDefinition"]
+__all__ = ["Document", "InvalidDefinition", "has_nul"]
 
 MISSING = object()
 
@@ -118,3 +118,12 @@ class Document:
 
 def _is_list(value: object) -> TypeGuard[Sequence[object]]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def has_nul(value: object) -> bool:
+    """Say whether a text within ``value`` has the character U+0000, which no database keeps."""
+    if isinstance(value, Mapping):
+        return any(has_nul(key) or has_nul(each) for key, each in value.items())
+    if isinstance(value, list):
+        return any(has_nul(each) for each in value)
+    return isinstance(value, str) and "\0" in value

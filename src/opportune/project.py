@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from opportune import plugins
+from opportune.activation import Destination, parse_destination
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase, read_use_case
-from opportune.documents import Document, InvalidDefinition
+from opportune.documents import Document, InvalidDefinition, has_nul
 from opportune.errors import InvalidInput, NotFound, OpportuneError, nearest
 from opportune.events import (
     FieldClasses,
@@ -40,7 +41,7 @@ __all__ = ["Project", "ProjectNotFound", "Reader", "apply", "load", "read"]
 
 # Folder of the project -> kind of the definition.
 KINDS = {
-    **{"metrics": "metric", "segments": "segment"},
+    **{"destinations": "destination", "metrics": "metric", "segments": "segment"},
     **{"tracking_plans": "tracking_plan", "use_cases": "use_case"},
 }
 # Identifies a person by itself: never a feature, whatever a project declares.
@@ -55,6 +56,7 @@ NEWEST = "newest_definitions"
 IDENTITY = "identity"
 
 Body = Mapping[str, object]
+T = TypeVar("T")
 
 
 class ProjectNotFound(NotFound):
@@ -72,6 +74,7 @@ class Project:
     use_cases: Mapping[str, UseCase]
     tracking_plans: Mapping[str, TrackingPlan] = field(default_factory=dict)
     classes: FieldClasses = field(default_factory=FieldClasses)
+    destinations: Mapping[str, Destination] = field(default_factory=dict)
 
     def use_case(self, name: str) -> UseCase:
         """Return one use case, or raise ``ProjectNotFound`` with the nearest name."""
@@ -272,35 +275,19 @@ def _toml(file: Path, where: str, problems: list[str]) -> Body | None:
     except ValueError as error:
         problems.append(f"{where}: not valid TOML: {error}")
     else:
-        if not _has_nul(body):
+        if not has_nul(body):
             return body
         problems.append(f"{where}: a text has the character U+0000, which cannot be kept.")
     return None
 
 
-def _has_nul(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(_has_nul(key) or _has_nul(each) for key, each in value.items())
-    if isinstance(value, list):
-        return any(_has_nul(each) for each in value)
-    return isinstance(value, str) and "\0" in value
-
-
 def _build(given: _Definitions, problems: list[str]) -> Project:
     """Parse and check everything against each other; raises all ``problems``, earlier ones too."""
-    metrics = {
-        name: None if body is None else parse_metric(name, body, problems)
-        for name, body in given.bodies["metric"].items()
-    }
-    segments = {
-        name: None if body is None else parse_segment(name, body, problems)
-        for name, body in given.bodies["segment"].items()
-    }
+    metrics = _parsed(given.bodies["metric"], parse_metric, problems)
+    segments = _parsed(given.bodies["segment"], parse_segment, problems)
     check_references(segments, problems)
-    plans = {
-        name: None if body is None else parse_plan(name, body, problems)
-        for name, body in given.bodies["tracking_plan"].items()
-    }
+    plans = _parsed(given.bodies["tracking_plan"], parse_plan, problems)
+    destinations = _parsed(given.bodies["destination"], parse_destination, problems)
     personal = PERSONAL | given.classes.named("trait", "personal")
     use_cases = {}
     for name, body in given.bodies["use_case"].items():
@@ -318,12 +305,27 @@ def _build(given: _Definitions, problems: list[str]) -> Project:
     if problems:
         raise InvalidDefinition(problems)
     return Project(
-        metrics=MappingProxyType({name: each for name, each in metrics.items() if each}),
-        segments=MappingProxyType({name: each for name, each in segments.items() if each}),
+        metrics=_readable(metrics),
+        segments=_readable(segments),
         use_cases=MappingProxyType(use_cases),
-        tracking_plans=MappingProxyType({name: each for name, each in plans.items() if each}),
+        tracking_plans=_readable(plans),
         classes=given.classes,
+        destinations=_readable(destinations),
     )
+
+
+def _parsed(
+    bodies: Mapping[str, Body | None],
+    parse: Callable[[str, Body, list[str]], T | None],
+    problems: list[str],
+) -> dict[str, T | None]:
+    return {
+        name: None if body is None else parse(name, body, problems) for name, body in bodies.items()
+    }
+
+
+def _readable(definitions: Mapping[str, T | None]) -> Mapping[str, T]:
+    return MappingProxyType({name: each for name, each in definitions.items() if each})
 
 
 def _check_references(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from opportune.activation import Answer, Request, Transport
+from opportune.activation import Answer, Bearer, Request, Transport
 
 CUSTOMERS = 300
 
@@ -61,7 +61,7 @@ def test_a_receiver_that_is_down_costs_nothing_but_time(
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         sender.fill(60)
-        with Transport(f"http://127.0.0.1:{nobody.getsockname()[1]}", api_key) as transport:
+        with Transport(f"http://127.0.0.1:{nobody.getsockname()[1]}", Bearer(api_key)) as transport:
             down = sender.answering(transport.call)
             assert sender.send(down) == Counter(retry=60)
     assert sender.states() == {"pending": 60}
