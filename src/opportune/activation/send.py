@@ -227,7 +227,7 @@ def _patient(channel: Channel, result: _Result, claim: _Claim, now: datetime) ->
     attempts = claim.attempts - int(_is_uncounted(delivery))
     if not channel.patience.is_over(attempts=attempts, due_at=claim.due_at, now=now):
         return result
-    reason = f"Given up after {claim.attempts} tries. {delivery.reason}"
+    reason = f"Given up at try {claim.attempts}. {delivery.reason}"
     return replace(result, delivery=replace(delivery, outcome="failed", reason=reason))
 
 
