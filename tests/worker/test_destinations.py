@@ -175,7 +175,25 @@ def first_ones_in_order(messages: list[tuple[str, str]]) -> bool:
     return all(ids == sorted(ids) for ids in seen.values())
 
 
-@pytest.mark.timeout(120)
+def test_the_worker_sends_what_it_takes_in(market: Any, until: Until) -> None:
+    market.apply(
+        {"next-best-offer": "http://127.0.0.1:1"},
+        destinations={
+            "lines": 'title = "x"\nconnector = "file"\nevents = ["*"]\n',
+            "broken": 'title = "x"\nconnector = "webhook"\nurl = "http://127.0.0.1:1"\n'
+            'secret = "OPPORTUNE_SECRET_UNSET"\nevents = ["*"]\n',
+        },
+    )
+    accept(market.stores.settings.log_folder, 3)
+    with market.working(lambda: TWO):
+        until(lambda: market.outbox("destination/lines") == {"sent": 3})
+    assert market.outbox("destination/broken") == {"pending": 3}
+    (part,) = (market.stores.settings.outgoing_folder / "lines").glob("*.jsonl")
+    assert len(part.read_text().splitlines()) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_worker_killed_within_calls_sends_everything_on(
     market: Any, until: Until, tmp_path: Path
 ) -> None:

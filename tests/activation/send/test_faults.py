@@ -85,3 +85,13 @@ def test_users_that_the_receiver_refuses_one_by_one_fail_alone(sender: Any) -> N
         "Message Failed",
         "Message Sent",
     ]
+
+
+def test_a_receiver_s_words_may_have_what_no_database_holds(sender: Any) -> None:
+    sender.fill([1])
+    body = b'{"message": "nul \\u0000 and half \\ud83d a sign"}'
+    odd = sender.answering(
+        lambda request: Answer(status=400, headers={}, body=body, processed=True)
+    )
+    assert sender.send(odd) == Counter(failed=1)
+    assert "nul" in sender.outbox()[0]["reason"]
