@@ -10,11 +10,13 @@ from fastapi import FastAPI, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from opportune import activation, project
-from opportune.activation import Destination, Traffic, named_destination
+from opportune.activation import DeadLetter, Destination, Traffic, named_destination
 from opportune.storage import Stores
 
 __all__ = ["destination_routes"]
 
+After = Annotated[int, Query(ge=0, le=2**63 - 1)]
+Limit = Annotated[int, Query(ge=1, le=1_000)]
 MessageId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 
 
@@ -83,10 +85,6 @@ def destination_routes(
     missing: Mapping[int | str, dict[str, Any]],
 ) -> None:
     """Add the routes below ``/destinations``."""
-    responses = dict(missing)
-
-    def one(name: str) -> Destination:
-        return named_destination(project.read(stores.state).destinations, name)
 
     @application.get("/destinations")
     def destinations() -> DestinationsAnswer:
@@ -97,43 +95,47 @@ def destination_routes(
             destinations=[_answer(each, found[name]) for name, each in defined.items()]
         )
 
-    @application.get("/destinations/{name}", responses=responses)
+    @application.get("/destinations/{name}", responses=dict(missing))
     def destination(name: str) -> DestinationAnswer:
         """Show what a destination is sent, how it is doing, and why messages wait."""
-        chosen = one(name)
+        chosen = _named(stores, name)
         return _answer(chosen, activation.traffic(stores.state, [chosen])[name])
 
-    @application.get("/destinations/{name}/dead-letters", responses=responses)
+    @application.get("/destinations/{name}/dead-letters", responses=dict(missing))
     def dead_letters(
-        name: str,
-        after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
-        limit: Annotated[int, Query(ge=1, le=1_000)] = activation.LETTERS_PAGE,
+        name: str, after: After = 0, limit: Limit = activation.LETTERS_PAGE
     ) -> DeadLettersAnswer:
         """List the messages that were given up, the oldest first, and why."""
-        letters = activation.dead_letters(stores.state, one(name), after=after, limit=limit)
+        chosen = _named(stores, name)
+        letters = activation.dead_letters(stores.state, chosen, after=after, limit=limit)
         return DeadLettersAnswer(
-            dead_letters=[
-                DeadLetterAnswer(
-                    sequence=each.sequence,
-                    message_id=each.message_id,
-                    type=each.type,
-                    event=each.event,
-                    profile_id=str(each.profile_id),
-                    reason=each.reason,
-                    attempts=each.attempts,
-                    attempted_at=each.attempted_at,
-                    due_at=each.due_at,
-                )
-                for each in letters
-            ],
+            dead_letters=[_letter(each) for each in letters],
             next_after=letters[-1].sequence if len(letters) == limit else None,
         )
 
-    @application.post("/destinations/{name}/retry", responses=responses)
+    @application.post("/destinations/{name}/retry", responses=dict(missing))
     def retry(name: str, body: RetryBody) -> RetryAnswer:
         """Send messages again that were given up, once what was wrong is repaired."""
-        count = activation.resend(stores.state, one(name), body.message_ids, now=clock())
-        return RetryAnswer(count=count)
+        chosen, ids = _named(stores, name), body.message_ids
+        return RetryAnswer(count=activation.resend(stores.state, chosen, ids, now=clock()))
+
+
+def _named(stores: Stores, name: str) -> Destination:
+    return named_destination(project.read(stores.state).destinations, name)
+
+
+def _letter(letter: DeadLetter) -> DeadLetterAnswer:
+    return DeadLetterAnswer(
+        sequence=letter.sequence,
+        message_id=letter.message_id,
+        type=letter.type,
+        event=letter.event,
+        profile_id=str(letter.profile_id),
+        reason=letter.reason,
+        attempts=letter.attempts,
+        attempted_at=letter.attempted_at,
+        due_at=letter.due_at,
+    )
 
 
 def _answer(destination: Destination, traffic: Traffic) -> DestinationAnswer:
