@@ -13,10 +13,11 @@ from opportune.activation.authentication import Basic, Bearer, InvalidApiKey, In
 from opportune.activation.channel import CALLS_AT_ONCE, Channel, Patience, channel_of
 from opportune.activation.destination import (
     Destination,
+    SentFields,
     UnknownDestination,
     named_destination,
     parse_destination,
-    sent_traits,
+    sent_fields,
 )
 from opportune.activation.enqueue import enqueue
 from opportune.activation.feed import Feeder, tell_decisions
@@ -56,6 +57,7 @@ __all__ = [
     "Patience",
     "Request",
     "Send",
+    "SentFields",
     "Signed",
     "Traffic",
     "Transport",
@@ -72,7 +74,7 @@ __all__ = [
     "reach",
     "resend",
     "send_due",
-    "sent_traits",
+    "sent_fields",
     "tell_decisions",
     "traffic",
 ]

@@ -19,14 +19,15 @@ __all__ = [
     "EVERY",
     "KINDS",
     "Destination",
+    "SentFields",
     "UnknownDestination",
     "named_destination",
     "parse_destination",
-    "sent_traits",
+    "sent_fields",
 ]
 
 # Connector -> the most messages of one call.
-CONNECTORS = {"segment": MAX_MESSAGES, "webhook": 1, "file": 100_000}
+CONNECTORS = {"segment": MAX_MESSAGES, "webhook": 1, "file": 10_000}
 BATCH = {"segment": 100, "webhook": 1, "file": 1_000}
 KINDS = ("profile", "segment", "decision")
 VARIANTS = ("treatment", "control")
@@ -87,9 +88,25 @@ class Destination:
     patience: Patience
 
 
-def sent_traits(destination: Destination) -> tuple[str, ...]:
-    """Return the traits that may leave to ``destination``: the one place that says so."""
-    return destination.traits
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentFields:
+    """What may leave: traits of a profile, and properties of the events that are named.
+
+    ``every_property`` stands for all of them. Events that Opportune makes leave with all they say.
+    """
+
+    traits: tuple[str, ...]
+    properties: tuple[str, ...]
+    every_property: bool
+
+
+def sent_fields(destination: Destination) -> SentFields:
+    """Return the fields that may leave to ``destination``: the one place that says so."""
+    return SentFields(
+        traits=tuple(sorted(destination.traits)),
+        properties=tuple(sorted(destination.properties)),
+        every_property=EVERY in destination.properties,
+    )
 
 
 def named_destination(destinations: Mapping[str, Destination], name: str) -> Destination:

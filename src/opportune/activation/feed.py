@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opportune.activation.channel import channel_of
-from opportune.activation.destination import EVERY, Destination, parse_destination, sent_traits
+from opportune.activation.destination import EVERY, Destination, parse_destination, sent_fields
 from opportune.activation.enqueue import keep_statistics, properties_of
 from opportune.decisions import UseCase
 from opportune.documents import InvalidDefinition
@@ -185,11 +185,12 @@ def _wishes(destinations: Sequence[Destination]) -> str:
             "destination": each.name,
             "channel": channel_of(each.name),
             "connector": each.connector,
-            "traits": sorted(sent_traits(each)),
-            "properties": sorted(each.properties),
-            "every": EVERY in each.properties,
+            "traits": fields.traits,
+            "properties": fields.properties,
+            "every": fields.every_property,
             "echoes": each.echoes,
         }
         for each in destinations
+        for fields in [sent_fields(each)]
     ]
     return msgspec.json.encode(wishes).decode()

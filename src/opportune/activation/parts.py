@@ -21,6 +21,7 @@ __all__ = ["ENDING", "HIDDEN", "PartWriter"]
 
 HIDDEN = ".work"
 ENDING = ".jsonl"
+KEPT_S = 30 * 86_400.0
 
 
 class _Note(msgspec.Struct, frozen=True):
@@ -52,6 +53,24 @@ class PartWriter:
             words = (error.strerror or type(error).__name__).encode()
             return Answer(status=None, headers={}, body=words, processed=None)
         return _answer(request.keys)
+
+    def tidy(self) -> None:
+        """Remove what killed writers left; to be called while nobody writes.
+
+        A part without a note was never seen. A note without a draft is kept for as long as anybody
+        may ask for it.
+        """
+        noted = {file.stem for file in self._work.glob("*.note")}
+        for file in self._work.glob("*.draft"):
+            if file.stem not in noted:
+                file.unlink()
+        for file in self._work.glob("*.unfinished"):
+            file.unlink()
+        for name in noted:
+            note = self._work / f"{name}.note"
+            old = self._clock().timestamp() - note.stat().st_mtime > KEPT_S
+            if old and not note.with_suffix(".draft").exists():
+                note.unlink()
 
     def settled(self, requests: Sequence[Request]) -> None:
         """Drop the notes of parts that the outbox knows to be written."""

@@ -36,11 +36,13 @@ def reach(
     """Return the channel to ``destination``; its connections are closed with ``stack``.
 
     ``clock`` is the real time: receivers refuse signatures that are old. Raises ``InvalidSecret``
-    where the variable that the destination names is not set, or has nothing that can be used.
+    where the variable that the destination names is not set, or has nothing that can be used. To be
+    called while nobody sends to it.
     """
     size, calls = destination.batch_size, destination.calls_per_hour
     if destination.connector == "file":
         writer = PartWriter(settings.outgoing_folder / destination.folder, clock=clock)
+        writer.tidy()
         return Channel(
             name=channel_of(destination.name),
             connector=File(batch_size=size, calls_per_hour=calls),

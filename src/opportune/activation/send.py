@@ -29,6 +29,8 @@ LEASE_S = 180.0
 LONGEST_WAIT_S = 3600.0
 # The receiver's clock may be behind ours by this much without a send being taken for unsent.
 CLOCK_SKEW = timedelta(minutes=1)
+# Messages reserved at once for a destination, all together.
+MOST_BYTES = 64_000_000
 STATES = {"sent": "sent", "failed": "failed", "retry": "pending", "unknown": "unknown"}
 EVENTS = {"sent": "Message Sent", "failed": "Message Failed"}
 
@@ -150,6 +152,7 @@ def _reserve(
         "lease_s": LEASE_S,
         "limit": channel.batch,
         "together": channel.connector.batch_size,
+        "most_bytes": MOST_BYTES,
     }
     reserve = "reserve_in_order" if channel.is_destination else "reserve"
     with state.transaction() as connection:

@@ -112,6 +112,19 @@ def _kill_at(patched: pytest.MonkeyPatch, instruction: int) -> None:
     patched.setattr(sending, "_settle", stopping(sending._settle))
 
 
+def test_what_killed_writers_left_is_removed_and_what_may_be_asked_for_is_not(
+    tmp_path: Path,
+) -> None:
+    work = tmp_path / ".work"
+    work.mkdir()
+    names = {"a.draft", "b.draft", "b.note", "c.note", "old.note", "d.unfinished"}
+    for name in names:
+        (work / name).write_text("x")
+    os.utime(work / "old.note", (0, 0))
+    PartWriter(tmp_path, clock=lambda: datetime.now(UTC)).tidy()
+    assert {file.name for file in work.iterdir()} == {"b.draft", "b.note", "c.note"}
+
+
 def test_a_disk_that_is_full_is_told_and_loses_nothing(
     out: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

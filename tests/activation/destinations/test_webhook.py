@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -27,7 +28,8 @@ from opportune.storage import read_frames
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-Script = Callable[[int, dict[str, Any]], tuple[int, dict[str, str]] | None]
+# A status and headers, "half" an answer, one that comes too "late", or None: none at all.
+Script = Callable[[int, dict[str, Any]], Any]
 
 
 @dataclass
@@ -50,6 +52,7 @@ class Receiver:
 def receiving(script: Script) -> Iterator[Receiver]:
     """Answer the n-th call as ``script`` says; None closes the connection without a word."""
     guard = threading.Lock()
+    released = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -65,8 +68,13 @@ def receiving(script: Script) -> Iterator[Receiver]:
                     message = {}
                 receiver.calls.append((self.headers["webhook-id"], message))
                 answer = script(len(receiver.calls), message)
-            if answer is None:
-                self.connection.shutdown(socket.SHUT_RDWR)
+            if answer is None or answer == "half":
+                self.connection.sendall(b"HTTP/1.1 20" if answer else b"")
+                self.connection.shutdown(socket.SHUT_WR if answer else socket.SHUT_RDWR)
+                self.close_connection = True
+                return
+            if answer == "late":
+                released.wait(10)
                 self.close_connection = True
                 return
             status, headers = answer
@@ -86,6 +94,7 @@ def receiving(script: Script) -> Iterator[Receiver]:
     try:
         yield receiver
     finally:
+        released.set()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -157,17 +166,33 @@ def test_events_of_a_profile_arrive_in_order_and_signed(out: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "trouble", [(500, {}), (503, {"Retry-After": "1"}), (429, {}), (404, {}), None]
+    "trouble", [(500, {}), (503, {"Retry-After": "1"}), (429, {}), (404, {}), None, "half", "late"]
 )
 def test_what_was_not_taken_is_sent_again_under_the_same_id_before_what_came_later(
-    out: Any, trouble: Any
+    out: Any, trouble: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # By name, because the room shows its function of the same name.
+    module = importlib.import_module("opportune.activation.reach")
+    monkeypatch.setattr(module, "READ_TIMEOUT_S", 0.3)
     with receiving(lambda n, message: trouble if n <= 2 else (200, {})) as receiver:
         channel = out.reach(webhook(out, receiver))
         out.feed(*events(3))
         out.drain(channel)
     assert receiver.ids() == ["m0", "m0", "m0", "m1", "m2"]
     assert out.states() == {"sent": 3}
+
+
+def test_no_more_is_reserved_at_once_than_can_be_held(
+    out: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("opportune.activation.send")
+    monkeypatch.setattr(module, "MOST_BYTES", 700)
+    with receiving(lambda n, message: (200, {})) as receiver:
+        channel = out.reach(webhook(out, receiver))
+        out.feed(*events(5, users=5))
+        assert [out.send(channel) for _ in range(4)] == [{"sent": 2}, {"sent": 2}, {"sent": 1}, {}]
+        out.feed({"event": "Big", "user": "u", "id": "big", "properties": {"x": "y" * 1_000}})
+        assert out.send(channel) == {"sent": 1}
 
 
 def test_a_receiver_that_wants_to_be_left_alone_is(out: Any) -> None:

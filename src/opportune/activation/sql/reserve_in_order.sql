@@ -1,7 +1,8 @@
 -- Reserve what is due for a destination before anybody is called. Several of one profile go together, in their order,
--- as many as one call takes; while one of them is under way or waits for its next try, the later ones wait.
+-- as many as one call takes; while one of them is under way or waits for its next try, the later ones wait. No more
+-- bytes at once than can be held, but one message at least.
 with due as (
-    select key, profile_id, due_at, sequence
+    select key, profile_id, due_at, sequence, octet_length(message) as bytes
     from outbox
     where use_case = %(use_case)s and state = 'pending' and due_at <= %(now)s and leased_until <= clock_timestamp()
         and not exists (
@@ -22,7 +23,9 @@ with due as (
     for update skip locked
 ),
 ranked as (
-    select key, row_number() over (partition by profile_id order by due_at, sequence) as place
+    select key, bytes,
+        row_number() over (partition by profile_id order by due_at, sequence) as place,
+        sum(bytes) over (order by due_at, sequence) as bytes_so_far
     from due
 ),
 claimed as (
@@ -33,6 +36,7 @@ claimed as (
         leased_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
     from ranked
     where outbox.key = ranked.key and ranked.place <= %(together)s
+        and (ranked.bytes_so_far <= %(most_bytes)s or ranked.bytes_so_far = ranked.bytes)
     returning outbox.key, user_id, properties, attempts, attempted_at, leased_until, outbox.due_at, outbox.profile_id,
         outbox.sequence, message
 )
