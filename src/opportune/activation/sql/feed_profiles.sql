@@ -21,10 +21,15 @@ told as (
     insert into destination_profile (destination, profile_id, digest)
     select known.destination, known.profile_id, known.digest
     from known
-    where not known.nothing or exists (
-        select from destination_profile as before
-        where before.destination = known.destination and before.profile_id = known.profile_id
-    )
+    left join lateral (
+        select true as told
+        from destination_profile
+        where destination_profile.destination = known.destination
+            and destination_profile.profile_id = known.profile_id
+        -- Looked up row by row: as a join, every batch would read the whole table.
+        offset 0
+    ) as before on true
+    where not known.nothing or before.told
     order by known.destination, known.profile_id
     on conflict (destination, profile_id) do update set digest = excluded.digest
     where destination_profile.digest <> excluded.digest
