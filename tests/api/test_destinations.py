@@ -61,6 +61,14 @@ def test_dead_letters_are_shown_and_sent_again(ask: Ask) -> None:
     assert ask("destinations/crm")[1]["waiting"] == 2
 
 
+def test_the_metrics_tell_each_destination_s_dead_letters(ask: Ask, site: Any) -> None:
+    connection = http.client.HTTPConnection(site.address.removeprefix("http://"), timeout=30)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    assert 'opportune_destination{destination="crm",state="failed"} 2\n' in text
+
+
 def test_what_is_not_there_is_told(ask: Ask) -> None:
     assert ask("destinations/nobody")[0] == 404
     status, answer = ask("destinations/crm/retry", {"message_ids": ["m9"]})

@@ -192,6 +192,20 @@ def test_the_worker_sends_what_it_takes_in(market: Any, until: Until) -> None:
     assert len(part.read_text().splitlines()) == 3
 
 
+def test_the_day_s_recommendations_are_told(market: Any, sandbox: Any, until: Until) -> None:
+    written = 'title = "x"\nconnector = "file"\nkinds = ["decision"]\n'
+    market.apply({"next-best-offer": sandbox.url}, destinations={"lines": written})
+    market.register(20)
+    with market.working():
+        until(market.all_sent)
+        until(lambda: market.outbox("destination/lines").keys() == {"sent"})
+    assert market.outbox("destination/lines") == market.outbox()
+    (part,) = (market.stores.settings.outgoing_folder / "lines").glob("*.jsonl")
+    told = [json.loads(line)["properties"]["decision_id"] for line in part.read_text().splitlines()]
+    sent = market.stores.state.rows("select key from outbox where message is null")
+    assert sorted(told) == sorted(row["key"] for row in sent)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_worker_killed_within_calls_sends_everything_on(
