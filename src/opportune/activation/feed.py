@@ -57,7 +57,7 @@ class Feeder:
         self._destinations: tuple[Destination, ...] = ()
 
     def feed(self, connection: Connection, events: pa.Table) -> int:
-        """Add what is wanted of ``events`` inside the caller's transaction; return how much that is.
+        """Add what is wanted of ``events`` inside the caller's transaction; return how much it is.
 
         To be called once profiles know of ``events`` (columns of ``events.EVENTS``). A message that
         is in the outbox already stays as it is. Where nobody wants anything, nothing is written.
