@@ -30,6 +30,9 @@ def test_settings_come_back_from_the_variables_they_were_written_to() -> None:
         segment_compatible=True,
         braze_api_key="key",
         braze_settle_s=0.25,
+        destination_settle_s=1.5,
+        outbox_days=7,
+        secrets=(("OPPORTUNE_SECRET_A", "one"), ("OPPORTUNE_SECRET_B", "two")),
     )
     variables = as_variables(settings)
     assert variables["OPPORTUNE_DATA_FOLDER"] == "/srv/my data"
@@ -84,3 +87,12 @@ def test_secrets_are_not_shown() -> None:
     settings = Settings(braze_api_key="top", database_url="postgresql://joe:secret@db/x")
     assert "top" not in repr(settings)
     assert "secret" not in repr(settings)
+
+
+def test_each_secret_is_a_variable_of_its_own_and_shown_nowhere() -> None:
+    settings = load({"OPPORTUNE_SECRET_CRM": "top", "OPPORTUNE_SECRET_SHOP": "low"})
+    assert settings.secret("OPPORTUNE_SECRET_CRM") == "top"
+    assert settings.secret("OPPORTUNE_SECRET_OTHER") == ""
+    assert "top" not in repr(settings)
+    with pytest.raises(InvalidSetting):
+        load({"OPPORTUNE_SECRETS": "top"})

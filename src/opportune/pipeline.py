@@ -124,6 +124,8 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
             now=now,
         )
         enqueued = activation.enqueue(stores, use_case, day, now=now)
+        for destination in project.destinations.values():
+            activation.tell_decisions(stores, destination, use_case, day, now=now)
         running.count("enqueued", enqueued)
     return DayDone(
         audience=audience,
@@ -157,6 +159,7 @@ class Ingest:
         self._decoders = {**decoders, DAMAGE: _decode_damage, events.REPLAY: replay}
         self._reader = events.TrackingReader(stores.state)
         self._tracking = events.Tracking()
+        self._feeder = activation.Feeder()
         # A batch is judged and counted here, whichever engine answers questions.
         self._engine = open_engine("duckdb:", stores.lake)
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="catalogue")
@@ -269,6 +272,7 @@ class Ingest:
         )
         profiles.resolve(connection, recorded.events)
         self._follow(connection, recorded.events)
+        self._feeder.feed(connection, recorded.events)
         events.keep_counts(connection, counting.result())
         events.keep_tail(connection, recorded)
         events.keep_outcomes(connection, recorded.outcomes)

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from opportune import plugins
+from opportune.activation import Destination, parse_destination
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase, forbidden_uses, read_use_case
 from opportune.documents import Document, InvalidDefinition, has_nul
@@ -43,7 +44,7 @@ __all__ = ["Project", "ProjectNotFound", "Reader", "apply", "load", "read"]
 
 # Folder of the project -> kind of the definition.
 KINDS = {
-    **{"metrics": "metric", "segments": "segment"},
+    **{"destinations": "destination", "metrics": "metric", "segments": "segment"},
     **{"tracking_plans": "tracking_plan", "use_cases": "use_case"},
 }
 # It is part of ids, keys and addresses.
@@ -72,6 +73,7 @@ class Project:
     tracking_plans: Mapping[str, TrackingPlan] = field(default_factory=dict)
     classes: FieldClasses = field(default_factory=FieldClasses)
     field_policies: FieldPolicies = field(default_factory=FieldPolicies)
+    destinations: Mapping[str, Destination] = field(default_factory=dict)
 
     def use_case(self, name: str) -> UseCase:
         """Return one use case, or raise ``ProjectNotFound`` with the nearest name."""
@@ -300,6 +302,7 @@ def _build(
         classes=given.classes,
         use_cases=given.bodies["use_case"],
     )
+    destinations = _parsed(given.bodies["destination"], parse_destination, problems)
     use_cases = {}
     for name, body in given.bodies["use_case"].items():
         if body is None:
@@ -324,6 +327,7 @@ def _build(
         tracking_plans=_readable(plans),
         classes=given.classes,
         field_policies=policies,
+        destinations=_readable(destinations),
     )
 
 

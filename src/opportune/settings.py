@@ -10,9 +10,12 @@ from pathlib import Path
 
 from opportune.errors import InvalidInput, nearest
 
-__all__ = ["PREFIX", "InvalidSetting", "Settings", "as_variables", "load"]
+__all__ = ["PREFIX", "SECRET_PREFIX", "InvalidSetting", "Settings", "as_variables", "load"]
 
 PREFIX = "OPPORTUNE_"
+# Each destination names the variable of its own secret.
+SECRET_PREFIX = f"{PREFIX}SECRET_"
+SECRETS = "secrets"
 NUMBERS: dict[str, tuple[Callable[[str], float], str]] = {
     "int": (int, "a whole number, 0 or more"),
     "float": (float, "a number, 0 or more"),
@@ -52,6 +55,14 @@ class Settings:
         REST key for activation through Braze. Never logged.
     braze_settle_s:
         Seconds to wait before asking Braze what became of an unanswered call.
+    destination_settle_s:
+        Seconds to wait before a call that a destination did not answer is made again; a tenth of it
+        is the first wait after a refusal.
+    outbox_days:
+        Days after which what was sent or given up is taken out of the outbox; it stays counted.
+    secrets:
+        Not one variable: each ``OPPORTUNE_SECRET_...`` is a secret that a destination may name.
+        Never logged.
     """
 
     data_folder: Path = Path("opportune-data")
@@ -64,6 +75,9 @@ class Settings:
     segment_compatible: bool = False
     braze_api_key: str = field(default="", repr=False)
     braze_settle_s: float = 300.0
+    destination_settle_s: float = 30.0
+    outbox_days: int = 30
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property
     def log_folder(self) -> Path:
@@ -74,6 +88,15 @@ class Settings:
     def lake_folder(self) -> Path:
         """Delta tables."""
         return self.data_folder / "lake"
+
+    @property
+    def outgoing_folder(self) -> Path:
+        """Files that destinations are given."""
+        return self.data_folder / "outgoing"
+
+    def secret(self, variable: str) -> str:
+        """Return what ``variable`` (``OPPORTUNE_SECRET_...``) is set to; empty where it is not."""
+        return dict(self.secrets).get(variable, "")
 
     @property
     def database_folder(self) -> Path:
@@ -87,10 +110,11 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     Raises ``InvalidSetting`` for an unknown ``OPPORTUNE_*`` name or an unreadable value.
     """
     source = os.environ if environ is None else environ
-    kinds = {field.name: field.type for field in fields(Settings)}
-    values: dict[str, object] = {}
+    kinds = {field.name: field.type for field in fields(Settings) if field.name != SECRETS}
+    secrets = {name: text for name, text in source.items() if name.startswith(SECRET_PREFIX)}
+    values: dict[str, object] = {SECRETS: tuple(sorted(secrets.items()))}
     for variable, text in source.items():
-        if not variable.startswith(PREFIX):
+        if not variable.startswith(PREFIX) or variable in secrets:
             continue
         name = variable.removeprefix(PREFIX).lower()
         if name not in kinds:
@@ -102,10 +126,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 def as_variables(settings: Settings) -> dict[str, str]:
     """Write ``settings`` as the variables that `load` reads them from, for a child process."""
-    return {
+    variables = {
         PREFIX + field.name.upper(): str(getattr(settings, field.name))
         for field in fields(Settings)
+        if field.name != SECRETS
     }
+    return {**variables, **dict(settings.secrets)}
 
 
 def _read(variable: str, text: str, *, kind: str) -> object:

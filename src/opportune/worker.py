@@ -21,7 +21,7 @@ from functools import partial
 import msgspec
 
 from opportune import activation, events, pipeline, project, segments
-from opportune.activation import Channel, Transport
+from opportune.activation import Bearer, Channel, Transport
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase
 from opportune.errors import Unavailable
@@ -43,6 +43,7 @@ LANES = 2
 LANE_S = 1.0
 # What no segment looks back at any more is dropped this often.
 SWEEP_EVERY = timedelta(hours=1)
+PRUNE_EVERY_S = 3600.0
 
 Clock = Callable[[], datetime]
 
@@ -67,7 +68,10 @@ class Worker:
     stop: threading.Event
     troubles: Troubles
     transports: dict[str, Transport] = field(default_factory=dict)
-    channels: dict[str, Channel] = field(default_factory=dict)
+    # What each channel was opened for, and the channel.
+    channels: dict[str, tuple[object, Channel]] = field(default_factory=dict)
+    # What a destination's channel keeps open.
+    reached: dict[str, ExitStack] = field(default_factory=dict)
 
 
 def run(stores: Stores, *, clock: Clock, stop: threading.Event, tick_s: float = 0.2) -> None:
@@ -129,7 +133,7 @@ def _start(
             stop=stop,
             troubles=troubles,
         )
-        parts.callback(_close, worker.transports)
+        parts.callback(_close, worker)
         stack.enter_context(parts.pop_all())
     return worker
 
@@ -156,11 +160,15 @@ def _work(worker: Worker, *, tick_s: float, session: list[dict[str, object]]) ->
     definitions = project.Project(metrics={}, segments={}, use_cases={})
     reader = project.Reader(state)
     following = _Following(worker)
+    pruned_at = -PRUNE_EVERY_S
     while not worker.stop.is_set():
         definitions = worker.troubles.attempt("definitions", reader.read, definitions)
         following.go_on(definitions)
         ingested = _ingest(worker)
         busy = _round(worker, definitions)
+        if time.monotonic() - pruned_at >= PRUNE_EVERY_S:
+            full = worker.troubles.attempt("prune", partial(_prune, worker, worker.clock()), 0)
+            pruned_at = pruned_at if full else time.monotonic()
         if not busy and ingested < FULL_FRAMES:
             worker.stop.wait(tick_s)
         if not session or _lock_holder(worker.stores) != session:
@@ -297,7 +305,7 @@ def _decide_day(
 
 def _hand_over(worker: Worker, channel: Channel, now: datetime) -> bool:
     """Send what is due for a while, then ask about what was not answered; False: nothing to do."""
-    name = channel.use_case.name
+    name = channel.name
     state, log, pool = worker.stores.state, worker.log, worker.calls
     send = partial(activation.send_due, state, channel, log, now=now, pool=pool)
     ask = partial(activation.enquire, state, channel, log, now=now, pool=pool)
@@ -332,25 +340,61 @@ def _channels(worker: Worker, definitions: project.Project) -> list[Channel]:
         )
         for use_case in definitions.use_cases.values()
     ]
+    channels += [
+        worker.troubles.attempt(
+            f"destination:{destination.name}",
+            partial(_reach, worker, destination),
+            None,
+        )
+        for destination in definitions.destinations.values()
+    ]
     return [channel for channel in channels if channel is not None]
 
 
 def _channel(worker: Worker, use_case: UseCase) -> Channel:
     known = worker.channels.get(use_case.name)
-    if known is not None and known.use_case is use_case:
-        return known
+    if known is not None and known[0] is use_case:
+        return known[1]
     base_url = use_case.activation.config.get("base_url", "")
     if base_url not in worker.transports:
         key = worker.stores.settings.braze_api_key
-        worker.transports[base_url] = Transport(base_url, key, pool_size=activation.CALLS_AT_ONCE)
+        worker.transports[base_url] = Transport(
+            base_url, Bearer(key), pool_size=activation.CALLS_AT_ONCE
+        )
     channel = Channel(
-        use_case=use_case,
+        name=use_case.name,
         connector=connector(use_case.activation.connector),
+        config=use_case.activation.config,
         call=worker.transports[base_url].call,
         settle_s=worker.stores.settings.braze_settle_s,
     )
-    worker.channels[use_case.name] = channel
+    worker.channels[use_case.name] = (use_case, channel)
     return channel
+
+
+def _reach(worker: Worker, destination: activation.Destination) -> Channel:
+    """Open the way to a destination anew when it has changed; nobody is sending just now."""
+    name = activation.channel_of(destination.name)
+    known = worker.channels.get(name)
+    if known is not None and known[0] == destination:
+        return known[1]
+    worker.reached.pop(name, ExitStack()).close()
+    worker.channels.pop(name, None)
+    with ExitStack() as stack:
+        channel = activation.reach(
+            destination,
+            worker.stores.settings,
+            clock=partial(datetime.now, UTC),
+            stack=stack,
+        )
+        worker.reached[name] = stack.pop_all()
+    worker.channels[name] = (destination, channel)
+    return channel
+
+
+def _prune(worker: Worker, now: datetime) -> int:
+    days = worker.stores.settings.outbox_days
+    return activation.prune(worker.stores.state, days=days, now=now)
 
 
 def _store_meanwhile(worker: Worker) -> None:
@@ -359,7 +403,9 @@ def _store_meanwhile(worker: Worker) -> None:
         pass
 
 
-def _close(transports: dict[str, Transport]) -> None:
-    with step("close_transports", {"transports": len(transports)}):
-        for transport in transports.values():
+def _close(worker: Worker) -> None:
+    with step("close_transports", {"transports": len(worker.transports) + len(worker.reached)}):
+        for transport in worker.transports.values():
             transport.close()
+        for stack in worker.reached.values():
+            stack.close()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from opportune.activation import enqueue
+from opportune.activation import enqueue, prune
 from opportune.decisions import DECISIONS, Activation, Dimension, Option, UseCase
-from opportune.storage import Stores
+from opportune.storage import Stores, load_sql
 
 DAY = date(2026, 3, 1)
 MORNING = datetime(2026, 3, 1, 6, tzinfo=UTC)
@@ -158,3 +158,15 @@ def test_an_option_named_alike_in_two_dimensions_is_not_mixed_up(stores: Stores)
     one, two = outbox(stores)
     assert (one["properties"], one["due_at"].hour) == ({"gift": "09", "hour": "18"}, 18)
     assert (two["properties"], two["due_at"].hour) == ({"gift": "18", "hour": "09"}, 9)
+
+
+def test_what_was_taken_out_stays_counted_and_is_not_put_in_again(stores: Stores) -> None:
+    decide(stores, (1, "treatment", ["bundle", "09"]), (2, "treatment", ["bundle", "09"]))
+    assert enqueue(stores, use_case(), DAY, now=MORNING) == 2
+    stores.state.rows("update outbox set state = 'sent'")
+    facts = {"use_case": "win_back", "most": 10}
+    before = stores.state.rows(load_sql("opportune.reports", "deliveries"), facts)
+    assert prune(stores.state, days=30, now=MORNING + timedelta(days=40)) == 2
+    assert outbox(stores) == []
+    assert stores.state.rows(load_sql("opportune.reports", "deliveries"), facts) == before
+    assert enqueue(stores, use_case(), DAY, now=MORNING + timedelta(days=40)) == 0

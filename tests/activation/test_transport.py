@@ -14,7 +14,8 @@ import pytest
 import opportune
 from opportune.activation import Answer, Request
 from opportune.activation import transport as transport_module
-from opportune.activation.transport import InvalidAddress, InvalidApiKey, Transport
+from opportune.activation.authentication import Bearer, InvalidApiKey
+from opportune.activation.transport import InvalidAddress, Transport
 
 KEY = "0a1b2c3d-secret"
 REQUEST = Request(
@@ -108,7 +109,7 @@ def serving(answer: Reply) -> Iterator[tuple[str, list[tuple[str, dict[str, str]
 
 
 def call(address: str, request: Request = REQUEST, *, read_timeout_s: float = 5.0) -> Answer:
-    with Transport(address, KEY, read_timeout_s=read_timeout_s) as transport:
+    with Transport(address, Bearer(KEY), read_timeout_s=read_timeout_s) as transport:
         return transport.call(request)
 
 
@@ -150,7 +151,7 @@ def test_one_connection_serves_several_calls() -> None:
         ports.append(handler.client_address[1])
         reply(200, b"{}")(handler)
 
-    with serving(note) as (address, _), Transport(address, KEY, pool_size=1) as transport:
+    with serving(note) as (address, _), Transport(address, Bearer(KEY), pool_size=1) as transport:
         answers = [transport.call(REQUEST).status for _ in range(3)]
     assert answers == [200, 200, 200]
     assert len(set(ports)) == 1
@@ -231,8 +232,8 @@ def test_the_key_is_shown_nowhere() -> None:
         answer = call(address)
     assert answer.body == b'{"message": "Invalid API key: [api key]"}'
     assert answer.headers["x-echo"] == "[api key]"
-    transport = Transport(f"http://{KEY}.invalid", KEY)
-    assert repr(Transport("https://b.example/", KEY)) == (
+    transport = Transport(f"http://{KEY}.invalid", Bearer(KEY))
+    assert repr(Transport("https://b.example/", Bearer(KEY))) == (
         "Transport('https://b.example', api_key='[api key]')"
     )
     assert KEY.encode() not in transport.call(REQUEST).body
@@ -241,7 +242,7 @@ def test_the_key_is_shown_nowhere() -> None:
 @pytest.mark.parametrize("key", ["", "two words", 'a"b', "a\\b", "line\nbreak", "schlüssel"])
 def test_a_key_that_cannot_stand_in_a_header_is_refused_without_being_shown(key: str) -> None:
     with pytest.raises(InvalidApiKey) as caught:
-        Transport("https://b.example", key)
+        Transport("https://b.example", Bearer(key))
     assert caught.value.message == (
         "The API key must be of plain characters with no spaces, quotes or backslashes, and not"
         " empty. Set OPPORTUNE_BRAZE_API_KEY to the key as Braze shows it."
@@ -264,7 +265,7 @@ def test_a_key_that_cannot_stand_in_a_header_is_refused_without_being_shown(key:
 )
 def test_a_base_url_that_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(InvalidAddress) as caught:
-        Transport(address, KEY)
+        Transport(address, Bearer(KEY))
     assert "secret" not in caught.value.message
     assert caught.value.message == (
         "The base URL must be http(s)://host[:port] with no user, query or fragment, such as"
@@ -275,7 +276,7 @@ def test_a_base_url_that_is_no_address_is_refused(address: str) -> None:
 def test_more_callers_than_connections_take_turns() -> None:
     with (
         serving(slow(0.05)) as (address, seen),
-        Transport(address, KEY, pool_size=2) as transport,
+        Transport(address, Bearer(KEY), pool_size=2) as transport,
     ):
         statuses: list[int | None] = []
         threads = [

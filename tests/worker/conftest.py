@@ -33,8 +33,10 @@ class Market:
     stores: Stores
     folder: Path
 
-    def apply(self, addresses: Mapping[str, str]) -> None:
-        """Define a use case a name, each sending to its own address."""
+    def apply(
+        self, addresses: Mapping[str, str], *, destinations: Mapping[str, str] | None = None
+    ) -> None:
+        """Define a use case a name, each with an address of its own, and destinations."""
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         with resources.as_file(resources.files("opportune.cli").joinpath("provider")) as shipped:
             shutil.copytree(shipped, folder, dirs_exist_ok=True)
@@ -44,6 +46,9 @@ class Market:
         for name, address in addresses.items():
             file = folder / "use_cases" / f"{name}.toml"
             file.write_text(text.replace("http://127.0.0.1:8421", address))
+        (folder / "destinations").mkdir()
+        for name, written in (destinations or {}).items():
+            (folder / "destinations" / f"{name}.toml").write_text(written)
         project.apply(self.stores.state, folder, now=MIDNIGHT)
 
     def register(self, customers: int, *, prefix: str = "") -> None:

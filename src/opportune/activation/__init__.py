@@ -1,32 +1,80 @@
-"""Handing recommendations to a channel: outbox, deliveries, connectors.
+"""Handing over what leaves: outbox, deliveries, connectors, destinations.
 
-Invariants: a row of the outbox exists once per decision; it is reserved before anybody is called;
-a send whose answer never came is not repeated before the receiver was asked what became of it;
-every settled send comes back as an event.
+Invariants: a row of the outbox exists once per decision, and once per event and destination; it is
+reserved before anybody is called; a send whose answer never came is not repeated before the
+receiver was asked what became of it, unless it knows a repeat by its id; every settled send of a
+recommendation comes back as an event, and none of a destination's does.
 
 Deliberately absent: knowledge of any one channel outside ``connectors``, and of the network outside
 ``transport``.
 """
 
+from opportune.activation.authentication import Basic, Bearer, InvalidApiKey, InvalidSecret, Signed
+from opportune.activation.channel import CALLS_AT_ONCE, Channel, Patience, channel_of
+from opportune.activation.destination import (
+    Destination,
+    SentFields,
+    UnknownDestination,
+    named_destination,
+    parse_destination,
+    sent_fields,
+)
 from opportune.activation.enqueue import enqueue
+from opportune.activation.feed import Feeder, tell_decisions
+from opportune.activation.letters import (
+    LETTERS_PAGE,
+    DeadLetter,
+    Traffic,
+    UnknownDeadLetter,
+    dead_letters,
+    resend,
+    traffic,
+)
 from opportune.activation.model import Answer, Connector, Delivery, Outcome, Request, Send
-from opportune.activation.send import CALLS_AT_ONCE, Channel, abandon, enquire, send_due
-from opportune.activation.transport import InvalidAddress, InvalidApiKey, Transport
+from opportune.activation.parts import PartWriter
+from opportune.activation.prune import prune
+from opportune.activation.reach import reach
+from opportune.activation.send import abandon, enquire, send_due
+from opportune.activation.transport import InvalidAddress, Transport
 
 __all__ = [
     "CALLS_AT_ONCE",
+    "LETTERS_PAGE",
     "Answer",
+    "Basic",
+    "Bearer",
     "Channel",
     "Connector",
+    "DeadLetter",
     "Delivery",
+    "Destination",
+    "Feeder",
     "InvalidAddress",
     "InvalidApiKey",
+    "InvalidSecret",
     "Outcome",
+    "PartWriter",
+    "Patience",
     "Request",
     "Send",
+    "SentFields",
+    "Signed",
+    "Traffic",
     "Transport",
+    "UnknownDeadLetter",
+    "UnknownDestination",
     "abandon",
+    "channel_of",
+    "dead_letters",
     "enqueue",
     "enquire",
+    "named_destination",
+    "parse_destination",
+    "prune",
+    "reach",
+    "resend",
     "send_due",
+    "sent_fields",
+    "tell_decisions",
+    "traffic",
 ]

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opportune.decisions import UseCase
-from opportune.storage import Stores, fetch, load_sql, stage
+from opportune.storage import Connection, Stores, fetch, load_sql, stage
 
-__all__ = ["enqueue"]
+__all__ = ["enqueue", "keep_statistics", "properties_of"]
 
 STAGED = (
     "key text",
@@ -39,7 +39,7 @@ def enqueue(stores: Stores, use_case: UseCase, day: date, *, now: datetime) -> i
             "key": decided["decision_id"],
             "profile_id": decided["profile_id"],
             "user_id": decided["user_id"],
-            **_properties(use_case, decided["action"]),
+            **properties_of(use_case, decided["action"]),
         }
     )
     facts = {
@@ -52,13 +52,18 @@ def enqueue(stores: Stores, use_case: UseCase, day: date, *, now: datetime) -> i
         stage(connection, "recommendation", STAGED, rows)
         added = fetch(connection, load_sql("opportune.activation", "enqueue"), facts)
         count: int = added[0]["count"]
-        grew = fetch(connection, load_sql("opportune.activation", "outbox_grew"), {"added": count})
-        if grew[0]["grew"]:
-            fetch(connection, load_sql("opportune.activation", "analyze_outbox"))
+        keep_statistics(connection, count)
     return count
 
 
-def _properties(use_case: UseCase, actions: pa.ChunkedArray) -> dict[str, pa.Array]:
+def keep_statistics(connection: Connection, added: int) -> None:
+    """Tell the planner of the outbox anew, where ``added`` rows make its picture a wrong one."""
+    grew = fetch(connection, load_sql("opportune.activation", "outbox_grew"), {"added": added})
+    if grew[0]["grew"]:
+        fetch(connection, load_sql("opportune.activation", "analyze_outbox"))
+
+
+def properties_of(use_case: UseCase, actions: pa.ChunkedArray) -> dict[str, pa.Array]:
     """Return the properties as JSON text and the hour (null: at once) of each action.
 
     There are few different actions and many profiles, so each action is written once.

@@ -24,7 +24,7 @@ Outcome = Literal["sent", "failed", "retry", "unknown"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """One recommendation to hand over.
+    """One recommendation to hand over, or one message to a destination.
 
     Parameters
     ----------
@@ -36,22 +36,32 @@ class Send:
         Who receives it, in the caller's own ids.
     properties:
         Dimension name -> option name.
+    profile_id:
+        Whose it is: what is of one profile leaves in the order it is given. 0 where no order holds.
+    message:
+        For a destination: what to send as it stands, the text of a JSON object.
     """
 
     key: str
     decision_id: str
     user_id: str
     properties: Mapping[str, str]
+    profile_id: int = 0
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One call to make: ``path`` starts with a slash, ``keys`` stand in recipient order."""
+    """One call to make: ``path`` starts with a slash, ``keys`` stand in recipient order.
+
+    ``request_id`` is the same whenever the same is sent again; empty where nobody looks at it.
+    """
 
     method: str
     path: str
     body: bytes
     keys: tuple[str, ...]
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +115,23 @@ class Delivery:
 class Connector(Protocol):
     """Speaks one channel's language; ``opportune.testing.check_connector`` proves one.
 
-    Every method is pure. ``config`` is the use case's own activation settings. ``batch_size`` is
-    the most keys of one request, ``calls_per_hour`` the most requests the receiver takes an hour.
+    Every method is pure. ``config`` is the use case's own activation settings.
     """
 
-    name: str
-    batch_size: int
-    calls_per_hour: int
+    @property
+    def name(self) -> str:
+        """How definitions name it."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """The most keys of one request."""
+        ...
+
+    @property
+    def calls_per_hour(self) -> int:
+        """The most requests that the receiver takes in an hour."""
+        ...
 
     def check_config(self, config: Mapping[str, str]) -> list[str]:
         """Say what is wrong with a use case's settings, one line each; empty when all is well."""
@@ -126,7 +146,10 @@ class Connector(Protocol):
         ...
 
     def enquiries(self, sends: Sequence[Send], config: Mapping[str, str]) -> list[Request]:
-        """Ask what became of sends whose answer never came; asking twice must change nothing."""
+        """Ask what became of sends whose answer never came; asking twice must change nothing.
+
+        No enquiry at all says that sending them again under the same keys does no harm.
+        """
         ...
 
     def findings(

@@ -8,52 +8,31 @@ it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from itertools import groupby
 
 import msgspec
 
-from opportune.activation.model import Answer, Connector, Delivery, Request, Send
-from opportune.decisions import UseCase
+from opportune.activation.channel import Channel
+from opportune.activation.model import Delivery, Request, Send
 from opportune.events import LIMITS
 from opportune.storage import Frame, SegmentLog, State, fetch, load_sql
 
-__all__ = ["Channel", "abandon", "enquire", "send_due"]
+__all__ = ["abandon", "enquire", "send_due"]
 
 # Longer than any batch of calls takes: a row whose lease has ended has lost its sender.
 LEASE_S = 180.0
 LONGEST_WAIT_S = 3600.0
 # The receiver's clock may be behind ours by this much without a send being taken for unsent.
 CLOCK_SKEW = timedelta(minutes=1)
-CALLS_AT_ONCE = 8
-# Three calls one after the other on each connection: time enough for the next round to be worth it.
-CALLS_A_BATCH = 3 * CALLS_AT_ONCE
+# Messages reserved at once for a destination, all together.
+MOST_BYTES = 64_000_000
 STATES = {"sent": "sent", "failed": "failed", "retry": "pending", "unknown": "unknown"}
 EVENTS = {"sent": "Message Sent", "failed": "Message Failed"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
-    """How one use case reaches its receiver: ``call`` makes a request and never raises.
-
-    ``settle_s``: seconds after which the receiver can say what became of a call that it did not
-    answer. Longer than any call may take, or a call still under way is taken for one never made.
-    """
-
-    use_case: UseCase
-    connector: Connector
-    call: Callable[[Request], Answer]
-    settle_s: float
-
-    @property
-    def batch(self) -> int:
-        """How many rows are reserved at once: enough to keep every connection busy for a while."""
-        allowed = int(self.connector.calls_per_hour / 2)
-        return self.connector.batch_size * max(1, min(CALLS_A_BATCH, allowed))
 
 
 class _Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -65,15 +44,21 @@ class _Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     attempts: int
     attempted_at: datetime
     leased_until: datetime
+    due_at: datetime
+    profile_id: int = 0
+    sequence: int = 0
+    message: str = ""
 
     @property
     def send(self) -> Send:
-        """What the connector hands over; a row's key is the id of its decision."""
+        """What the connector hands over; a recommendation's key is the id of its decision."""
         return Send(
             key=self.key,
             decision_id=self.key,
             user_id=self.user_id,
             properties=self.properties,
+            profile_id=self.profile_id,
+            message=self.message,
         )
 
 
@@ -113,14 +98,16 @@ def send_due(
         for request, answer in zip(requests, pool.map(channel.call, requests), strict=True)
         for delivery in channel.connector.deliveries(request, answer)
     ]
-    return _settle(state, channel, log, results, claims, now=now)
+    outcomes = _settle(state, channel, log, results, claims, now=now)
+    channel.settled(requests)
+    return outcomes
 
 
 def enquire(
     state: State, channel: Channel, log: SegmentLog, *, now: datetime, pool: Executor
 ) -> Counter[str]:
     """Ask what became of one batch of unanswered sends; returns how many ended in each outcome."""
-    facts = {"use_case": channel.use_case.name, "limit": channel.batch, "lease_s": LEASE_S}
+    facts = {"use_case": channel.name, "limit": channel.batch, "lease_s": LEASE_S}
     claims = _claims(state.rows(load_sql("opportune.activation", "enquire"), facts))
     results: list[_Result] = []
     # Asked per attempt, so that a receipt of one day cannot settle another day's send.
@@ -134,8 +121,10 @@ def enquire(
 def _findings(
     channel: Channel, sends: Sequence[Send], since: datetime, pool: Executor
 ) -> list[_Result]:
-    config = channel.use_case.activation.config
+    config = channel.config
     requests = channel.connector.enquiries(sends, config)
+    if not requests:
+        return [_Result(delivery=_harmless(send.key), first_key=sends[0].key) for send in sends]
     return [
         _Result(delivery=finding, first_key=request.keys[0])
         for request, answer in zip(requests, pool.map(channel.call, requests), strict=True)
@@ -143,36 +132,49 @@ def _findings(
     ]
 
 
+def _harmless(key: str) -> Delivery:
+    return Delivery(
+        key=key,
+        outcome="retry",
+        reason="No answer came; it is sent again under the same id, by which a repeat is known.",
+        dispatch_id=None,
+        retry_after_s=None,
+    )
+
+
 def _reserve(
     state: State, channel: Channel, now: datetime
 ) -> tuple[Mapping[str, _Claim], Sequence[Request]]:
     """Claim a batch together with the calls it takes: both or, when it is rolled back, neither."""
     facts = {
-        "use_case": channel.use_case.name,
+        "use_case": channel.name,
         "now": now,
         "lease_s": LEASE_S,
         "limit": channel.batch,
+        "together": channel.connector.batch_size,
+        "most_bytes": MOST_BYTES,
     }
+    reserve = "reserve_in_order" if channel.is_destination else "reserve"
     with state.transaction() as connection:
         fetch(connection, load_sql("opportune.activation", "lock_reserving"), facts)
-        claims = _claims(fetch(connection, load_sql("opportune.activation", "reserve"), facts))
+        claims = _claims(fetch(connection, load_sql("opportune.activation", reserve), facts))
         if not claims:
             return {}, []
         sends = [claim.send for claim in claims.values()]
-        requests = channel.connector.requests(sends, channel.use_case.activation.config)
-        tokens = _tokens(channel.connector, len(requests))
+        requests = channel.connector.requests(sends, channel.config)
+        tokens = _tokens(channel, len(requests))
         if not fetch(connection, load_sql("opportune.activation", "take_tokens"), tokens):
             connection.rollback()
             return {}, []
     return claims, requests
 
 
-def _tokens(connector: Connector, calls: int) -> dict[str, object]:
+def _tokens(channel: Channel, calls: int) -> dict[str, object]:
     # Half an hour's allowance at once and half spread over it can never exceed a clock hour's.
-    half = connector.calls_per_hour / 2
+    half = channel.connector.calls_per_hour / 2
     capacity = max(1.0, half)
     return {
-        "name": f"send:{connector.name}",
+        "name": channel.bucket,
         "tokens": min(calls, capacity),
         "capacity": capacity,
         "per_second": half / 3600,
@@ -182,7 +184,11 @@ def _tokens(connector: Connector, calls: int) -> dict[str, object]:
 def _claims(rows: Sequence[Mapping[str, str]]) -> dict[str, _Claim]:
     """Read rows that come as one JSON text: a thousand of them one by one would take ten times."""
     claims = _CLAIMS.decode(rows[0]["claims"])
-    return {claim.key: claim for claim in sorted(claims, key=lambda claim: claim.key)}
+    return {claim.key: claim for claim in sorted(claims, key=_place)}
+
+
+def _place(claim: _Claim) -> tuple[int, str]:
+    return claim.sequence, claim.key
 
 
 def _settle(
@@ -200,6 +206,7 @@ def _settle(
     """
     if not results:
         return Counter()
+    results = [_patient(channel, each, claims[each.delivery.key], now) for each in results]
     with state.transaction() as connection:
         facts = {"deliveries": _settlement(channel, results, claims)}
         rows = fetch(connection, load_sql("opportune.activation", "settle"), facts)
@@ -215,14 +222,26 @@ def _settle(
     return Counter(result.delivery.outcome for result in results)
 
 
+def _patient(channel: Channel, result: _Result, claim: _Claim, now: datetime) -> _Result:
+    """Give up what is to be sent again, but was tried too often or for too long."""
+    delivery = result.delivery
+    if delivery.outcome != "retry" or channel.patience is None:
+        return result
+    attempts = claim.attempts - int(_is_uncounted(delivery))
+    if not channel.patience.is_over(attempts=attempts, due_at=claim.due_at, now=now):
+        return result
+    reason = f"Given up at try {claim.attempts}. {delivery.reason}"
+    return replace(result, delivery=replace(delivery, outcome="failed", reason=reason))
+
+
 def _settlement(channel: Channel, results: Sequence[_Result], claims: Mapping[str, _Claim]) -> str:
     """Write what became of each row as one JSON text, the shape that ``settle.sql`` reads."""
     rows = [
         {
             "key": result.delivery.key,
             "state": STATES[result.delivery.outcome],
-            "reason": result.delivery.reason,
-            "dispatch_id": result.delivery.dispatch_id,
+            "reason": _kept(result.delivery.reason),
+            "dispatch_id": _kept(result.delivery.dispatch_id),
             "wait_s": _wait_s(channel, result, claims[result.delivery.key]),
             "uncounted": int(_is_uncounted(result.delivery)),
             "leased_until": claims[result.delivery.key].leased_until,
@@ -230,6 +249,13 @@ def _settlement(channel: Channel, results: Sequence[_Result], claims: Mapping[st
         for result in results
     ]
     return msgspec.json.encode(rows).decode()
+
+
+def _kept(text: str | None) -> str | None:
+    """A receiver's words, without what no database holds: NUL, and halves of a character."""
+    if text is None:
+        return None
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _is_uncounted(delivery: Delivery) -> bool:
@@ -264,9 +290,14 @@ def _events(
     *,
     now: datetime,
 ) -> list[bytes]:
-    """Return bodies of as many messages as one may have: an event for each row settled just now."""
+    """Return bodies of as many messages as one may have: an event for each row settled just now.
+
+    None for a destination: told of what it was told of, nobody would ever come to an end.
+    """
+    if channel.is_destination:
+        return []
     timestamp = now.isoformat()
-    shared = {"use_case": channel.use_case.name, "connector": channel.connector.name}
+    shared = {"use_case": channel.name, "connector": channel.connector.name}
     messages = [
         {
             "type": "track",

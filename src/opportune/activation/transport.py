@@ -22,10 +22,11 @@ from urllib3.exceptions import (
 )
 
 import opportune
+from opportune.activation.authentication import Authentication
 from opportune.activation.model import Answer, Request
 from opportune.errors import InvalidInput
 
-__all__ = ["InvalidAddress", "InvalidApiKey", "Transport"]
+__all__ = ["InvalidAddress", "Transport"]
 
 MAX_ANSWER_BYTES = 16_000_000
 """Far above any answer of a batch; what lies beyond is not read."""
@@ -37,12 +38,6 @@ _HIDDEN = "[api key]"
 _NEVER_CONNECTED = (NewConnectionError, ConnectTimeoutError, EmptyPoolError, LocationParseError)
 
 
-class InvalidApiKey(InvalidInput):
-    """The API key cannot stand in a header. The message never shows it."""
-
-    code = "invalid_api_key"
-
-
 class InvalidAddress(InvalidInput):
     """The base URL is no http(s) address."""
 
@@ -50,36 +45,35 @@ class InvalidAddress(InvalidInput):
 
 
 class Transport:
-    """A pool of connections to one host, with one key. Safe to use from several threads.
+    """A pool of connections to one host, for one caller. Safe to use from several threads.
 
     Parameters
     ----------
     base_url:
         ``https://host[:port]``, with or without a trailing slash.
-    api_key:
-        Sent as a bearer token and shown nowhere: not in ``repr``, not in any answer.
+    authentication:
+        Shows whose call it is; its secrets are shown nowhere: not in ``repr``, not in any answer.
     pool_size:
         Connections kept; more callers than that wait their turn.
     connect_timeout_s, read_timeout_s:
         Seconds for making the connection, and between any two pieces of the answer.
     """
 
-    __slots__ = ("_base_url", "_headers", "_key", "_pool", "_prefix")
+    __slots__ = ("_authentication", "_base_url", "_headers", "_pool", "_prefix")
 
     def __init__(
         self,
         base_url: str,
-        api_key: str,
+        authentication: Authentication,
         *,
         pool_size: int = 4,
         connect_timeout_s: float = 5.0,
         read_timeout_s: float = 30.0,
     ) -> None:
         self._base_url = _checked_address(base_url)
-        self._key = _checked_key(api_key)
+        self._authentication = authentication
         self._prefix = urlsplit(self._base_url).path
         self._headers = {
-            "Authorization": f"Bearer {api_key}",
             "Content-Type": "application/json",
             "Accept": "application/json",
             "User-Agent": f"opportune/{opportune.__version__}",
@@ -120,7 +114,7 @@ class Transport:
                 request.method,
                 self._prefix + request.path,
                 body=request.body,
-                headers=self._headers,
+                headers={**self._headers, **self._authentication.headers(request)},
                 retries=False,
                 redirect=False,
                 preload_content=False,
@@ -131,7 +125,7 @@ class Transport:
         return Answer(
             status=response.status,
             headers={name.lower(): self._hide(text) for name, text in response.headers.items()},
-            body=_read(response).replace(self._key.encode(), _HIDDEN.encode()),
+            body=self._hide_bytes(_read(response)),
             processed=True,
         )
 
@@ -141,7 +135,14 @@ class Transport:
         return Answer(status=None, headers={}, body=words.encode(), processed=processed)
 
     def _hide(self, text: str) -> str:
-        return text.replace(self._key, _HIDDEN)
+        for secret in self._authentication.secrets:
+            text = text.replace(secret, _HIDDEN)
+        return text
+
+    def _hide_bytes(self, body: bytes) -> bytes:
+        for secret in self._authentication.secrets:
+            body = body.replace(secret.encode(), _HIDDEN.encode())
+        return body
 
 
 def _checked_address(base_url: str) -> str:
@@ -157,16 +158,6 @@ def _checked_address(base_url: str) -> str:
             " 'https://rest.fra-01.braze.eu'."
         )
     return address
-
-
-def _checked_key(api_key: str) -> str:
-    # Quotes and backslashes would be escaped where a body repeats the key, and so not be found.
-    if not api_key or not all("!" <= sign <= "~" and sign not in "\"'\\" for sign in api_key):
-        raise InvalidApiKey(
-            "The API key must be of plain characters with no spaces, quotes or backslashes, and not"
-            " empty. Set OPPORTUNE_BRAZE_API_KEY to the key as Braze shows it."
-        )
-    return api_key
 
 
 def _read(response: urllib3.BaseHTTPResponse) -> bytes:

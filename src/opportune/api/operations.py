@@ -32,7 +32,8 @@ RETRIED = "opportune_requests_retried_total"
 TURNED_AWAY = "opportune_requests_turned_away_total"
 METRICS: Mapping[str, str] = {
     "opportune_up": "Whether a part answers: 1 or 0.",
-    "opportune_outbox": "Recommendations by what became of them.",
+    "opportune_outbox": "Recommendations and messages to destinations by what became of them.",
+    "opportune_destination": "Messages to each destination by what became of them.",
     "opportune_jobs": "Jobs by whether they are done.",
     "opportune_log_bytes_behind": "Bytes of the log that a reader has not taken in yet.",
     UNKNOWN_SOURCE: "Requests with an unknown write key: refused, or dropped where "
@@ -119,6 +120,14 @@ def _exposition(stores: Stores) -> Iterator[str]:
     for gauge in ("outbox", "jobs"):
         samples = [({"state": row["state"]}, row["count"]) for row in rows if row["gauge"] == gauge]
         yield from _gauge(f"opportune_{gauge}", samples)
+    sent_on = stores.state.rows(load_sql("opportune.api", "destination_gauges"))
+    yield from _gauge(
+        "opportune_destination",
+        [
+            ({"destination": row["destination"], "state": row["state"]}, row["count"])
+            for row in sent_on
+        ],
+    )
     yield from _gauge(
         "opportune_log_bytes_behind",
         [({"reader": reader}, behind) for reader, behind in _behind(stores)],

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Mount
 import opportune
 from opportune import profiles, project
 from opportune.api.catalogue import catalogue_routes, reject_routes
+from opportune.api.destinations import destination_routes
 from opportune.api.errors import HANDLERS
 from opportune.api.field_policies import field_policy_routes
 from opportune.api.identity import identity_routes
@@ -114,6 +115,7 @@ def _add(application: FastAPI, stores: Stores, clock: Callable[[], datetime]) ->
     tail_routes(application, stores)
     field_policy_routes(application, stores, clock=clock)
     identity_routes(application, stores, clock=clock, missing=missing)
+    destination_routes(application, stores, clock=clock, missing=missing)
 
     @application.get("/use-cases")
     def use_cases() -> UseCasesAnswer:

@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from opportune import errors
-from opportune.cli import definitions, demo, events, identity, import_, sandbox, serve, use_case
+from opportune.cli import (
+    definitions,
+    demo,
+    destinations,
+    events,
+    identity,
+    import_,
+    sandbox,
+    serve,
+    use_case,
+)
 from opportune.cli.field_policies import field_policies
 from opportune.cli.replay import replay_command
 
@@ -60,6 +70,7 @@ app.command("catalogue")(events.catalogue)
 app.add_typer(events.app, name="rejects")
 app.command("field-policies")(field_policies)
 app.add_typer(identity.app, name="identity")
+app.add_typer(destinations.app, name="destinations")
 app.add_typer(import_.app)
 app.add_typer(sandbox.app, name="sandbox")
 

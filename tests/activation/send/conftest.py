@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from opportune.activation import (
     Answer,
+    Bearer,
     Channel,
     Connector,
     Delivery,
@@ -26,7 +27,6 @@ from opportune.activation import (
     send_due,
 )
 from opportune.activation.connectors import connector
-from opportune.decisions import Activation, Dimension, Option, UseCase
 from opportune.events import Decoded, decode_segment
 from opportune.sandbox import CAMPAIGN_ID
 from opportune.storage import Frame, SegmentLog, Stores, read_frames
@@ -190,28 +190,11 @@ def sandbox(sandbox: Any) -> Any:
 
 @pytest.fixture
 def channel(sandbox: Any, api_key: str) -> Iterator[Channel]:
-    use_case = UseCase(
-        name="win_back",
-        version=1,
-        title="win_back",
-        success_metric="orders",
-        audience=("everybody",),
-        minus=(),
-        features=(),
-        dimensions=(
-            Dimension(
-                name="offer", meaning="choice", options=(Option(name="bundle", eligible=None),)
-            ),
-        ),
-        control_share=0.1,
-        policy="uniform",
-        decide_at=time(0),
-        activation=Activation(connector="braze", config={"campaign_id": CAMPAIGN_ID}),
-    )
-    with Transport(sandbox.url, api_key, pool_size=8, read_timeout_s=0.4) as transport:
+    with Transport(sandbox.url, Bearer(api_key), pool_size=8, read_timeout_s=0.4) as transport:
         yield Channel(
-            use_case=use_case,
+            name="win_back",
             connector=connector("braze"),
+            config={"campaign_id": CAMPAIGN_ID},
             call=transport.call,
             settle_s=SETTLE_S,
         )

@@ -96,7 +96,7 @@ def test_one_frame_of_events_holds_no_more_than_one_may(
 def test_the_event_of_a_use_case_with_a_long_name_is_not_refused(sender: Any) -> None:
     name = "w" * 90
     sender.fill(2, name=name)
-    long = replace(sender.channel, use_case=replace(sender.channel.use_case, name=name))
+    long = replace(sender.channel, name=name)
     assert sender.send(long) == Counter(sent=2)
     identities = {identity for _, identity, _ in sender.events()}
     assert {len(identity) for identity in identities} == {len("delivery:") + 32}

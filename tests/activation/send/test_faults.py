@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from opportune.activation import Answer, Request, Transport
+from opportune.activation import Answer, Bearer, Request, Transport
 
 CUSTOMERS = 300
 
@@ -61,7 +61,7 @@ def test_a_receiver_that_is_down_costs_nothing_but_time(
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         sender.fill(60)
-        with Transport(f"http://127.0.0.1:{nobody.getsockname()[1]}", api_key) as transport:
+        with Transport(f"http://127.0.0.1:{nobody.getsockname()[1]}", Bearer(api_key)) as transport:
             down = sender.answering(transport.call)
             assert sender.send(down) == Counter(retry=60)
     assert sender.states() == {"pending": 60}
@@ -85,3 +85,13 @@ def test_users_that_the_receiver_refuses_one_by_one_fail_alone(sender: Any) -> N
         "Message Failed",
         "Message Sent",
     ]
+
+
+def test_a_receiver_s_words_may_have_what_no_database_holds(sender: Any) -> None:
+    sender.fill([1])
+    body = b'{"message": "nul \\u0000 and half \\ud83d a sign"}'
+    odd = sender.answering(
+        lambda request: Answer(status=400, headers={}, body=body, processed=True)
+    )
+    assert sender.send(odd) == Counter(failed=1)
+    assert "nul" in sender.outbox()[0]["reason"]

@@ -4,6 +4,7 @@ with added as (
     select key, %(use_case)s, %(day)s, %(connector)s, profile_id, user_id, properties::jsonb,
         greatest(%(now)s, (%(day)s::date + make_interval(hours => coalesce(hour, 0))) at time zone 'UTC')
     from recommendation
+    where not exists (select from outbox_pruned where use_case = %(use_case)s and day = %(day)s)
     order by key
     on conflict (key) do nothing
     returning key

@@ -8,7 +8,7 @@ with claimed as (
         limit %(limit)s
         for update skip locked
     )
-    returning key, user_id, properties, attempts, attempted_at, leased_until
+    returning key, user_id, properties, attempts, attempted_at, leased_until, due_at
 )
 select coalesce(json_agg(claimed), '[]')::text as claims
 from claimed

@@ -28,7 +28,7 @@ claimed as (
         leased_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
     from earliest
     where outbox.key = earliest.key
-    returning outbox.key, user_id, properties, attempts, attempted_at, leased_until
+    returning outbox.key, user_id, properties, attempts, attempted_at, leased_until, outbox.due_at
 )
 select coalesce(json_agg(claimed), '[]')::text as claims
 from claimed
