@@ -14,14 +14,36 @@ from opportune.segments.current import current
 from opportune.segments.fill import catch_up, fill, sweep, sync
 from opportune.segments.live import DUE_AT_ONCE, follow
 from opportune.segments.model import OWN_EVENTS, Segment, parse_segment
+from opportune.segments.preview import Preview, Sampled, preview
 from opportune.segments.references import check_references, in_order
 from opportune.segments.refresh import refresh
+from opportune.segments.show import (
+    Overlap,
+    People,
+    Person,
+    SegmentDay,
+    SegmentState,
+    UnknownSegment,
+    known,
+    overlap,
+    people,
+    states,
+    trend,
+)
 from opportune.segments.watch import Watch, WatchReader
 
 __all__ = [
     "DUE_AT_ONCE",
     "OWN_EVENTS",
+    "Overlap",
+    "People",
+    "Person",
+    "Preview",
+    "Sampled",
     "Segment",
+    "SegmentDay",
+    "SegmentState",
+    "UnknownSegment",
     "Watch",
     "WatchReader",
     "announce",
@@ -31,8 +53,14 @@ __all__ = [
     "fill",
     "follow",
     "in_order",
+    "known",
+    "overlap",
     "parse_segment",
+    "people",
+    "preview",
     "refresh",
+    "states",
     "sweep",
     "sync",
+    "trend",
 ]
