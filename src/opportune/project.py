@@ -33,14 +33,14 @@ from opportune.events import (
 from opportune.learning.train import PolicyKind, reward_kind
 from opportune.profiles import parse_identity_rules
 from opportune.rules import uses
-from opportune.segments import Segment, check_references, parse_segment
+from opportune.segments import Audience, Segment, parse_audiences, parse_segments
 from opportune.storage import State, fetch, load_sql
 
 __all__ = ["Project", "ProjectNotFound", "Reader", "apply", "load", "read"]
 
 # Folder of the project -> kind of the definition.
 KINDS = {
-    **{"metrics": "metric", "segments": "segment"},
+    **{"metrics": "metric", "segments": "segment", "audiences": "audience"},
     **{"tracking_plans": "tracking_plan", "use_cases": "use_case"},
 }
 # Identifies a person by itself: never a feature, whatever a project declares.
@@ -72,6 +72,7 @@ class Project:
     use_cases: Mapping[str, UseCase]
     tracking_plans: Mapping[str, TrackingPlan] = field(default_factory=dict)
     classes: FieldClasses = field(default_factory=FieldClasses)
+    audiences: Mapping[str, Audience] = field(default_factory=dict)
 
     def use_case(self, name: str) -> UseCase:
         """Return one use case, or raise ``ProjectNotFound`` with the nearest name."""
@@ -292,11 +293,8 @@ def _build(given: _Definitions, problems: list[str]) -> Project:
         name: None if body is None else parse_metric(name, body, problems)
         for name, body in given.bodies["metric"].items()
     }
-    segments = {
-        name: None if body is None else parse_segment(name, body, problems)
-        for name, body in given.bodies["segment"].items()
-    }
-    check_references(segments, problems)
+    segments = parse_segments(given.bodies["segment"], problems)
+    audiences = parse_audiences(given.bodies["audience"], segments, problems)
     plans = {
         name: None if body is None else parse_plan(name, body, problems)
         for name, body in given.bodies["tracking_plan"].items()
@@ -323,6 +321,7 @@ def _build(given: _Definitions, problems: list[str]) -> Project:
         use_cases=MappingProxyType(use_cases),
         tracking_plans=MappingProxyType({name: each for name, each in plans.items() if each}),
         classes=given.classes,
+        audiences=MappingProxyType(audiences),
     )
 
 

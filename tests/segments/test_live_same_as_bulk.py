@@ -6,13 +6,14 @@ from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opportune.storage import DuckDB, Stores, fetch
 
 EXAMPLES = settings(
-    max_examples=40,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     derandomize=True,
@@ -39,6 +40,23 @@ STEPS = st.lists(
 def test_members_are_those_of_the_rule_at_every_step(
     stores: Stores, duckdb: DuckDB, drawn: ModuleType, followed: type[Any], data: st.DataObject
 ) -> None:
+    live_as_bulk(stores, duckdb, drawn, followed, data)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@settings(EXAMPLES, max_examples=300)
+@given(data=st.data())
+def test_members_are_those_of_the_rule_at_every_step_of_many_worlds(
+    stores: Stores, duckdb: DuckDB, drawn: ModuleType, followed: type[Any], data: st.DataObject
+) -> None:
+    live_as_bulk(stores, duckdb, drawn, followed, data)
+
+
+def live_as_bulk(
+    stores: Stores, duckdb: DuckDB, drawn: ModuleType, followed: type[Any], data: st.DataObject
+) -> None:
+    """Live through some steps; after each, ask all rules of everybody."""
     plain = drawn.nested(drawn.leaves("trait") | drawn.of_events | drawn.sessions)
     bodies = {
         "timed": data.draw(timed(drawn)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -64,6 +65,23 @@ class SegmentShown(SegmentAnswer):
     next: str | None
 
 
+class AudienceAnswer(BaseModel):
+    """An audience: whoever is in one of ``segments`` and in none of ``minus``."""
+
+    name: str
+    title: str
+    segments: list[str]
+    minus: list[str]
+    labels: list[str]
+    members: int
+
+
+class AudiencesAnswer(BaseModel):
+    """All audiences, by name."""
+
+    audiences: list[AudienceAnswer]
+
+
 class OverlapAnswer(BaseModel):
     """How many are in each of two segments, and in both."""
 
@@ -101,6 +119,18 @@ def segment_routes(
     application: FastAPI, stores: Stores, *, clock: Clock, missing: Responses
 ) -> None:
     """Add the routes of segments; ``missing`` is how a name that is none is answered."""
+
+    @application.get("/audiences")
+    def audiences() -> AudiencesAnswer:
+        """List the audiences with their sizes."""
+        defined = project.read(stores.state).audiences
+        sizes = segments.audience_sizes(stores.state, defined)
+        return AudiencesAnswer(
+            audiences=[
+                AudienceAnswer(**asdict(each), members=sizes[name])
+                for name, each in sorted(defined.items())
+            ]
+        )
 
     @application.get("/segments")
     def listed() -> SegmentsAnswer:

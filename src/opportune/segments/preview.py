@@ -9,6 +9,7 @@ from datetime import datetime
 
 from opportune import rules
 from opportune.errors import nearest
+from opportune.events import create_tables
 from opportune.rules import InvalidRule
 from opportune.segments.model import OWN_EVENTS, Segment
 from opportune.segments.refresh import ask, everyone
@@ -65,6 +66,7 @@ def preview(
     ]
     if problems:
         raise InvalidRule(problems)
+    create_tables(stores.lake)
     known = everyone(stores.state)
     found = ask(stores, rule, known, now=now)["profile_id"]
     ids = found.slice(0, SAMPLE).to_pylist()
