@@ -11,7 +11,7 @@ from fastapi import FastAPI, Query
 from pydantic import BaseModel, ConfigDict
 
 from opportune import project, segments
-from opportune.segments import SegmentState
+from opportune.segments import Preview, SegmentState
 from opportune.storage import Stores
 
 __all__ = ["segment_routes"]
@@ -120,17 +120,7 @@ def segment_routes(
 ) -> None:
     """Add the routes of segments; ``missing`` is how a name that is none is answered."""
 
-    @application.get("/audiences")
-    def audiences() -> AudiencesAnswer:
-        """List the audiences with their sizes."""
-        defined = project.read(stores.state).audiences
-        sizes = segments.audience_sizes(stores.state, defined)
-        return AudiencesAnswer(
-            audiences=[
-                AudienceAnswer(**asdict(each), members=sizes[name])
-                for name, each in sorted(defined.items())
-            ]
-        )
+    _audience_routes(application, stores)
 
     @application.get("/segments")
     def listed() -> SegmentsAnswer:
@@ -142,18 +132,7 @@ def segment_routes(
     def preview(asked: PreviewRequest) -> PreviewAnswer:
         """Ask a rule that is still being written; nothing is kept."""
         defined = project.read(stores.state).segments
-        found = segments.preview(stores, asked.rule, defined, now=clock())
-        return PreviewAnswer(
-            size=found.size,
-            share=found.share,
-            sample=[
-                SampledAnswer(profile_id=str(each.profile_id), hint=each.hint)
-                for each in found.sample
-            ],
-            words=found.words,
-            moves_by_time=found.moves_by_time,
-            notes=list(found.notes),
-        )
+        return _previewed(segments.preview(stores, asked.rule, defined, now=clock()))
 
     @application.get("/segments/{name}", responses=dict(missing))
     def shown(
@@ -169,6 +148,20 @@ def segment_routes(
         one, two = segments.known(name, defined), segments.known(other, defined)
         found = segments.overlap(stores.state, one.name, two.name)
         return OverlapAnswer(one=found.one, other=found.other, both=found.both)
+
+
+def _audience_routes(application: FastAPI, stores: Stores) -> None:
+    @application.get("/audiences")
+    def audiences() -> AudiencesAnswer:
+        """List the audiences with their sizes."""
+        defined = project.read(stores.state).audiences
+        sizes = segments.audience_sizes(stores.state, defined)
+        return AudiencesAnswer(
+            audiences=[
+                AudienceAnswer(**asdict(each), members=sizes[name])
+                for name, each in sorted(defined.items())
+            ]
+        )
 
 
 def _shown(
@@ -193,6 +186,19 @@ def _shown(
             for each in found.people
         ],
         next=None if found.following is None else str(found.following),
+    )
+
+
+def _previewed(found: Preview) -> PreviewAnswer:
+    return PreviewAnswer(
+        size=found.size,
+        share=found.share,
+        sample=[
+            SampledAnswer(profile_id=str(each.profile_id), hint=each.hint) for each in found.sample
+        ],
+        words=found.words,
+        moves_by_time=found.moves_by_time,
+        notes=list(found.notes),
     )
 
 

@@ -191,7 +191,8 @@ def _dated(
     engine: Engine, query: str, facts: Mapping[str, object], name: str, relation: pa.Table
 ) -> pa.Table:
     column = "traits" if name == "profiles" else "properties"
-    text = load_sql(ROOM, query).replace("/*date*/", rules.date_expression(column, "$path"))
+    date = rules.date_expression(column, "$path")
+    text = load_sql(ROOM, query).replace("cast(null as bigint)/*date*/", date)
     return engine.query(text, facts, relations={name: relation}).cast(DATES)
 
 
