@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from opportune import profiles, segments
+from opportune.events.history.mark import context_of
 from opportune.storage import DuckDB, Lake, State
 
 T0 = datetime(2026, 3, 1, 6, tzinfo=UTC)
@@ -57,8 +58,8 @@ def test_the_log_is_told_of_each_change_once(shop: Any) -> None:
     # Killed after the log had them and before they were struck off.
     for row in waiting:
         shop.stores.state.rows(
-            "insert into segment_change overriding system value"
-            " values (%(change_id)s, %(segment)s, %(profile_id)s, %(entered)s, %(changed_at)s)",
+            "insert into segment_change overriding system value values (%(change_id)s,"
+            " %(segment)s, %(profile_id)s, %(entered)s, %(changed_at)s, %(by_history)s)",
             row,
         )
     assert shop.announce() == 2
@@ -75,6 +76,17 @@ def test_the_log_is_told_of_each_change_once(shop: Any) -> None:
     ]
     seen = profiles.get(shop.stores.state, "user_id", "ada")
     assert (seen.last_seen_at, seen.segments) == (T0, ("gone",))
+
+
+def test_what_an_import_alone_moved_is_history_too(shop: Any) -> None:
+    shop.define("buyers", BOUGHT)
+    shop.follow()
+    old = {"context": context_of("4be0", "orders.csv", live=False)}
+    shop.say({**ORDER, "userId": "old", **old}, ORDER, {**ORDER, **old})
+    shop.announce()
+    rows = shop.stores.lake.read("events").to_pylist()
+    said = {row["user_id"]: row["context"] for row in rows if row["event"] == "Segment Entered"}
+    assert said == {"ada": None, "old": '{"import":{"id":"segments","file":""}}'}
 
 
 def test_a_rule_may_not_ask_for_what_segments_say() -> None:

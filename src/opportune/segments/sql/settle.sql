@@ -55,8 +55,8 @@ moved as (
     select segment, profile_id, false as entered from gone
 ),
 told as (
-    insert into segment_change (segment, profile_id, entered, changed_at)
-    select segment, profile_id, entered, %(now)s
+    insert into segment_change (segment, profile_id, entered, changed_at, by_history)
+    select segment, profile_id, entered, %(now)s, %(history)s and profile_id <> all (%(lively)s::bigint[])
     from moved
     order by segment, profile_id
 )

@@ -35,7 +35,9 @@ create table segment_change (
     segment text not null,
     profile_id bigint not null,
     entered boolean not null,
-    changed_at timestamptz not null
+    changed_at timestamptz not null,
+    -- by nothing but imported history: nothing may be started for it
+    by_history boolean not null
 );
 
 create index segment_membership_of_profile on segment_membership (profile_id) where left_at is null;
