@@ -21,6 +21,7 @@ from opportune.api.errors import HANDLERS
 from opportune.api.field_policies import field_policy_routes
 from opportune.api.identity import identity_routes
 from opportune.api.operations import Counts, operation_routes
+from opportune.api.segments import segment_routes
 from opportune.api.tail import tail_routes
 from opportune.decisions import UseCase
 from opportune.project import Project
@@ -116,6 +117,7 @@ def _add(application: FastAPI, stores: Stores, clock: Callable[[], datetime]) ->
     field_policy_routes(application, stores, clock=clock)
     identity_routes(application, stores, clock=clock, missing=missing)
     destination_routes(application, stores, clock=clock, missing=missing)
+    segment_routes(application, stores, clock=clock, missing=missing)
 
     @application.get("/use-cases")
     def use_cases() -> UseCasesAnswer:

@@ -17,6 +17,7 @@ from opportune.cli import (
     identity,
     import_,
     sandbox,
+    segments,
     serve,
     use_case,
 )
@@ -72,6 +73,7 @@ app.command("field-policies")(field_policies)
 app.add_typer(identity.app, name="identity")
 app.add_typer(destinations.app, name="destinations")
 app.add_typer(import_.app)
+app.add_typer(segments.app, name="segments")
 app.add_typer(sandbox.app, name="sandbox")
 
 
