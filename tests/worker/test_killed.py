@@ -27,6 +27,7 @@ MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 HOURS = (6, 9, 13, 18, 20)
 DAYS = 3
 KILLS = 6
+CUSTOMERS = 300
 PROVIDER = "next-best-offer"
 Until = Callable[..., None]
 
@@ -70,7 +71,7 @@ def play(
     worker is killed: a progress, for in seconds a fast machine is done before the first of them.
     """
     market.apply({PROVIDER: sandbox.url})
-    market.register(300)
+    market.register(CUSTOMERS)
     process = Process(market.stores)
     process.start()
     try:
@@ -150,5 +151,6 @@ def test_a_worker_killed_again_and_again_sends_what_an_undisturbed_one_sends(
     assert (calm[2], killed_run[2]) == (0, KILLS)
     assert set(killed_run[0].values()) == {1}, "somebody got a message twice"
     assert killed_run[0] == calm[0]
-    assert killed_run[1] == calm[1] == {"Message Sent": len(calm[0])}
+    everybody = {"Message Sent": len(calm[0]), "Segment Entered": CUSTOMERS}
+    assert killed_run[1] == calm[1] == everybody
     assert len(calm[0]) > 700

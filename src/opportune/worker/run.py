@@ -1,10 +1,4 @@
-"""Runs what is due: takes in the log, decides the day, hands over what the outbox holds.
-
-One worker works at a time for one database; it holds a lock for as long as it lives, so that it may
-take over at once what a killed one had reserved. The work of a round is done in parts: what goes
-wrong in one is told, that part is left alone for a while, and the others go on. This is the edge
-where the clock is read.
-"""
+"""Round after round: takes in the log, decides the day, hands over what the outbox holds."""
 
 from __future__ import annotations
 
@@ -12,24 +6,25 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import partial
 
 import msgspec
 
-from opportune import activation, events, pipeline, project, segments
+from opportune import activation, events, pipeline, project
 from opportune.activation import Bearer, Channel, Transport
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase
 from opportune.errors import Unavailable
 from opportune.events import history
-from opportune.storage import DatabaseUnavailable, SegmentLog, Stores, load_sql
+from opportune.storage import DatabaseUnavailable, Stores, load_sql
 from opportune.telemetry import Troubles, pause_s, step
+from opportune.worker.following import Following
+from opportune.worker.model import Clock, Worker
 
-__all__ = ["Unanswered", "Worker", "decoders", "run", "simulated_clock"]
+__all__ = ["Unanswered", "decoders", "run", "simulated_clock"]
 
 LOCK = "worker"
 DECIDE_DAY = "decide_day"
@@ -41,37 +36,13 @@ MICRO_BATCH_S = 0.25
 # While the calls of one batch are under way, the database settles the one before.
 LANES = 2
 LANE_S = 1.0
-# What no segment looks back at any more is dropped this often.
-SWEEP_EVERY = timedelta(hours=1)
 PRUNE_EVERY_S = 3600.0
-
-Clock = Callable[[], datetime]
 
 
 class Unanswered(Unavailable):
     """A receiver took none of a whole batch of calls: it is left alone for a while."""
 
     code = "unanswered"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
-    """What one round of work needs."""
-
-    stores: Stores
-    ingest: pipeline.Ingest
-    log: SegmentLog
-    clock: Clock
-    calls: Executor
-    lanes: Executor
-    aside: Executor
-    stop: threading.Event
-    troubles: Troubles
-    transports: dict[str, Transport] = field(default_factory=dict)
-    # What each channel was opened for, and the channel.
-    channels: dict[str, tuple[object, Channel]] = field(default_factory=dict)
-    # What a destination's channel keeps open.
-    reached: dict[str, ExitStack] = field(default_factory=dict)
 
 
 def run(stores: Stores, *, clock: Clock, stop: threading.Event, tick_s: float = 0.2) -> None:
@@ -159,7 +130,7 @@ def _work(worker: Worker, *, tick_s: float, session: list[dict[str, object]]) ->
     state.rows(load_sql("opportune", "release_jobs"), {"longest_s": JOB_LEASE_S})
     definitions = project.Project(metrics={}, segments={}, use_cases={})
     reader = project.Reader(state)
-    following = _Following(worker)
+    following = Following(worker)
     pruned_at = -PRUNE_EVERY_S
     while not worker.stop.is_set():
         definitions = worker.troubles.attempt("definitions", reader.read, definitions)
@@ -176,57 +147,6 @@ def _work(worker: Worker, *, tick_s: float, session: list[dict[str, object]]) ->
                 "The session that held the worker's lock has ended, as when PostgreSQL restarts; "
                 "the lock is taken again, and nothing was lost."
             )
-
-
-class _Following:
-    """Keeps the segments that follow every event those that are defined, and the log told."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self._definitions: project.Project | None = None
-        self._filling: Future[bool] | None = None
-        self._filled = self._outdated = False
-        self._swept_at: datetime | None = None
-
-    def go_on(self, definitions: project.Project) -> None:
-        """Begin and end segments as they are defined; new ones are filled beside all other work."""
-        worker = self._worker
-        now = worker.clock()
-        if definitions is not self._definitions and worker.troubles.attempt(
-            "segments", partial(self._sync, now), False
-        ):
-            self._definitions = definitions
-            self._filled = False
-            # One that runs just now may have looked before.
-            self._outdated = self._filling is not None
-        if self._filling is not None and self._filling.done():
-            found = self._filling.exception() is None and self._filling.result()
-            self._filled = found and not self._outdated
-            self._filling, self._outdated = None, False
-        if self._filling is None and not (self._filled and self._is_swept(now)):
-            self._filling = worker.aside.submit(self._fill, now)
-        worker.troubles.attempt(
-            "announce", partial(segments.announce, worker.stores.state, worker.log, now=now), 0
-        )
-
-    def _sync(self, now: datetime) -> bool:
-        segments.sync(self._worker.stores.state, now=now)
-        return True
-
-    def _fill(self, now: datetime) -> bool:
-        stores, troubles = self._worker.stores, self._worker.troubles
-        filled = troubles.attempt("fill_segments", partial(self._fill_all, stores, now), False)
-        if not self._is_swept(now):
-            troubles.attempt("sweep_segments", partial(segments.sweep, stores.state, now=now), None)
-            self._swept_at = now
-        return filled
-
-    def _fill_all(self, stores: Stores, now: datetime) -> bool:
-        segments.fill(stores, now=now)
-        return True
-
-    def _is_swept(self, now: datetime) -> bool:
-        return self._swept_at is not None and self._swept_at <= now < self._swept_at + SWEEP_EVERY
 
 
 def _ingest(worker: Worker) -> int:

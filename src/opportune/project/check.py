@@ -1,0 +1,157 @@
+"""Check definitions against each other, and make a project of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
+from typing import TypeVar, cast
+
+from opportune import plugins
+from opportune.activation import parse_destination
+from opportune.activation.connectors import connector
+from opportune.decisions import UseCase, forbidden_uses, read_use_case
+from opportune.documents import InvalidDefinition
+from opportune.errors import InvalidInput, OpportuneError, nearest
+from opportune.events import (
+    Field,
+    FieldPolicies,
+    Metric,
+    parse_field_policies,
+    parse_metric,
+    parse_plan,
+)
+from opportune.learning.train import PolicyKind, reward_kind
+from opportune.project.model import PRIVACY, Body, Definitions, Project
+from opportune.segments import Segment, parse_audiences, parse_segments
+
+__all__ = ["build"]
+
+T = TypeVar("T")
+
+
+def build(
+    given: Definitions, problems: list[str], *, personal: Collection[Field] | None = None
+) -> Project:
+    """Parse and check everything against each other; raises all ``problems``, earlier ones too.
+
+    ``personal`` are the fields that values tell. If it is None, policies are not asked: what was
+    applied is asked about when it is used, and one field must not stop all from being read.
+    """
+    metrics = _parsed(given.bodies["metric"], parse_metric, problems)
+    segments = parse_segments(given.bodies["segment"], problems)
+    audiences = parse_audiences(given.bodies["audience"], segments, problems)
+    plans = _parsed(given.bodies["tracking_plan"], parse_plan, problems)
+    policies = parse_field_policies(
+        given.said.get(PRIVACY, {}),
+        problems,
+        classes=given.classes,
+        use_cases=given.bodies["use_case"],
+    )
+    destinations = _parsed(given.bodies["destination"], parse_destination, problems)
+    use_cases = _use_cases(given, metrics, segments, policies, personal, problems)
+    if problems:
+        raise InvalidDefinition(problems)
+    return Project(
+        metrics=_readable(metrics),
+        segments=_readable(segments),
+        use_cases=MappingProxyType(use_cases),
+        tracking_plans=_readable(plans),
+        classes=given.classes,
+        field_policies=policies,
+        destinations=_readable(destinations),
+        audiences=MappingProxyType(audiences),
+    )
+
+
+def _use_cases(
+    given: Definitions,
+    metrics: Mapping[str, Metric | None],
+    segments: Mapping[str, Segment | None],
+    policies: FieldPolicies,
+    personal: Collection[Field] | None,
+    problems: list[str],
+) -> dict[str, UseCase]:
+    use_cases = {}
+    for name, body in given.bodies["use_case"].items():
+        if body is None:
+            continue
+        before = len(problems)
+        version = given.versions.get(name, 0)
+        use_cases[name] = read_use_case(name, body, problems, version=version)
+        _check_references(use_cases[name], metrics, segments, problems)
+        if personal is not None:
+            found = forbidden_uses(use_cases[name], segments, policies, personal=personal)
+            problems += (f"use_cases/{name}.toml: {where}: {each.message}" for where, each in found)
+        _check_plugins(use_cases[name], problems)
+        metric = metrics.get(use_cases[name].success_metric)
+        if len(problems) == before and metric is not None:
+            _check_start(use_cases[name], metric, problems)
+    return use_cases
+
+
+def _parsed(
+    bodies: Mapping[str, Body | None],
+    parse: Callable[[str, Body, list[str]], T | None],
+    problems: list[str],
+) -> dict[str, T | None]:
+    return {
+        name: None if body is None else parse(name, body, problems) for name, body in bodies.items()
+    }
+
+
+def _readable(definitions: Mapping[str, T | None]) -> Mapping[str, T]:
+    return MappingProxyType({name: each for name, each in definitions.items() if each})
+
+
+def _check_references(
+    use_case: UseCase,
+    metrics: Mapping[str, object],
+    segments: Mapping[str, object],
+    problems: list[str],
+) -> None:
+    where = f"use_cases/{use_case.name}.toml"
+    if use_case.success_metric and use_case.success_metric not in metrics:
+        problems.append(
+            f"{where}: success_metric: no metric '{use_case.success_metric}'. "
+            f"{nearest(use_case.success_metric, metrics)}"
+        )
+    for key, names in (("segments", use_case.audience), ("minus", use_case.minus)):
+        problems.extend(
+            f"{where}: audience.{key}: no segment '{name}'. {nearest(name, segments)}"
+            for name in names
+            if name not in segments
+        )
+
+
+def _check_plugins(use_case: UseCase, problems: list[str]) -> None:
+    where = f"use_cases/{use_case.name}.toml"
+    activation = use_case.activation
+    checks: tuple[tuple[str, str, Callable[[str], Iterable[str]]], ...] = (
+        ("policy.name", use_case.policy, _check_policy),
+        (
+            "activation",
+            activation.connector,
+            lambda name: connector(name).check_config(activation.config),
+        ),
+    )
+    for key, name, check in checks:
+        try:
+            problems.extend(
+                f"{where}: {key}: {problem}" for problem in (check(name) if name else ())
+            )
+        except OpportuneError as error:
+            problems.append(f"{where}: {key}: {error.message}")
+
+
+def _check_policy(name: str) -> tuple[str, ...]:
+    plugins.load(plugins.POLICIES, name)
+    return ()
+
+
+def _check_start(use_case: UseCase, metric: Metric, problems: list[str]) -> None:
+    """Note whether the policy cannot play this space, such as one with too many combinations."""
+    kind = cast(PolicyKind, plugins.load(plugins.POLICIES, use_case.policy))
+    try:
+        kind.start(use_case.space, features=use_case.feature_count, reward=reward_kind(metric))
+    except InvalidInput as error:
+        problems.append(f"use_cases/{use_case.name}.toml: policy: {error.message}")

@@ -1,0 +1,146 @@
+"""Load a folder, apply it as new versions, and read what is applied."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from opportune.documents import InvalidDefinition
+from opportune.events import FieldClasses, Metric, declared_classes, parse_metric, personal_fields
+from opportune.project.check import build
+from opportune.project.folder import read_folder
+from opportune.project.model import IDENTITY, KINDS, PRIVACY, Body, Definitions, Project
+from opportune.storage import State, fetch, load_sql
+
+__all__ = ["Reader", "apply", "load", "read"]
+
+NEWEST = "newest_definitions"
+
+
+def load(folder: Path) -> Project:
+    """Read and check a project folder.
+
+    Raises ``ProjectNotFound`` for a folder without definitions and ``InvalidDefinition`` with a
+    line for every mistake: file, key, what was given, what is allowed.
+    """
+    problems: list[str] = []
+    return build(read_folder(folder, problems), problems, personal=frozenset())
+
+
+def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
+    """Check ``folder`` and write what differs from its newest version as the next one.
+
+    Returns "kind/name version n" for each that was written; applying the same folder again writes
+    nothing. Either everything is written or nothing: also when a definition that was applied before
+    and is not in this folder would not fit any more. A use case whose success metric counts
+    something else from now on gets a new version, because what was learned does not fit it.
+    """
+    problems: list[str] = []
+    given = read_folder(folder, problems)
+    project = build(given, problems, personal=personal_fields(state))
+    written = []
+    with state.transaction() as connection:
+        fetch(connection, load_sql("opportune", "lock_definitions"))
+        before = _applied(fetch(connection, load_sql("opportune", NEWEST)))
+        renewed = _with_another_reward(before, project)
+        use_cases = {**renewed, **given.bodies["use_case"]}
+        settings = _settings(given, before)
+        every = {**given.bodies, "use_case": use_cases, "settings": settings}
+        for kind, definitions in every.items():
+            for name, body in definitions.items():
+                facts = {
+                    "kind": kind,
+                    "name": name,
+                    "body": json.dumps(body),
+                    "renew": kind == "use_case" and name in renewed,
+                    "now": now,
+                }
+                for row in fetch(connection, load_sql("opportune", "apply_definition"), facts):
+                    written.append(f"{kind}/{name} version {row['version']}")
+        _check_with_the_rest(_applied(fetch(connection, load_sql("opportune", NEWEST))), folder)
+    return written
+
+
+def read(state: State) -> Project:
+    """Return the newest version of everything that was applied."""
+    return build(_applied(state.rows(load_sql("opportune", NEWEST))), [])
+
+
+def _with_another_reward(before: Definitions, project: Project) -> dict[str, Body]:
+    """Return the applied use cases whose metric of the same name counts something else now."""
+    changed = {
+        name
+        for name, metric in project.metrics.items()
+        if (body := before.bodies["metric"].get(name)) is not None
+        and _counted(parse_metric(name, body, [])) != _counted(metric)
+    }
+    return {
+        name: body
+        for name, body in before.bodies["use_case"].items()
+        if body is not None and body.get("success_metric") in changed
+    }
+
+
+def _counted(metric: Metric | None) -> tuple[object, ...]:
+    return (metric.event, metric.property, metric.window_days) if metric else ()
+
+
+class Reader:
+    """Reads what is applied again and again, and builds it anew only when a version changed."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._versions: tuple[object, ...] | None = None
+        self._project = Project(metrics={}, segments={}, use_cases={})
+
+    def read(self) -> Project:
+        """Return what `read` would: the same object until something was applied."""
+        rows = self._state.rows(load_sql("opportune", NEWEST))
+        versions = tuple((row["kind"], row["name"], row["version"]) for row in rows)
+        if versions != self._versions:
+            self._project = build(_applied(rows), [])
+            self._versions = versions
+        return self._project
+
+
+def _check_with_the_rest(everything: Definitions, folder: Path) -> None:
+    try:
+        build(everything, [], personal=frozenset())
+    except InvalidDefinition as error:
+        raise InvalidDefinition(
+            [
+                f"{problem} It was applied before and is not in {folder}: put it there, repaired."
+                for problem in error.problems
+            ]
+        ) from error
+
+
+def _applied(rows: Iterable[Mapping[str, Any]]) -> Definitions:
+    bodies: dict[str, dict[str, Body | None]] = {kind: {} for kind in KINDS.values()}
+    versions: dict[str, int] = {}
+    settings: dict[str, Body] = {}
+    for row in rows:
+        if row["kind"] == "settings":
+            settings[row["name"]] = row["body"]
+            continue
+        bodies[row["kind"]][row["name"]] = row["body"]
+        if row["kind"] == "use_case":
+            versions[row["name"]] = row["version"]
+    said = {name: settings.pop(name) for name in (IDENTITY, PRIVACY) if name in settings}
+    classes = FieldClasses(**{name: declared_classes(body) for name, body in settings.items()})
+    return Definitions(bodies=bodies, classes=classes, versions=versions, said=said)
+
+
+def _settings(given: Definitions, before: Definitions) -> dict[str, Body]:
+    """Write what holds for everything as definitions; most of it only where it is, or was, said."""
+    traits = given.classes.lists("trait")
+    settings: dict[str, Body] = {"traits": {"personal": [], **traits}}
+    if given.classes.properties or before.classes.properties:
+        settings["properties"] = given.classes.lists("property")
+    for name in (IDENTITY, PRIVACY):
+        if name in given.said or name in before.said:
+            settings[name] = given.said.get(name, {})
+    return settings
