@@ -254,11 +254,19 @@ class Ingest:
             events.count, self._engine, recorded, declared=self._tracking.declared
         )
         profiles.resolve(connection, recorded.events)
+        _keep_beside(connection, recorded)
         events.keep_counts(connection, counting.result())
         events.keep_tail(connection, recorded)
         events.keep_outcomes(connection, recorded.outcomes)
         facts = {"files": list(offsets), "offsets": list(offsets.values())}
         fetch(connection, load_sql("opportune", "set_log_positions"), facts)
+
+
+def _keep_beside(connection: Connection, recorded: events.Recorded) -> None:
+    """Keep what events tell of profiles beside who they are; withdrawn consent acts at once."""
+    profiles.keep_activity(connection, recorded.events)
+    profiles.keep_accounts(connection, recorded.events)
+    activation.withdraw(connection, profiles.keep_consent(connection, recorded.events))
 
 
 def caught_up(stores: Stores) -> bool:

@@ -12,6 +12,7 @@ from opportune.activation.enqueue import enqueue
 from opportune.activation.model import Answer, Connector, Delivery, Outcome, Request, Send
 from opportune.activation.send import CALLS_AT_ONCE, Channel, abandon, enquire, send_due
 from opportune.activation.transport import InvalidAddress, InvalidApiKey, Transport
+from opportune.activation.withdraw import withdraw
 
 __all__ = [
     "CALLS_AT_ONCE",
@@ -29,4 +30,5 @@ __all__ = [
     "enqueue",
     "enquire",
     "send_due",
+    "withdraw",
 ]
