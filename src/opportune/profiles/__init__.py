@@ -17,7 +17,7 @@ from opportune.profiles.accounts import Account, UnknownAccount, account, keep_a
 from opportune.profiles.activity import keep_activity
 from opportune.profiles.consent import ConsentState, consent_rules, keep_consent
 from opportune.profiles.cut import FirstIdentifier, UnknownCut, cut, restore
-from opportune.profiles.get import Profile, UnknownProfile, get
+from opportune.profiles.get import Profile, UnknownProfile, get, storable
 from opportune.profiles.identity import identity
 from opportune.profiles.model import (
     Change,
@@ -86,4 +86,5 @@ __all__ = [
     "review",
     "settle",
     "snapshot",
+    "storable",
 ]
