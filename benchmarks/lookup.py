@@ -1,4 +1,4 @@
-"""How fast one person is found, what that costs while events come in, and how long a timeline takes.
+"""How fast one person is found, what that costs with every event, how long a timeline takes.
 
 Profiles with identifiers, traits, consent, memberships, messages and hours of activity are written
 straight into the tables of an embedded PostgreSQL; events into a lake. Then any of their
@@ -36,28 +36,54 @@ FIRST_US = 1_767_225_600_000_000
 SPAN_US = 365 * 86_400_000_000
 
 FILL = (
-    """insert into profile (profile_id, traits, first_seen_at, last_seen_at)
-    select identity_hash('user_id', 'u' || n), jsonb_build_object('plan', 'plus', 'age', n % 90, 'city', 'c' || n % 500),
-        '2026-01-01Z', '2026-12-31Z' from generate_series(0, %(profiles)s - 1) as n""",
-    """insert into identifier (kind, value, profile_id, linked_at, sighted_at_us, told)
-    select 'user_id', 'u' || n, identity_hash('user_id', 'u' || n), '2026-01-01Z', 1767225600000000,
-        jsonb_build_object('1767225600000000.1000000000000000',
-            jsonb_build_object('plan', 'plus', 'age', n % 90, 'city', 'c' || n % 500))
-    from generate_series(0, %(profiles)s - 1) as n""",
-    """insert into identifier (kind, value, profile_id, linked_at, sighted_at_us)
-    select 'anonymous_id', 'a' || n, identity_hash('user_id', 'u' || n), '2026-01-01Z', 1767225600000000
-    from generate_series(0, %(profiles)s - 1) as n""",
-    """insert into consent select identity_hash('user_id', 'u' || n), 'marketing', channel, 'granted',
+    """
+    insert into profile (profile_id, traits, first_seen_at, last_seen_at)
+    select identity_hash('user_id', 'u' || n),
+        jsonb_build_object('plan', 'plus', 'age', mod(n, 90), 'city', 'c' || mod(n, 500)),
+        '2026-01-01Z', '2026-12-31Z'
+    from generate_series(0, %(profiles)s - 1) as n
+    """,
+    """
+    insert into identifier (kind, value, profile_id, linked_at, sighted_at_us, told)
+    select 'user_id', 'u' || n, identity_hash('user_id', 'u' || n), '2026-01-01Z',
+        1767225600000000, jsonb_build_object(
+            '1767225600000000.1000000000000000',
+            jsonb_build_object('plan', 'plus', 'age', mod(n, 90), 'city', 'c' || mod(n, 500))
+        )
+    from generate_series(0, %(profiles)s - 1) as n
+    """,
+    """
+    insert into identifier (kind, value, profile_id, linked_at, sighted_at_us)
+    select 'anonymous_id', 'a' || n, identity_hash('user_id', 'u' || n), '2026-01-01Z',
+        1767225600000000
+    from generate_series(0, %(profiles)s - 1) as n
+    """,
+    """
+    insert into consent
+    select identity_hash('user_id', 'u' || n), 'marketing', channel, 'granted',
         1767225600000000, 'm' || n, 'shop', '{"form": 1}'
-    from generate_series(0, %(profiles)s - 1) as n, unnest(array['email', 'push']) as channel""",
-    """insert into telling select identity_hash('user_id', 'u' || n), '1767225600000000.1000000000000000', 'shop', 'm' || n
-    from generate_series(0, %(profiles)s - 1) as n""",
-    """insert into segment_membership select segment, identity_hash('user_id', 'u' || n), '2026-01-02Z'
-    from generate_series(0, %(profiles)s - 1) as n, unnest(array['vip', 'active', 'new']) as segment""",
-    """insert into outbox (key, use_case, day, connector, profile_id, user_id, properties, due_at, state)
-    select 'k' || n || '-' || d, 'offer', '2026-03-01', 'braze', identity_hash('user_id', 'u' || n), 'u' || n,
-        '{"offer": "bundle", "hour": "09"}', '2026-03-01Z'::timestamptz + d * interval '1 day', 'sent'
-    from generate_series(0, %(profiles)s - 1) as n, generate_series(1, 3) as d""",
+    from generate_series(0, %(profiles)s - 1) as n, unnest(array['email', 'push']) as channel
+    """,
+    """
+    insert into telling
+    select identity_hash('user_id', 'u' || n), '1767225600000000.1000000000000000', 'shop',
+        'm' || n
+    from generate_series(0, %(profiles)s - 1) as n
+    """,
+    """
+    insert into segment_membership
+    select segment, identity_hash('user_id', 'u' || n), '2026-01-02Z'
+    from generate_series(0, %(profiles)s - 1) as n, unnest(array['vip', 'new']) as segment
+    """,
+    """
+    insert into outbox (
+        key, use_case, day, connector, profile_id, user_id, properties, due_at, state
+    )
+    select 'k' || n || '-' || d, 'offer', '2026-03-01', 'braze',
+        identity_hash('user_id', 'u' || n), 'u' || n, '{"offer": "bundle", "hour": "09"}',
+        '2026-03-01Z'::timestamptz + d * interval '1 day', 'sent'
+    from generate_series(0, %(profiles)s - 1) as n, generate_series(1, 3) as d
+    """,
     "analyze",
 )
 

@@ -62,7 +62,7 @@ def show(
 
 
 @app.command()
-def consent(
+def consent(  # noqa: PLR0913 - the options of a command
     kind: Kind,
     value: Value,
     answer: Annotated[Answer, typer.Argument(help="What the person said; unknown: nothing.")],
