@@ -14,7 +14,13 @@ __all__ = ["keep_activity"]
 HOUR_US = 3_600_000_000
 # Slashes may come escaped.
 ZONE = r'"timezone"\s*:\s*"(?P<zone>[A-Za-z0-9_+/\\-]{2,64})"'
-KEYS = ["user_id", "anonymous_id", "hour"]
+KEYS = ["user_id", "anonymous_id", "hour", "zone"]
+COUNTED = {
+    ("received_at_us", "count"): "events",
+    ("received_at_us", "min"): "received_from_us",
+    ("received_at_us", "max"): "received_to_us",
+    ("zone_at_us", "max"): "zone_at_us",
+}
 HOURS = (
     "user_id text",
     "anonymous_id text",
@@ -54,7 +60,7 @@ def keep_activity(connection: Connection, events: pa.Table) -> None:
 
 
 def _hours(events: pa.Table) -> pa.Table:
-    """Count the events of each pair of ids and hour."""
+    """Count the events of each pair of ids, hour and zone."""
     at_us = events["occurred_at_us"]
     zone = pc.struct_field(pc.extract_regex(events["context"], ZONE), "zone")
     rows = pa.table(
@@ -67,49 +73,15 @@ def _hours(events: pa.Table) -> pa.Table:
             "zone_at_us": pc.if_else(pc.is_valid(zone), at_us, pa.scalar(None, pa.int64())),
         }
     )
-    by_hour = rows.group_by(KEYS).aggregate(
-        [
-            ("received_at_us", "count"),
-            ("received_at_us", "min"),
-            ("received_at_us", "max"),
-            ("zone_at_us", "max"),
-        ]
-    )
-    return _with_zones(by_hour, rows)
+    counted = rows.group_by(KEYS).aggregate(list(COUNTED))
+    names = {f"{column}_{function}": name for (column, function), name in COUNTED.items()}
+    return counted.rename_columns([names.get(name, name) for name in counted.column_names])
 
 
 def _floor(at_us: pa.ChunkedArray) -> pa.ChunkedArray:
     hours = pc.divide(at_us, HOUR_US)
     # Division cuts towards zero, also before 1970.
     return pc.subtract(hours, pc.greater(pc.multiply(hours, HOUR_US), at_us).cast(pa.int64()))
-
-
-def _with_zones(by_hour: pa.Table, rows: pa.Table) -> pa.Table:
-    """Add the zone of the newest event; of two at once the one that is first in the alphabet."""
-    names = {
-        "received_at_us_count": "events",
-        "received_at_us_min": "received_from_us",
-        "received_at_us_max": "received_to_us",
-        "zone_at_us_max": "zone_at_us",
-    }
-    hours = by_hour.rename_columns([names.get(name, name) for name in by_hour.column_names])
-    zoned = rows.filter(pc.is_valid(rows["zone"]))
-    if not zoned.num_rows:
-        return hours.append_column("zone", pa.nulls(hours.num_rows, pa.string()))
-    # Ids may be null, and nulls join nothing: each pair of ids gets a place of its own.
-    named = zoned.group_by([*KEYS, "zone_at_us"]).aggregate([("zone", "min")])
-    newest = _placed(named).join(
-        _placed(hours).select(["place", "hour", "zone_at_us"]),
-        keys=["place", "hour", "zone_at_us"],
-        join_type="inner",
-    )
-    zones = newest.select(["place", "hour", "zone_min"]).rename_columns(["place", "hour", "zone"])
-    return _placed(hours).join(zones, keys=["place", "hour"]).drop_columns(["place"])
-
-
-def _placed(table: pa.Table) -> pa.Table:
-    ids = [pc.fill_null(table[name], "") for name in KEYS[:2]]
-    return table.append_column("place", pc.binary_join_element_wise(*ids, "\n"))
 
 
 def _keep_tellings(connection: Connection, told: pa.Table) -> None:
