@@ -102,6 +102,8 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
     use_case = project.use_case(name)
     metric = project.metric_of(use_case)
     with step("run_day", {"use_case": name, "day": day.isoformat()}) as running:
+        if project.computed_traits:
+            profiles.compute(stores, project.computed_traits.values(), now=now)
         known = profiles.snapshot(stores.state)
         audience = {
             segment: segments.refresh(stores, project.segments[segment], known, now=now)

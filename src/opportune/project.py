@@ -7,30 +7,42 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from opportune import plugins
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase, read_use_case
-from opportune.documents import Document, InvalidDefinition, read_toml
+from opportune.documents import (
+    Document,
+    InvalidDefinition,
+    read_each,
+    read_named_toml,
+    read_toml,
+)
 from opportune.errors import InvalidInput, NotFound, OpportuneError, nearest
 from opportune.events import (
     FieldClasses,
     Metric,
     TrackingPlan,
     declared_classes,
+    field_class,
     parse_metric,
     parse_plan,
     read_classes,
 )
 from opportune.learning.train import PolicyKind, reward_kind
-from opportune.profiles import ConsentRules, parse_consent, parse_identity_rules
+from opportune.profiles import (
+    ComputedTrait,
+    ConsentRules,
+    parse_computed_trait,
+    parse_consent,
+    parse_identity_rules,
+)
 from opportune.rules import uses
 from opportune.segments import Segment, check_references, parse_segment
 from opportune.storage import State, fetch, load_sql
@@ -41,6 +53,7 @@ __all__ = ["Project", "ProjectNotFound", "Reader", "apply", "load", "read"]
 KINDS = {
     **{"metrics": "metric", "segments": "segment"},
     **{"tracking_plans": "tracking_plan", "use_cases": "use_case"},
+    **{"computed_traits": "computed_trait"},
 }
 # Identifies a person by itself: never a feature, whatever a project declares.
 PERSONAL = frozenset(
@@ -48,13 +61,12 @@ PERSONAL = frozenset(
     | {"ip", "name", "phone", "username"}
 )
 
-# It is part of ids, keys and addresses.
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 NEWEST = "newest_definitions"
 IDENTITY = "identity"
 CONSENT = "consent"
 
 Body = Mapping[str, object]
+T = TypeVar("T")
 
 
 class ProjectNotFound(NotFound):
@@ -73,6 +85,7 @@ class Project:
     tracking_plans: Mapping[str, TrackingPlan] = field(default_factory=dict)
     classes: FieldClasses = field(default_factory=FieldClasses)
     consent: ConsentRules | None = None
+    computed_traits: Mapping[str, ComputedTrait] = field(default_factory=dict)
 
     def use_case(self, name: str) -> UseCase:
         """Return one use case, or raise ``ProjectNotFound`` with the nearest name."""
@@ -234,7 +247,7 @@ def _read_folder(folder: Path, problems: list[str]) -> _Definitions:
         raise ProjectNotFound(f"{folder} is not a folder. Give the folder that holds use_cases/.")
     bodies = {
         kind: {
-            file.stem: _named_toml(file, f"{place}/{file.name}", problems)
+            file.stem: read_named_toml(file, f"{place}/{file.name}", problems)
             for file in sorted((folder / place).glob("*.toml"))
         }
         for place, kind in KINDS.items()
@@ -261,32 +274,15 @@ def _read_folder(folder: Path, problems: list[str]) -> _Definitions:
     )
 
 
-def _named_toml(file: Path, where: str, problems: list[str]) -> Body | None:
-    if not NAME.fullmatch(file.stem):
-        problems.append(
-            f"{where!r}: the file's name is the definition's name. Allowed: small letters, digits, "
-            "_ and -, 63 at most, the first a letter or digit."
-        )
-        return None
-    return read_toml(file, where, problems)
-
-
 def _build(given: _Definitions, problems: list[str]) -> Project:
     """Parse and check everything against each other; raises all ``problems``, earlier ones too."""
-    metrics = {
-        name: None if body is None else parse_metric(name, body, problems)
-        for name, body in given.bodies["metric"].items()
-    }
-    segments = {
-        name: None if body is None else parse_segment(name, body, problems)
-        for name, body in given.bodies["segment"].items()
-    }
+    metrics = read_each(given.bodies["metric"], parse_metric, problems)
+    segments = read_each(given.bodies["segment"], parse_segment, problems)
     check_references(segments, problems)
-    plans = {
-        name: None if body is None else parse_plan(name, body, problems)
-        for name, body in given.bodies["tracking_plan"].items()
-    }
+    plans = read_each(given.bodies["tracking_plan"], parse_plan, problems)
+    computed = read_each(given.bodies["computed_trait"], parse_computed_trait, problems)
     personal = PERSONAL | given.classes.named("trait", "personal")
+    personal |= {name for name, each in computed.items() if each and _shows(each, given.classes)}
     consent = (
         parse_consent(given.consent, problems, where="consent.toml") if given.consent else None
     )
@@ -307,13 +303,24 @@ def _build(given: _Definitions, problems: list[str]) -> Project:
     if problems:
         raise InvalidDefinition(problems)
     return Project(
-        metrics=MappingProxyType({name: each for name, each in metrics.items() if each}),
-        segments=MappingProxyType({name: each for name, each in segments.items() if each}),
+        metrics=_readable(metrics),
+        segments=_readable(segments),
         use_cases=MappingProxyType(use_cases),
-        tracking_plans=MappingProxyType({name: each for name, each in plans.items() if each}),
+        tracking_plans=_readable(plans),
         classes=given.classes,
         consent=consent,
+        computed_traits=_readable(computed),
     )
+
+
+def _readable(parsed: Mapping[str, T | None]) -> Mapping[str, T]:
+    return MappingProxyType({name: each for name, each in parsed.items() if each is not None})
+
+
+def _shows(trait: ComputedTrait, classes: FieldClasses) -> bool:
+    """Whether it repeats what is personal or sensitive of an event."""
+    name = trait.shown_property
+    return name is not None and field_class("property", name, declared=classes).name != "free"
 
 
 def _check_purpose(use_case: UseCase, consent: ConsentRules | None, problems: list[str]) -> None:

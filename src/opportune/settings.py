@@ -69,6 +69,8 @@ class Settings:
     time_zone:
         Whose clock counts for a profile whose own time zone is not known, such as
         ``Europe/Lisbon``.
+    compute_minutes:
+        Computed traits are calculated anew this often, and before each day is decided.
     embed_key:
         Signs the links to the page of a person that a call-centre tool embeds, and is asked for
         when such a link is made. Empty: no links. Never logged.
@@ -90,6 +92,7 @@ class Settings:
     max_message_bytes: int = 32_768
     segment_compatible: bool = False
     time_zone: str = "UTC"
+    compute_minutes: int = 60
     embed_key: str = field(default="", repr=False)
     embed_origins: str = ""
     braze_api_key: str = field(default="", repr=False)

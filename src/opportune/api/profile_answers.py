@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "AccountAnswer",
+    "ComputedAnswer",
     "ConsentAnswer",
     "ConsentRequest",
     "ConsentStated",
@@ -51,6 +52,13 @@ class FactAnswer(BaseModel):
     message_id: str | None
     field_class: str
     class_because: str
+
+
+class ComputedAnswer(BaseModel):
+    """What follows from the profile's events, and the moment it is true for."""
+
+    traits: dict[str, object]
+    as_of: datetime | None
 
 
 class ConsentAnswer(BaseModel):
@@ -108,7 +116,8 @@ class MessageAnswer(BaseModel):
 class ProfileAnswer(BaseModel):
     """One profile; the id is a text because not every reader of JSON keeps 64 bits.
 
-    ``traits`` has the values alone, ``facts`` each with its source and age.
+    ``traits`` has the values as rules see them: what was told, and before it what was computed.
+    ``facts`` has what was told with its source and age.
     """
 
     profile_id: str
@@ -116,6 +125,7 @@ class ProfileAnswer(BaseModel):
     identifiers: list[IdentifierAnswer]
     traits: dict[str, object]
     facts: list[FactAnswer]
+    computed: ComputedAnswer
     consent: list[ConsentAnswer]
     time_zone: TimeZoneAnswer
     test_person: bool

@@ -13,6 +13,7 @@ from opportune import activation, profiles, project, reports
 from opportune.api.operations import TIME_ZONE_DEFAULT, Counts
 from opportune.api.profile_answers import (
     AccountAnswer,
+    ComputedAnswer,
     ConsentAnswer,
     ConsentRequest,
     ConsentStated,
@@ -104,8 +105,9 @@ def _profile(
         profile_id=str(found.profile_id),
         as_of=now,
         identifiers=[IdentifierAnswer(**asdict(each)) for each in found.identifiers],
-        traits={each.name: each.value for each in found.traits},
+        traits={each.name: each.value for each in found.traits} | dict(found.computed.traits),
         facts=[_fact(each, classes, now) for each in found.traits],
+        computed=ComputedAnswer(traits=dict(found.computed.traits), as_of=found.computed.as_of),
         consent=[_consent(each) for each in reports.consent_answers(found.consent, rules)],
         time_zone=TimeZoneAnswer(name=found.time_zone.name, known_from=found.time_zone.known_from),
         test_person=found.is_test_person,

@@ -97,6 +97,10 @@ def _lines(found: Person) -> list[str]:
             + (f" in message {each.message_id} of {each.source_id}" if each.message_id else "")
             for each in found.traits
         ),
+        *(
+            f"computed {name} = {json.dumps(value, ensure_ascii=False)}"
+            for name, value in found.computed.traits.items()
+        ),
         *(f"segment {each.segment}, since {_time(each.entered_at)}" for each in found.segments),
         *(f"account {each.account_id}, since {_time(each.joined_at)}" for each in found.accounts),
         *(

@@ -15,6 +15,7 @@ Deliberately absent: guessing. Only equal identifiers are the same.
 
 from opportune.profiles.accounts import Account, UnknownAccount, account, keep_accounts
 from opportune.profiles.activity import keep_activity
+from opportune.profiles.computed import ComputedTrait, compute, parse_computed_trait
 from opportune.profiles.consent import ConsentState, consent_rules, keep_consent
 from opportune.profiles.cut import FirstIdentifier, UnknownCut, cut, restore
 from opportune.profiles.get import Profile, UnknownProfile, get, storable
@@ -50,6 +51,7 @@ __all__ = [
     "SNAPSHOT",
     "Account",
     "Change",
+    "ComputedTrait",
     "ConsentRules",
     "ConsentState",
     "Cut",
@@ -70,6 +72,7 @@ __all__ = [
     "UnknownReview",
     "View",
     "account",
+    "compute",
     "consent_rules",
     "cut",
     "get",
@@ -78,6 +81,7 @@ __all__ = [
     "keep_accounts",
     "keep_activity",
     "keep_consent",
+    "parse_computed_trait",
     "parse_consent",
     "parse_identity_rules",
     "refold",

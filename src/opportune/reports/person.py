@@ -23,6 +23,7 @@ from opportune.storage import State, load_sql
 
 __all__ = [
     "TEST_PERSON",
+    "ComputedValues",
     "ConsentAnswer",
     "ConsentSaid",
     "JoinedAccount",
@@ -55,6 +56,14 @@ class KnownTrait:
     said_at: datetime | None
     source_id: str | None
     message_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputedValues:
+    """The traits that follow from events, all of one moment; None where there are none."""
+
+    traits: Mapping[str, object]
+    as_of: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +141,7 @@ class Person:
     profile_id: int
     identifiers: tuple[Identifier, ...]
     traits: tuple[KnownTrait, ...]
+    computed: ComputedValues
     consent: tuple[ConsentSaid, ...]
     time_zone: TimeZone
     is_test_person: bool
@@ -243,6 +253,7 @@ def _person(row: Mapping[str, Any], default_zone: str) -> Person:
             for each in row["identifiers"]
         ),
         traits=traits,
+        computed=_computed(row["computed"]),
         consent=tuple(_said(each) for each in row["consent"]),
         time_zone=known_zone(values, row["zone"], default=default_zone),
         is_test_person=values.get(TEST_PERSON) is True,
@@ -258,6 +269,12 @@ def _person(row: Mapping[str, Any], default_zone: str) -> Person:
         first_seen_at=row["first_seen_at"],
         last_seen_at=row["last_seen_at"],
     )
+
+
+def _computed(row: Mapping[str, Any] | None) -> ComputedValues:
+    if row is None:
+        return ComputedValues(traits={}, as_of=None)
+    return ComputedValues(traits=row["traits"], as_of=_time(row["as_of"]))
 
 
 def _said(row: Mapping[str, Any]) -> ConsentSaid:

@@ -33,6 +33,7 @@ A rule is written as a table (TOML or JSON) in one of these forms::
 """
 
 from opportune.rules.binding import pointer
+from opportune.rules.computed import OF_EVENTS, Computation, Compute, computation, span_us
 from opportune.rules.condition import condition
 from opportune.rules.holds import holds
 from opportune.rules.model import (
@@ -61,6 +62,7 @@ from opportune.rules.model import (
     Value,
 )
 from opportune.rules.parse import parse
+from opportune.rules.parse_events import AGGREGATES
 from opportune.rules.past import SESSION_GAP_US
 from opportune.rules.select import select
 from opportune.rules.times import Moment, Span, Window
@@ -70,10 +72,14 @@ from opportune.rules.wakes import wakes
 from opportune.rules.words import words
 
 __all__ = [
+    "AGGREGATES",
+    "OF_EVENTS",
     "SESSION_GAP_US",
     "AllOf",
     "AnyOf",
     "Compare",
+    "Computation",
+    "Compute",
     "DateIs",
     "DateNear",
     "Event",
@@ -98,11 +104,13 @@ __all__ = [
     "Uses",
     "Value",
     "Window",
+    "computation",
     "condition",
     "holds",
     "parse",
     "pointer",
     "select",
+    "span_us",
     "to_sql",
     "uses",
     "wakes",

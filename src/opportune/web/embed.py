@@ -81,6 +81,7 @@ class _Page:
             person=found,
             zone_because=ZONES.get(found.time_zone.known_from),
             facts=[_fact(each, defined.classes, now) for each in found.traits],
+            computed={name: _written(value) for name, value in found.computed.traits.items()},
             consent=reports.consent_answers(found.consent, defined.consent),
             entries=self._entries(found.profile_id),
         )
@@ -114,8 +115,7 @@ class _Page:
 
 
 def _fact(trait: reports.KnownTrait, classes: FieldClasses, now: datetime) -> dict[str, str]:
-    said = trait.value
-    value = said if isinstance(said, str) else msgspec.json.encode(said).decode()
+    value = _written(trait.value)
     sensitive = field_class("trait", trait.name, declared=classes).name == "sensitive"
     return {
         "name": trait.name,
@@ -123,6 +123,10 @@ def _fact(trait: reports.KnownTrait, classes: FieldClasses, now: datetime) -> di
         "source": trait.source_id or "",
         "age": "" if trait.said_at is None else _age((now - trait.said_at).total_seconds()),
     }
+
+
+def _written(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _age(seconds: float) -> str:

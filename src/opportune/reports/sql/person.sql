@@ -31,6 +31,12 @@ known as materialized (
 )
 select known.profile_id, known.first_seen_at, known.last_seen_at,
     (
+        select jsonb_build_object('traits', computed_trait.traits, 'as_of', computed_as_of.as_of)
+        from computed_trait
+        cross join computed_as_of
+        where computed_trait.profile_id = known.profile_id and not %(alone)s
+    ) as computed,
+    (
         select jsonb_agg(
             jsonb_build_object('kind', kind, 'value', value, 'linked_at', linked_at)
             order by linked_at, kind, value
