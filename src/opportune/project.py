@@ -14,16 +14,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
-from opportune import plugins
+from opportune import documents, plugins
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase, read_use_case
-from opportune.documents import (
-    Document,
-    InvalidDefinition,
-    read_each,
-    read_named_toml,
-    read_toml,
-)
+from opportune.documents import Document, InvalidDefinition
 from opportune.errors import InvalidInput, NotFound, OpportuneError, nearest
 from opportune.events import (
     FieldClasses,
@@ -247,7 +241,7 @@ def _read_folder(folder: Path, problems: list[str]) -> _Definitions:
         raise ProjectNotFound(f"{folder} is not a folder. Give the folder that holds use_cases/.")
     bodies = {
         kind: {
-            file.stem: read_named_toml(file, f"{place}/{file.name}", problems)
+            file.stem: documents.read_named_toml(file, f"{place}/{file.name}", problems)
             for file in sorted((folder / place).glob("*.toml"))
         }
         for place, kind in KINDS.items()
@@ -257,7 +251,7 @@ def _read_folder(folder: Path, problems: list[str]) -> _Definitions:
             f"{folder} has no use_cases/*.toml. Write one, or give another folder."
         )
     settings = folder / "opportune.toml"
-    body = read_toml(settings, settings.name, problems) if settings.exists() else None
+    body = documents.read_toml(settings, settings.name, problems) if settings.exists() else None
     document = Document(body or {}, settings.name, problems)
     classes = FieldClasses(
         properties=read_classes(document.table("properties", required=False)),
@@ -268,7 +262,7 @@ def _read_folder(folder: Path, problems: list[str]) -> _Definitions:
     identity = written if IDENTITY in document.body else None
     document.close()
     asked = folder / "consent.toml"
-    consent = read_toml(asked, asked.name, problems) if asked.exists() else None
+    consent = documents.read_toml(asked, asked.name, problems) if asked.exists() else None
     return _Definitions(
         bodies=bodies, classes=classes, versions={}, identity=identity, consent=consent
     )
@@ -276,11 +270,11 @@ def _read_folder(folder: Path, problems: list[str]) -> _Definitions:
 
 def _build(given: _Definitions, problems: list[str]) -> Project:
     """Parse and check everything against each other; raises all ``problems``, earlier ones too."""
-    metrics = read_each(given.bodies["metric"], parse_metric, problems)
-    segments = read_each(given.bodies["segment"], parse_segment, problems)
+    metrics = documents.read_each(given.bodies["metric"], parse_metric, problems)
+    segments = documents.read_each(given.bodies["segment"], parse_segment, problems)
     check_references(segments, problems)
-    plans = read_each(given.bodies["tracking_plan"], parse_plan, problems)
-    computed = read_each(given.bodies["computed_trait"], parse_computed_trait, problems)
+    plans = documents.read_each(given.bodies["tracking_plan"], parse_plan, problems)
+    computed = documents.read_each(given.bodies["computed_trait"], parse_computed_trait, problems)
     personal = PERSONAL | given.classes.named("trait", "personal")
     personal |= {name for name, each in computed.items() if each and _shows(each, given.classes)}
     consent = (
