@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from opportune import profiles, reports
+from opportune import profiles, reports, rules, segments
 from opportune.profiles import ComputedTrait, compute, parse_computed_trait
 from opportune.storage import Stores
+from opportune.storage.dialect import to_spark
 
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 TakeIn = Callable[..., None]
@@ -144,3 +145,21 @@ def test_mistakes_in_what_is_meant_are_those_of_rules() -> None:
     parse_computed_trait("x", {"compute": "count", "within": {"dais": 3}}, problems)
     assert len(problems) == 3
     assert all(each.startswith("computed_traits/x.toml.") for each in problems)
+
+
+def test_a_segment_reads_it_like_any_trait(stores: Stores, take_in: TakeIn) -> None:
+    take_in(order(1, 1), order(2, 2), order(3, 1, user="ben"))
+    compute(stores, EVERY[:1], now=NOW)
+    problems: list[str] = []
+    body = {"rule": {"trait": "orders", "at_least": 2}}
+    segment = segments.parse_segment("buyers", body, problems)
+    assert segment is not None
+    assert segments.refresh(stores, segment, profiles.snapshot(stores.state), now=NOW) == 1
+    found = reports.person(stores.state, "user_id", "ana", default_zone="UTC")
+    assert [each.segment for each in found.segments] == ["buyers"]
+
+
+@pytest.mark.parametrize("each", EVERY, ids=lambda each: each.name)
+def test_every_computation_can_be_said_to_spark(each: ComputedTrait) -> None:
+    asked = rules.computation(each.computation, now=NOW, events="select * from everything")
+    assert ":computed_1" in to_spark(asked.text)

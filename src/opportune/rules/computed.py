@@ -40,7 +40,7 @@ NUMBERS = {
     "days_since_last": "cast(({now} - max(occurred_at_us)) // {day} as double)",
 }
 GROUPED = (
-    "select profile_id, {number} as number, cast(null as varchar) as text\n"
+    "select profile_id, {number} as number, nullif('', '') as text\n"
     "from matched\nwhere {where}\ngroup by profile_id\norder by profile_id"
 )
 PLACED = (
@@ -108,7 +108,7 @@ def _matched(asked: Computation, values: Binding, events: str) -> str:
         conditions.append(f"occurred_at_us >= {values.bind(low_us)}")
     if asked.match.where is not None:
         conditions.append(expression(asked.match.where, "properties", values))
-    number, text = "cast(null as double)", "cast(null as varchar)"
+    number, text = "cast(null as double)", "nullif('', '')"
     if asked.property is not None:
         number = value(names, asked.property, "number", values)
         text = value(names, asked.property, "text", values)
