@@ -37,6 +37,19 @@ class ComputedTrait:
     computation: rules.Computation
 
     @property
+    def rule(self) -> rules.Rule:
+        """A rule that reads the same events and properties."""
+        asked = self.computation
+        return rules.Happened(
+            match=asked.match,
+            window=asked.window,
+            aggregate="count" if asked.property is None else "distinct",
+            property=asked.property,
+            operator="at_least",
+            value=1.0,
+        )
+
+    @property
     def shown_property(self) -> str | None:
         """The property whose values it may repeat."""
         return self.computation.property if self.computation.compute in SHOWING else None

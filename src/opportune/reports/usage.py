@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from opportune.decisions import UseCase
 from opportune.events import Metric
+from opportune.profiles import ComputedTrait
 from opportune.rules import Rule, uses
 from opportune.segments import Segment
 
@@ -35,8 +36,9 @@ def usage(
     metrics: Mapping[str, Metric],
     segments: Mapping[str, Segment],
     use_cases: Mapping[str, UseCase],
+    computed_traits: Mapping[str, ComputedTrait],
 ) -> Usage:
-    """Return which metrics, segments and use cases name what."""
+    """Return which metrics, segments, use cases and computed traits name what."""
     events: dict[str, set[str]] = defaultdict(set)
     properties: dict[tuple[str, str], set[str]] = defaultdict(set)
     traits: dict[str, set[str]] = defaultdict(set)
@@ -44,7 +46,8 @@ def usage(
         events[metric.event].add(f"metric/{name}")
         if metric.property is not None:
             properties[metric.event, metric.property].add(f"metric/{name}")
-    for user, rule in _rules(segments, use_cases):
+    computed = ((f"computed_trait/{name}", each.rule) for name, each in computed_traits.items())
+    for user, rule in (*_rules(segments, use_cases), *computed):
         used = uses(rule)
         for event in used.events:
             events[event].add(user)
