@@ -62,6 +62,10 @@ def state_consent(
         _check(statement, rules)
         frame = _frame(holder, statement, rules.event, now)
         said = events.event_table([(frame, events.decode_segment(frame).events)])
+        if not said.num_rows or profiles.is_blocked(connection, holder[1]):
+            raise ConsentNotPossible(
+                "This id cannot be anybody's: it is blocked, or longer than an id may be. Check it."
+            )
         ended = withdraw(connection, profiles.keep_consent(connection, said))
         # On record before it counts.
         stores.open_log(stack).append(frame).result()

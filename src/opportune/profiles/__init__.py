@@ -16,7 +16,7 @@ Deliberately absent: guessing. Only equal identifiers are the same.
 from opportune.profiles.accounts import Account, UnknownAccount, account, keep_accounts
 from opportune.profiles.activity import keep_activity
 from opportune.profiles.computed import ComputedTrait, compute, parse_computed_trait
-from opportune.profiles.consent import ConsentState, consent_rules, keep_consent
+from opportune.profiles.consent import ConsentState, consent_rules, is_blocked, keep_consent
 from opportune.profiles.cut import FirstIdentifier, UnknownCut, cut, restore
 from opportune.profiles.get import Profile, UnknownProfile, get, storable
 from opportune.profiles.identity import identity
@@ -78,6 +78,7 @@ __all__ = [
     "get",
     "identifiers",
     "identity",
+    "is_blocked",
     "keep_accounts",
     "keep_activity",
     "keep_consent",

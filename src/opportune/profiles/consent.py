@@ -10,12 +10,12 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from opportune.profiles.permission import EVERY, ConsentRules, parse_consent
+from opportune.profiles.permission import ConsentRules, parse_consent
 from opportune.profiles.regroup import ROOM
 from opportune.profiles.resolve import current_rules
 from opportune.storage import Connection, fetch, load_sql, stage
 
-__all__ = ["ConsentState", "consent_rules", "keep_consent"]
+__all__ = ["ConsentState", "consent_rules", "is_blocked", "keep_consent"]
 
 ConsentState = Literal["granted", "unknown", "withdrawn"]
 COLUMNS = {
@@ -30,6 +30,7 @@ COLUMNS = {
     "message_id": "message_id text",
     "source_id": "source_id text",
 }
+LONGEST_ID = 500
 PREFERENCES = '"categoryPreferences"'
 
 
@@ -84,6 +85,13 @@ def consent_rules(connection: Connection) -> ConsentRules | None:
     return parse_consent(rows[0]["body"], [], where="consent")
 
 
+def is_blocked(connection: Connection, value: str) -> bool:
+    """Say whether an id is one that many share by mistake, or too long to be one."""
+    rules = current_rules(connection)
+    patterns = any(re.search(each, value) for each in rules.blocked_patterns)
+    return patterns or value.lower() in rules.blocked or len(value) > LONGEST_ID
+
+
 def _speaking(events: pa.Table, rules: ConsentRules) -> pa.Table:
     """Return the rows that may say something of consent, without reading any JSON."""
     chosen = pc.fill_null(pc.equal(events["event"], rules.event), False)
@@ -103,8 +111,3 @@ def _speaking(events: pa.Table, rules: ConsentRules) -> pa.Table:
 def _spoken(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     listed: list[Mapping[str, str]] = [dict(zip(names, row, strict=True)) for row in rows]
     return json.dumps(listed)
-
-
-def every(name: str | None) -> str:
-    """Return how a purpose or channel is kept; None is all of them."""
-    return name or EVERY

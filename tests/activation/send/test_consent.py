@@ -155,6 +155,14 @@ def test_a_statement_on_no_purpose_is_refused_and_nothing_is_kept(
     assert stores.state.rows("select count(*) as n from consent") == [{"n": 0}]
 
 
+@pytest.mark.parametrize("user", ["null", "0000", "x" * 501])
+def test_nobody_states_anything_for_an_id_that_is_nobodys(stores: Stores, user: str) -> None:
+    statement = Statement(purpose="*", channel="*", granted=True, by="desk", evidence="form")
+    with pytest.raises(ConsentNotPossible):
+        activation.state_consent(stores, "user_id", user, statement, now=NINE)
+    assert stores.state.rows("select count(*) as n from consent") == [{"n": 0}]
+
+
 def test_rows_that_need_no_consent_are_left_alone(
     stores: Stores, sender: Any, take_in: TakeIn
 ) -> None:
