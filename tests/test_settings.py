@@ -51,9 +51,40 @@ def test_an_unknown_variable_is_told_with_the_nearest_name() -> None:
         load({"OPPORTUNE_PROT": "1"})
     assert refused.value.message.startswith(
         "Unknown setting OPPORTUNE_PROT. Did you mean 'OPPORTUNE_PORT'? Allowed: "
-        "OPPORTUNE_BRAZE_API_KEY, OPPORTUNE_BRAZE_SETTLE_S, OPPORTUNE_DATABASE_URL, "
+        "OPPORTUNE_BRAZE_API_KEY, OPPORTUNE_BRAZE_SETTLE_S, "
     )
     assert refused.value.code == "invalid_setting"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "said"),
+    [
+        (
+            "OPPORTUNE_TIME_ZONE",
+            "Lisbon",
+            "OPPORTUNE_TIME_ZONE is 'Lisbon', but must be the name of a time zone, such as "
+            "Europe/Lisbon.",
+        ),
+        (
+            "OPPORTUNE_EMBED_ORIGINS",
+            "https://desk.example; script-src *",
+            "OPPORTUNE_EMBED_ORIGINS is 'https://desk.example; script-src *', but must be origins "
+            "separated by spaces, such as https://desk.example.com.",
+        ),
+        (
+            "OPPORTUNE_EMBED_KEY",
+            "secret",
+            "OPPORTUNE_EMBED_KEY must be 16 characters or more, such as from `openssl rand -hex "
+            "32`.",
+        ),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_with_what_does(
+    variable: str, text: str, said: str
+) -> None:
+    with pytest.raises(InvalidSetting) as refused:
+        load({variable: text})
+    assert refused.value.message == said
 
 
 @pytest.mark.parametrize(

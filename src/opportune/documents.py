@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeGuard, TypeVar
 
 from opportune.errors import InvalidInput, nearest
 
-__all__ = ["Document", "InvalidDefinition", "has_nul"]
+__all__ = ["Document", "InvalidDefinition", "has_nul", "read_each", "read_named_toml", "read_toml"]
 
 MISSING = object()
+# It is part of ids, keys and addresses.
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 T = TypeVar("T")
 
@@ -114,6 +119,45 @@ class Document:
 
     def _at(self, key: str) -> str:
         return f"{self.where}: {key}" if ": " not in self.where else f"{self.where}.{key}"
+
+
+def read_each(
+    bodies: Mapping[str, Mapping[str, object] | None],
+    parse: Callable[[str, Mapping[str, object], list[str]], T | None],
+    problems: list[str],
+) -> dict[str, T | None]:
+    """Read each definition; None for one that is there but cannot be read."""
+    return {
+        name: None if body is None else parse(name, body, problems) for name, body in bodies.items()
+    }
+
+
+def read_named_toml(file: Path, where: str, problems: list[str]) -> Mapping[str, object] | None:
+    """Read one file whose name is the name of what it defines; like `read_toml`."""
+    if not NAME.fullmatch(file.stem):
+        problems.append(
+            f"{where!r}: the file's name is the definition's name. Allowed: small letters, digits, "
+            "_ and -, 63 at most, the first a letter or digit."
+        )
+        return None
+    return read_toml(file, where, problems)
+
+
+def read_toml(file: Path, where: str, problems: list[str]) -> Mapping[str, object] | None:
+    """Read one file of TOML; None, with a problem noted, for one that cannot be read."""
+    try:
+        body = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.append(f"{where}: cannot be read: {error.strerror}.")
+    except RecursionError:
+        problems.append(f"{where}: nested too deeply.")
+    except ValueError as error:
+        problems.append(f"{where}: not valid TOML: {error}")
+    else:
+        if not has_nul(body):
+            return body
+        problems.append(f"{where}: a text has the character U+0000, which cannot be kept.")
+    return None
 
 
 def _is_list(value: object) -> TypeGuard[Sequence[object]]:

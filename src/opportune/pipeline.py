@@ -108,6 +108,8 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
     decisions.check_fields(use_case, project.segments, project.field_policies, personal=personal)
     metric = project.metric_of(use_case)
     with step("run_day", {"use_case": name, "day": day.isoformat()}) as running:
+        if project.computed_traits:
+            profiles.compute(stores, project.computed_traits.values(), now=now)
         audience = segments.current(
             stores, (*use_case.audience, *use_case.minus), project.segments, now=now
         )
@@ -271,6 +273,7 @@ class Ingest:
             events.count, self._engine, recorded, declared=self._tracking.declared
         )
         profiles.resolve(connection, recorded.events)
+        _keep_beside(connection, recorded)
         self._follow(connection, recorded.events)
         self._feeder.feed(connection, recorded.events)
         events.keep_counts(connection, counting.result())
@@ -288,6 +291,13 @@ class Ingest:
         else:
             return
         segments.follow(connection, self._engine, self._followed, new, now=now)
+
+
+def _keep_beside(connection: Connection, recorded: events.Recorded) -> None:
+    """Keep what events tell of profiles beside who they are; withdrawn consent acts at once."""
+    profiles.keep_activity(connection, recorded.events)
+    profiles.keep_accounts(connection, recorded.events)
+    activation.withdraw(connection, profiles.keep_consent(connection, recorded.events))
 
 
 def caught_up(stores: Stores) -> bool:

@@ -118,8 +118,10 @@ def test_what_waits_is_listed_and_decided(ask: Ask, stores: Stores) -> None:
         "ann",
     )
     assert decided["decided_at"] is not None
-    assert ask("profiles/anonymous_id/a/1")[1]["identifiers"] == [A1, U2]
-    assert ask("profiles/anonymous_id/a/1?view=none")[1]["identifiers"] == [A1]
+    found = ask("profiles/anonymous_id/a/1")[1]["identifiers"]
+    assert [named(each["kind"], each["value"]) for each in found] == [A1, U2]
+    alone = ask("profiles/anonymous_id/a/1?view=none")[1]["identifiers"]
+    assert [named(each["kind"], each["value"]) for each in alone] == [A1]
 
 
 @pytest.mark.usefixtures("shared")

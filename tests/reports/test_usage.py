@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from opportune import project
+from opportune.profiles import parse_computed_trait
 from opportune.reports import usage
 from opportune.rules import parse
 from opportune.segments import Segment
@@ -14,7 +15,9 @@ SHOP = Path(__file__).parents[2] / "examples" / "shop"
 
 def test_definitions_are_told_by_the_events_and_fields_that_they_name() -> None:
     shop = project.load(SHOP)
-    used = usage(shop.metrics, shop.segments, shop.use_cases, shop.tracking_plans)
+    used = usage(
+        shop.metrics, shop.segments, shop.use_cases, shop.tracking_plans, shop.computed_traits
+    )
     assert used.events == {
         "Order Completed": ("metric/revenue", "tracking_plan/shop", "use_case/second-order"),
         "identify": ("tracking_plan/shop",),
@@ -37,6 +40,23 @@ def test_a_segment_is_told_by_the_events_and_properties_of_its_rule() -> None:
         where="rule",
     )
     segment = Segment(name="eager", title="Eager", rule=rule)
-    used = usage({}, {"eager": segment}, {}, {})
+    used = usage({}, {"eager": segment}, {}, {}, {})
     assert used.events == {"Viewed": ("segment/eager",)}
     assert used.properties == {("Viewed", "price"): ("segment/eager",)}
+
+
+def test_a_computed_trait_names_the_event_and_the_properties_it_reads() -> None:
+    body = {
+        "event": "Order Completed",
+        "compute": "sum",
+        "property": "revenue",
+        "where": {"property": "currency", "is": "EUR"},
+    }
+    spent = parse_computed_trait("spent", body, [])
+    assert spent is not None
+    used = usage({}, {}, {}, {}, {"spent": spent})
+    assert used.events == {"Order Completed": ("computed_trait/spent",)}
+    assert sorted(used.properties) == [
+        ("Order Completed", "currency"),
+        ("Order Completed", "revenue"),
+    ]

@@ -72,3 +72,22 @@ def test_a_second_worker_waits_and_goes_on_when_the_first_ends(
             assert market.count("job") == 0
             first.set()
             until(market.all_sent)
+
+
+def test_computed_traits_follow_their_windows_while_time_goes_on(
+    market: Any, sandbox: Any, until: Until, take_in: Callable[..., None]
+) -> None:
+    market.apply({PROVIDER: sandbox.url})
+    body = '{"event": "Order Completed", "compute": "count", "within": {"days": 1}}'
+    market.stores.state.rows(
+        "insert into definition (kind, name, version, body, created_at)"
+        " values ('computed_trait', 'orders', 1, %(body)s::jsonb, now())",
+        {"body": body},
+    )
+    bought = {"type": "track", "event": "Order Completed", "messageId": "m", "userId": "ana"}
+    take_in({**bought, "timestamp": MIDNIGHT.isoformat()}, received_at=MIDNIGHT)
+    times = [MIDNIGHT]
+    with market.working(lambda: times[-1]):
+        until(lambda: market.count("computed_trait", "traits = '{\"orders\": 1}'") == 1)
+        times.append(MIDNIGHT + timedelta(hours=25))
+        until(lambda: market.count("computed_trait") == 0)

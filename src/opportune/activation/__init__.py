@@ -11,6 +11,7 @@ Deliberately absent: knowledge of any one channel outside ``connectors``, and of
 
 from opportune.activation.authentication import Basic, Bearer, InvalidApiKey, InvalidSecret, Signed
 from opportune.activation.channel import CALLS_AT_ONCE, Channel, Patience, channel_of
+from opportune.activation.consent import ConsentNotPossible, Statement, state_consent
 from opportune.activation.destination import (
     Destination,
     SentFields,
@@ -36,6 +37,7 @@ from opportune.activation.prune import prune
 from opportune.activation.reach import reach
 from opportune.activation.send import abandon, enquire, send_due
 from opportune.activation.transport import InvalidAddress, Transport
+from opportune.activation.withdraw import withdraw
 
 __all__ = [
     "CALLS_AT_ONCE",
@@ -46,6 +48,7 @@ __all__ = [
     "Channel",
     "Connector",
     "DeadLetter",
+    "ConsentNotPossible",
     "Delivery",
     "Destination",
     "Feeder",
@@ -60,6 +63,7 @@ __all__ = [
     "SentFields",
     "Signed",
     "Traffic",
+    "Statement",
     "Transport",
     "UnknownDeadLetter",
     "UnknownDestination",
@@ -77,4 +81,6 @@ __all__ = [
     "sent_fields",
     "tell_decisions",
     "traffic",
+    "state_consent",
+    "withdraw",
 ]

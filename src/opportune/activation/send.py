@@ -19,6 +19,7 @@ import msgspec
 
 from opportune.activation.channel import Channel
 from opportune.activation.model import Delivery, Request, Send
+from opportune.activation.withdraw import refused
 from opportune.events import LIMITS
 from opportune.storage import Frame, SegmentLog, State, fetch, load_sql
 
@@ -158,6 +159,8 @@ def _reserve(
     with state.transaction() as connection:
         fetch(connection, load_sql("opportune.activation", "lock_reserving"), facts)
         claims = _claims(fetch(connection, load_sql("opportune.activation", reserve), facts))
+        if without := refused(connection, list(claims)):
+            claims = {key: claim for key, claim in claims.items() if key not in without}
         if not claims:
             return {}, []
         sends = [claim.send for claim in claims.values()]

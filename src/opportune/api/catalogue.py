@@ -93,7 +93,13 @@ def reject_routes(application: FastAPI, stores: Stores, *, missing: Responses) -
 
 
 def _usage(defined: Project) -> Usage:
-    return usage(defined.metrics, defined.segments, defined.use_cases, defined.tracking_plans)
+    return usage(
+        defined.metrics,
+        defined.segments,
+        defined.use_cases,
+        defined.tracking_plans,
+        defined.computed_traits,
+    )
 
 
 def _event(seen: SeenEvent, used: Usage) -> EventAnswer:

@@ -29,7 +29,11 @@ def field_policy_routes(
             segments=defined.segments,
             use_cases=defined.use_cases,
             used=reports.usage(
-                defined.metrics, defined.segments, defined.use_cases, defined.tracking_plans
+                defined.metrics,
+                defined.segments,
+                defined.use_cases,
+                defined.tracking_plans,
+                defined.computed_traits,
             ),
             now=clock(),
         )

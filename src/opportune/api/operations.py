@@ -20,6 +20,7 @@ __all__ = [
     "METRICS",
     "RETRIED",
     "TEXT_FORMAT",
+    "TIME_ZONE_DEFAULT",
     "TURNED_AWAY",
     "UNKNOWN_SOURCE",
     "Counts",
@@ -30,6 +31,7 @@ __all__ = [
 UNKNOWN_SOURCE = "opportune_requests_unknown_source_total"
 RETRIED = "opportune_requests_retried_total"
 TURNED_AWAY = "opportune_requests_turned_away_total"
+TIME_ZONE_DEFAULT = "opportune_time_zone_default_total"
 METRICS: Mapping[str, str] = {
     "opportune_up": "Whether a part answers: 1 or 0.",
     "opportune_outbox": "Recommendations and messages to destinations by what became of them.",
@@ -40,6 +42,8 @@ METRICS: Mapping[str, str] = {
     "OPPORTUNE_SEGMENT_COMPATIBLE says so.",
     RETRIED: "Requests whose client says (X-Retry-Count) that it had sent them before.",
     TURNED_AWAY: "Requests answered with 429, because too much was waiting for the disk.",
+    TIME_ZONE_DEFAULT: "Profiles that were answered with the default time zone, because theirs is "
+    "missing or wrong.",
 }
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -82,6 +86,11 @@ def counted(counts: Counts) -> Iterator[str]:
     """Write ``counts`` in the text format."""
     for name in (UNKNOWN_SOURCE, RETRIED, TURNED_AWAY):
         yield from _figure(name, [({}, counts[name])], kind="counter")
+    zones = [
+        ({"reason": reason}, counts[f"{TIME_ZONE_DEFAULT}:{reason}"])
+        for reason in ("missing", "wrong")
+    ]
+    yield from _figure(TIME_ZONE_DEFAULT, zones, kind="counter")
 
 
 def _healthy(_: Request) -> Response:

@@ -16,6 +16,7 @@ from opportune.cli import (
     events,
     identity,
     import_,
+    person,
     sandbox,
     segments,
     serve,
@@ -72,6 +73,7 @@ app.add_typer(events.app, name="rejects")
 app.command("field-policies")(field_policies)
 app.add_typer(identity.app, name="identity")
 app.add_typer(destinations.app, name="destinations")
+app.add_typer(person.app, name="person")
 app.add_typer(import_.app)
 app.add_typer(segments.app, name="segments")
 app.add_typer(sandbox.app, name="sandbox")

@@ -47,7 +47,11 @@ def catalogue(
     with opened(settings.load()) as stores:
         defined = project.read(stores.state)
         used = reports.usage(
-            defined.metrics, defined.segments, defined.use_cases, defined.tracking_plans
+            defined.metrics,
+            defined.segments,
+            defined.use_cases,
+            defined.tracking_plans,
+            defined.computed_traits,
         )
         if event is None:
             seen = events.seen_events(stores.state, now=now, source=source)

@@ -27,7 +27,11 @@ def field_policies(
             segments=defined.segments,
             use_cases=defined.use_cases,
             used=reports.usage(
-                defined.metrics, defined.segments, defined.use_cases, defined.tracking_plans
+                defined.metrics,
+                defined.segments,
+                defined.use_cases,
+                defined.tracking_plans,
+                defined.computed_traits,
             ),
             now=datetime.now(UTC),
         )

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeVar, cast
 
 from opportune import plugins
-from opportune.activation import parse_destination
+from opportune.activation import Destination, parse_destination, sent_fields
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase, forbidden_uses, read_use_case
-from opportune.documents import InvalidDefinition
+from opportune.documents import InvalidDefinition, read_each
 from opportune.errors import InvalidInput, OpportuneError, nearest
 from opportune.events import (
     Field,
     FieldPolicies,
     Metric,
+    Use,
+    forbidden_fields,
     parse_field_policies,
     parse_metric,
     parse_plan,
 )
 from opportune.learning.train import PolicyKind, reward_kind
-from opportune.project.model import PRIVACY, Body, Definitions, Project
+from opportune.profiles import ComputedTrait, ConsentRules, parse_computed_trait, parse_consent
+from opportune.project.model import CONSENT, PRIVACY, Definitions, Project
 from opportune.segments import Segment, parse_audiences, parse_segments
 
 __all__ = ["build"]
@@ -37,18 +41,24 @@ def build(
     ``personal`` are the fields that values tell. If it is None, policies are not asked: what was
     applied is asked about when it is used, and one field must not stop all from being read.
     """
-    metrics = _parsed(given.bodies["metric"], parse_metric, problems)
+    metrics = read_each(given.bodies["metric"], parse_metric, problems)
     segments = parse_segments(given.bodies["segment"], problems)
     audiences = parse_audiences(given.bodies["audience"], segments, problems)
-    plans = _parsed(given.bodies["tracking_plan"], parse_plan, problems)
+    plans = read_each(given.bodies["tracking_plan"], parse_plan, problems)
     policies = parse_field_policies(
         given.said.get(PRIVACY, {}),
         problems,
         classes=given.classes,
         use_cases=given.bodies["use_case"],
     )
-    destinations = _parsed(given.bodies["destination"], parse_destination, problems)
-    use_cases = _use_cases(given, metrics, segments, policies, personal, problems)
+    computed = read_each(given.bodies["computed_trait"], parse_computed_trait, problems)
+    policies = replace(policies, sources=_sources(computed))
+    asked = given.said.get(CONSENT)
+    consent = parse_consent(asked, problems, where="consent.toml") if asked else None
+    destinations = read_each(given.bodies["destination"], parse_destination, problems)
+    if personal is not None:
+        _check_sent_fields(destinations, policies, personal, problems)
+    use_cases = _use_cases(given, metrics, segments, policies, consent, personal, problems)
     if problems:
         raise InvalidDefinition(problems)
     return Project(
@@ -60,14 +70,17 @@ def build(
         field_policies=policies,
         destinations=_readable(destinations),
         audiences=MappingProxyType(audiences),
+        consent=consent,
+        computed_traits=_readable(computed),
     )
 
 
-def _use_cases(
+def _use_cases(  # noqa: PLR0913 - everything that a use case may name
     given: Definitions,
     metrics: Mapping[str, Metric | None],
     segments: Mapping[str, Segment | None],
     policies: FieldPolicies,
+    consent: ConsentRules | None,
     personal: Collection[Field] | None,
     problems: list[str],
 ) -> dict[str, UseCase]:
@@ -83,24 +96,57 @@ def _use_cases(
             found = forbidden_uses(use_cases[name], segments, policies, personal=personal)
             problems += (f"use_cases/{name}.toml: {where}: {each.message}" for where, each in found)
         _check_plugins(use_cases[name], problems)
+        _check_purpose(use_cases[name], consent, problems)
         metric = metrics.get(use_cases[name].success_metric)
         if len(problems) == before and metric is not None:
             _check_start(use_cases[name], metric, problems)
     return use_cases
 
 
-def _parsed(
-    bodies: Mapping[str, Body | None],
-    parse: Callable[[str, Body, list[str]], T | None],
-    problems: list[str],
-) -> dict[str, T | None]:
+def _readable(definitions: Mapping[str, T | None]) -> Mapping[str, T]:
+    return MappingProxyType({name: each for name, each in definitions.items() if each})
+
+
+def _sources(computed: Mapping[str, ComputedTrait | None]) -> dict[str, tuple[Field, ...]]:
+    """Return the properties whose values a computed trait may repeat."""
     return {
-        name: None if body is None else parse(name, body, problems) for name, body in bodies.items()
+        name: tuple(
+            Field(kind="property", name=each.shown_property, event=event)
+            for event in each.computation.match.events
+        )
+        for name, each in computed.items()
+        if each is not None and each.shown_property is not None
     }
 
 
-def _readable(definitions: Mapping[str, T | None]) -> Mapping[str, T]:
-    return MappingProxyType({name: each for name, each in definitions.items() if each})
+def _check_sent_fields(
+    destinations: Mapping[str, Destination | None],
+    policies: FieldPolicies,
+    personal: Collection[Field],
+    problems: list[str],
+) -> None:
+    """Note every field that a destination lists and no destination may get."""
+    for name, destination in destinations.items():
+        if destination is None:
+            continue
+        sent = sent_fields(destination)
+        fields = [
+            *(Field(kind="trait", name=trait) for trait in sent.traits),
+            *(Field(kind="property", name=each) for each in sent.properties),
+        ]
+        use = Use(kind="destinations", name=name)
+        found = forbidden_fields(use, fields, policies, personal=personal)
+        problems += (f"destinations/{name}.toml: {each.message}" for each in found)
+
+
+def _check_purpose(use_case: UseCase, consent: ConsentRules | None, problems: list[str]) -> None:
+    purpose = use_case.activation.purpose
+    purposes = consent.purposes if consent is not None else {}
+    if purpose is not None and purpose not in purposes:
+        problems.append(
+            f"use_cases/{use_case.name}.toml: activation.purpose: consent.toml has no purpose "
+            f"'{purpose}'. {nearest(purpose, purposes)}"
+        )
 
 
 def _check_references(

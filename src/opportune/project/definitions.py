@@ -12,7 +12,7 @@ from opportune.documents import InvalidDefinition
 from opportune.events import FieldClasses, Metric, declared_classes, parse_metric, personal_fields
 from opportune.project.check import build
 from opportune.project.folder import read_folder
-from opportune.project.model import IDENTITY, KINDS, PRIVACY, Body, Definitions, Project
+from opportune.project.model import KINDS, SAID, Body, Definitions, Project
 from opportune.storage import State, fetch, load_sql
 
 __all__ = ["Reader", "apply", "load", "read"]
@@ -129,7 +129,7 @@ def _applied(rows: Iterable[Mapping[str, Any]]) -> Definitions:
         bodies[row["kind"]][row["name"]] = row["body"]
         if row["kind"] == "use_case":
             versions[row["name"]] = row["version"]
-    said = {name: settings.pop(name) for name in (IDENTITY, PRIVACY) if name in settings}
+    said = {name: settings.pop(name) for name in SAID if name in settings}
     classes = FieldClasses(**{name: declared_classes(body) for name, body in settings.items()})
     return Definitions(bodies=bodies, classes=classes, versions=versions, said=said)
 
@@ -140,7 +140,7 @@ def _settings(given: Definitions, before: Definitions) -> dict[str, Body]:
     settings: dict[str, Body] = {"traits": {"personal": [], **traits}}
     if given.classes.properties or before.classes.properties:
         settings["properties"] = given.classes.lists("property")
-    for name in (IDENTITY, PRIVACY):
+    for name in SAID:
         if name in given.said or name in before.said:
             settings[name] = given.said.get(name, {})
     return settings

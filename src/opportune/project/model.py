@@ -9,18 +9,33 @@ from opportune.activation import Destination
 from opportune.decisions import UseCase
 from opportune.errors import NotFound, nearest
 from opportune.events import FieldClasses, FieldPolicies, Metric, TrackingPlan
+from opportune.profiles import ComputedTrait, ConsentRules
 from opportune.segments import Audience, Segment
 
-__all__ = ["IDENTITY", "KINDS", "PRIVACY", "Body", "Definitions", "Project", "ProjectNotFound"]
+__all__ = [
+    "CONSENT",
+    "IDENTITY",
+    "KINDS",
+    "PRIVACY",
+    "SAID",
+    "Body",
+    "Definitions",
+    "Project",
+    "ProjectNotFound",
+]
 
 # Folder of the project -> kind of the definition.
 KINDS = {
     **{"destinations": "destination", "metrics": "metric"},
     **{"segments": "segment", "audiences": "audience"},
     **{"tracking_plans": "tracking_plan", "use_cases": "use_case"},
+    **{"computed_traits": "computed_trait"},
 }
 IDENTITY = "identity"
 PRIVACY = "privacy"
+CONSENT = "consent"
+# What holds for everything.
+SAID = (IDENTITY, PRIVACY, CONSENT)
 
 Body = Mapping[str, object]
 
@@ -43,6 +58,8 @@ class Project:
     field_policies: FieldPolicies = field(default_factory=FieldPolicies)
     destinations: Mapping[str, Destination] = field(default_factory=dict)
     audiences: Mapping[str, Audience] = field(default_factory=dict)
+    consent: ConsentRules | None = None
+    computed_traits: Mapping[str, ComputedTrait] = field(default_factory=dict)
 
     def use_case(self, name: str) -> UseCase:
         """Return one use case, or raise ``ProjectNotFound`` with the nearest name."""
@@ -60,7 +77,7 @@ class Definitions:
     """As written: kind -> name -> body, None for one that is there but cannot be read.
 
     ``classes`` has the declared class of each property and trait, ``said`` what holds for
-    everything by name ("identity", "privacy"), where anything was ever said of it.
+    everything by name (`SAID`), where anything was ever said of it.
     """
 
     bodies: Mapping[str, Mapping[str, Body | None]]

@@ -1,4 +1,5 @@
-"""Reports: what a use case earned, what it chose and for whom, and what became of its messages.
+"""Reports: what a use case earned, what it chose and for whom, what became of its messages; and a
+person, with all that is known and what happened.
 
 Invariants: nothing here changes what others wrote; an answer says when it was true and how many
 profiles stand behind it; only mature days count; thin evidence is an answer ("too early"), never an
@@ -29,9 +30,19 @@ from opportune.reports.model import (
     Verdict,
 )
 from opportune.reports.performance import performance
+from opportune.reports.person import (
+    ConsentAnswer,
+    KnownTrait,
+    Person,
+    consent_answers,
+    person,
+    person_by_id,
+)
+from opportune.reports.timeline import Entry, Timeline, timeline
 from opportune.reports.usage import Usage, usage
 
 __all__ = [
+    "ConsentAnswer",
     "Contrast",
     "DayOfVariant",
     "DayResult",
@@ -49,7 +60,15 @@ __all__ = [
     "VariantResult",
     "Verdict",
     "field_report",
+    "Entry",
+    "KnownTrait",
+    "Person",
+    "Timeline",
+    "consent_answers",
     "performance",
+    "person",
+    "person_by_id",
+    "timeline",
     "to_document",
     "usage",
 ]

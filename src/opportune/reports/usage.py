@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from opportune.decisions import UseCase
 from opportune.events import Metric, TrackingPlan
+from opportune.profiles import ComputedTrait
 from opportune.rules import Rule, uses
 from opportune.segments import Segment
 
@@ -38,14 +39,15 @@ def usage(
     segments: Mapping[str, Segment],
     use_cases: Mapping[str, UseCase],
     tracking_plans: Mapping[str, TrackingPlan],
+    computed_traits: Mapping[str, ComputedTrait],
 ) -> Usage:
-    """Return which metrics, segments, use cases and tracking plans name what.
+    """Return which metrics, segments, use cases, plans and computed traits name what.
 
     A use case names what its success metric does, its features and what its options' rules read.
     """
     named = [
         *_by_metrics(metrics, use_cases),
-        *_by_rules(segments, use_cases),
+        *_by_rules(segments, use_cases, computed_traits),
         *_by_plans(tracking_plans),
     ]
     events: dict[str, set[str]] = defaultdict(set)
@@ -78,9 +80,12 @@ def _by_metrics(
 
 
 def _by_rules(
-    segments: Mapping[str, Segment], use_cases: Mapping[str, UseCase]
+    segments: Mapping[str, Segment],
+    use_cases: Mapping[str, UseCase],
+    computed_traits: Mapping[str, ComputedTrait],
 ) -> Iterator[_Named]:
-    for user, rule in _rules(segments, use_cases):
+    computed = ((f"computed_trait/{name}", each.rule) for name, each in computed_traits.items())
+    for user, rule in (*_rules(segments, use_cases), *computed):
         used = uses(rule)
         yield from ((user, event, "") for event in used.events)
         yield from ((user, event, field) for event, field in used.properties)

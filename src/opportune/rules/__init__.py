@@ -33,6 +33,7 @@ A rule is written as a table (TOML or JSON) in one of these forms::
 """
 
 from opportune.rules.binding import pointer
+from opportune.rules.computed import OF_EVENTS, Computation, Compute, computation, span_us
 from opportune.rules.condition import condition, date_expression
 from opportune.rules.holds import holds
 from opportune.rules.model import (
@@ -61,6 +62,7 @@ from opportune.rules.model import (
     Value,
 )
 from opportune.rules.parse import parse
+from opportune.rules.parse_events import AGGREGATES
 from opportune.rules.past import SESSION_GAP_US
 from opportune.rules.reach import Reach, reach
 from opportune.rules.select import select
@@ -71,10 +73,14 @@ from opportune.rules.wakes import wakes
 from opportune.rules.words import words
 
 __all__ = [
+    "AGGREGATES",
+    "OF_EVENTS",
     "SESSION_GAP_US",
     "AllOf",
     "AnyOf",
     "Compare",
+    "Computation",
+    "Compute",
     "DateIs",
     "DateNear",
     "Event",
@@ -100,6 +106,7 @@ __all__ = [
     "Uses",
     "Value",
     "Window",
+    "computation",
     "condition",
     "date_expression",
     "holds",
@@ -107,6 +114,7 @@ __all__ = [
     "pointer",
     "reach",
     "select",
+    "span_us",
     "to_sql",
     "uses",
     "wakes",

@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError
 
@@ -29,6 +35,9 @@ DONE = 1
 # Delta keeps each commit's log entry this long; a commit a second would pile up otherwise.
 CONFIGURATION = {"delta.logRetentionDuration": "interval 1 days", "delta.checkpointInterval": "50"}
 COMPACTED_BYTES = 128 * 1024 * 1024
+# What is left out of a file by its statistics, and what the engine reads at once: small enough to
+# find the events of one person among those of a year.
+WRITER = WriterProperties(max_row_group_size=122_880)
 # Statistics of times are cut, not rounded, to milliseconds: the largest may lie this much higher.
 STATISTICS_STEP = timedelta(milliseconds=1)
 
@@ -117,7 +126,9 @@ class Lake:
         # Without retries, nothing that was committed after the checks above can slip in between.
         commit = CommitProperties(app_transactions=marks, max_commit_retries=0)
         with _explained(table):
-            write_deltalake(handle, rows, mode="append", commit_properties=commit)
+            write_deltalake(
+                handle, rows, mode="append", commit_properties=commit, writer_properties=WRITER
+            )
         self._read_positions.update({(table, name): offset for name, offset in ahead.items()})
         return True
 
@@ -172,7 +183,9 @@ class Lake:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as cause:
                 raise _concurrent(table) from cause
-            self._open(table).optimize.compact(target_size=COMPACTED_BYTES)
+            self._open(table).optimize.compact(
+                target_size=COMPACTED_BYTES, writer_properties=WRITER
+            )
 
     def _path(self, table: str) -> str:
         return str(self.folder / table)

@@ -182,7 +182,9 @@ def stage(connection: Connection, name: str, columns: Sequence[str], data: pa.Ta
         )
     )
     buffer = io.BytesIO()
-    csv.write_csv(data, buffer, csv.WriteOptions(include_header=False))
+    # Of a table with an empty chunk before others, pyarrow writes bytes that are none of its own.
+    whole = data.combine_chunks()
+    csv.write_csv(whole, buffer, csv.WriteOptions(include_header=False))
     statement = compose.SQL("copy {} ({}) from stdin (format csv)").format(
         compose.Identifier(name),
         compose.SQL(", ").join(compose.Identifier(column) for column in data.column_names),

@@ -17,6 +17,7 @@ from opportune.errors import NotFound, OpportuneError, Unavailable
 from opportune.reports import performance
 from opportune.storage import Stores
 from opportune.web import pages
+from opportune.web.embed import embed_routes
 from opportune.web.pages import Frame
 from opportune.web.truth import Truth, read_truth
 
@@ -46,6 +47,7 @@ def routes(stores: Stores, *, clock: Callable[[], datetime] = _now) -> Sequence[
     return (
         Route("/", web.home),
         Route("/use-cases/{name}", web.use_case),
+        *embed_routes(stores, clock=clock),
         Route("/favicon.ico", _favicon),
         Mount("/static", StaticFiles(packages=[("opportune.web", "static")])),
     )

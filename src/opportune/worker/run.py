@@ -13,7 +13,7 @@ from functools import partial
 
 import msgspec
 
-from opportune import activation, events, pipeline, project
+from opportune import activation, events, pipeline, profiles, project
 from opportune.activation import Bearer, Channel, Transport
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase
@@ -28,6 +28,7 @@ __all__ = ["Unanswered", "decoders", "run", "simulated_clock"]
 
 LOCK = "worker"
 DECIDE_DAY = "decide_day"
+COMPUTE_TRAITS = "compute_traits"
 JOB_LEASE_S = 3600.0
 RETRY_S = 1.0
 FULL_FRAMES = 64
@@ -163,6 +164,8 @@ def _round(worker: Worker, definitions: project.Project) -> bool:
     now = worker.clock()
     for use_case in definitions.use_cases.values():
         _schedule(worker.stores, use_case, now)
+    if definitions.computed_traits:
+        _schedule_computing(worker.stores, now)
     busy = _run_job(worker, definitions, now)
     activation.abandon(worker.stores.state, settle_s=settle_s, takeover=False)
     lanes = [
@@ -193,6 +196,14 @@ def _schedule(stores: Stores, use_case: UseCase, now: datetime) -> None:
     stores.state.rows(load_sql("opportune", "schedule_job"), facts)
 
 
+def _schedule_computing(stores: Stores, now: datetime) -> None:
+    """Let computed traits follow their windows: once in each span of so many minutes."""
+    span_s = max(1, stores.settings.compute_minutes) * 60
+    due_at = datetime.fromtimestamp(now.timestamp() // span_s * span_s, UTC)
+    facts = {"kind": COMPUTE_TRAITS, "key": due_at.isoformat(), "payload": "{}", "due_at": due_at}
+    stores.state.rows(load_sql("opportune", "schedule_job"), facts)
+
+
 def _run_job(worker: Worker, definitions: project.Project, now: datetime) -> bool:
     facts = {"now": now, "lease_s": JOB_LEASE_S}
     jobs = worker.stores.state.rows(load_sql("opportune", "claim_job"), facts)
@@ -201,12 +212,16 @@ def _run_job(worker: Worker, definitions: project.Project, now: datetime) -> boo
     job = jobs[0]
     result: dict[str, object] = {"done_at": now, "error": None, "wait_s": 0.0}
     try:
-        _decide_day(worker, definitions, job["payload"], now)
+        if job["kind"] == COMPUTE_TRAITS:
+            profiles.compute(worker.stores, definitions.computed_traits.values(), now=now)
+        else:
+            _decide_day(worker, definitions, job["payload"], now)
     except DatabaseUnavailable:
         raise
     except Exception as error:
         # Kept with its reason and tried again; other use cases and the outbox go on.
-        said = worker.troubles.tell(f"decide:{job['payload']['use_case']}", error)
+        part = f"decide:{job['payload'].get('use_case', COMPUTE_TRAITS)}"
+        said = worker.troubles.tell(part, error)
         result = {"done_at": None, "error": said, "wait_s": pause_s(job["attempts"])}
     facts = {"kind": job["kind"], "key": job["key"], **result}
     worker.stores.state.rows(load_sql("opportune", "finish_job"), facts)

@@ -1,6 +1,8 @@
--- Profiles with a user id: those that can be decided for and reached, each once.
-select profile.profile_id, min(identifier.value) as user_id, profile.traits::text as traits
+-- Profiles with a user id: those that can be decided for and reached, each once; computed traits count before told ones.
+select profile.profile_id, min(identifier.value) as user_id,
+    (profile.traits || coalesce(computed_trait.traits, '{}'))::text as traits
 from profile
 join identifier on identifier.profile_id = profile.profile_id and identifier.kind = 'user_id'
-group by profile.profile_id
+left join computed_trait on computed_trait.profile_id = profile.profile_id
+group by profile.profile_id, computed_trait.profile_id
 order by profile.profile_id
