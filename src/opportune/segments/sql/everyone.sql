@@ -1,4 +1,5 @@
--- All profiles, each once.
-select profile_id, traits::text as traits
+-- All profiles, each once; computed traits count before told ones.
+select profile.profile_id, (profile.traits || coalesce(computed_trait.traits, '{}'))::text as traits
 from profile
-order by profile_id
+left join computed_trait on computed_trait.profile_id = profile.profile_id
+order by profile.profile_id
