@@ -19,6 +19,7 @@ from opportune.api.catalogue import catalogue_routes, reject_routes
 from opportune.api.errors import HANDLERS
 from opportune.api.identity import identity_routes
 from opportune.api.operations import Counts, operation_routes
+from opportune.api.privacy import privacy_routes
 from opportune.api.tail import tail_routes
 from opportune.decisions import UseCase
 from opportune.project import Project
@@ -112,6 +113,7 @@ def _add(application: FastAPI, stores: Stores, clock: Callable[[], datetime]) ->
     reject_routes(application, stores, missing=missing)
     tail_routes(application, stores)
     identity_routes(application, stores, clock=clock, missing=missing)
+    privacy_routes(application, stores, clock=clock, missing=missing)
 
     @application.get("/use-cases")
     def use_cases() -> UseCasesAnswer:
