@@ -6,8 +6,8 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from pathlib import Path
@@ -18,15 +18,15 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from opportune import pipeline, privacy, project, reports, worker
+from opportune import learning, pipeline, privacy, project, reports, worker
 from opportune.settings import Settings
 from opportune.simulate import internet_provider
-from opportune.storage import Frame, SegmentLog, Stores, open_stores
+from opportune.storage import Frame, Lake, SegmentLog, Stores, open_engine, open_stores
 
 CUSTOMERS = 40
 NAME = "next-best-offer"
 DAYS = [date(2026, 3, day) for day in (1, 2, 3, 4)]
-ANA = "c000007"
+ANA = "c000010"
 EMAIL = "ana.maria@mail.example"
 PHONE = "+4930901820"
 VISITOR = "visitor-0815-ana"
@@ -57,6 +57,7 @@ class Life:
     """Stores that somebody lives in, and what is done there."""
 
     stores: Stores
+    another: Callable[[], AbstractContextManager[Life]] = nullcontext
 
     def send(self, *messages: dict[str, object], at: datetime = NOW) -> None:
         log = SegmentLog(self.stores.settings.log_folder)
@@ -88,10 +89,27 @@ class Life:
         assert self.carry_out() == [asked.request_id]
         return privacy.request(self.stores.state, asked.request_id)
 
+    def forget_again(self, *, lake: bool = True) -> int:
+        """As after a backup was restored."""
+        stores = replace(self.stores, lake=Lake(self.stores.settings.lake_folder))
+        stores = replace(stores, engine=open_engine("duckdb:", stores.lake))
+        count = privacy.ask_again(stores, now=AFTER, new_id=lambda: secrets.token_hex(8), lake=lake)
+        replace(self, stores=stores).carry_out()
+        return count
+
     def report(self) -> reports.Performance:
         defined = project.read(self.stores.state)
         use_case = defined.use_case(NAME)
         return reports.performance(self.stores, use_case, defined.metric_of(use_case), now=AFTER)
+
+    def run_last(self) -> None:
+        definitions = project.read(self.stores.state)
+        pipeline.run_day(self.stores, definitions, NAME, DAYS[3], now=morning(DAYS[3]))
+
+    def reward(self, *, until: datetime) -> None:
+        defined = project.read(self.stores.state)
+        use_case = defined.use_case(NAME)
+        learning.reward(self.stores, use_case, defined.metric_of(use_case), now=until)
 
     def found(self, *needles: str) -> list[str]:
         """Every place that holds one of these: files as bytes, Parquet read, tables as text."""
@@ -193,7 +211,7 @@ class Shop:
             folder = shutil.copytree(self.folder, Path(place) / "data")
             chosen = Settings(data_folder=folder, database_url=url)
             with closing(open_stores(chosen, now=NOW)) as stores:
-                yield Life(stores)
+                yield Life(stores, self.copy)
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from opportune.privacy.model import ROOM, Mode, NotForgettable, Request, UnknownRequest
 from opportune.privacy.values import canonical
-from opportune.profiles.rules import BLOCKED
+from opportune.profiles.rules import BLOCKED, BLOCKED_PATTERNS
 from opportune.storage import State, load_sql
 
 __all__ = ["Asked", "ask", "request", "requests"]
@@ -32,7 +33,7 @@ def ask(state: State, kind: str, value: str, asked: Asked) -> Request:
     one as well: it may stand where no profile knows it. Raises ``NotForgettable``.
     """
     named = canonical(kind, value)
-    if not named or len(value) > LONGEST or named.lower() in BLOCKED or _unstorable(kind + value):
+    if not named or len(value) > LONGEST or _is_blocked(named) or _unstorable(kind + value):
         raise NotForgettable(
             f"This {kind[:63]!r} names nobody: it is empty, longer than {LONGEST} characters, not "
             "a text that can be stored, or a value that many share by mistake. Give the identifier "
@@ -61,6 +62,10 @@ def requests(state: State, *, limit: int = 100) -> list[Request]:
 def _read(state: State, request_id: str | None, limit: int) -> list[Request]:
     facts = {"request_id": request_id, "limit": limit}
     return [Request(**row) for row in state.rows(load_sql(ROOM, "requests"), facts)]
+
+
+def _is_blocked(value: str) -> bool:
+    return value.lower() in BLOCKED or any(re.search(each, value) for each in BLOCKED_PATTERNS)
 
 
 def _unstorable(text: str) -> bool:

@@ -22,8 +22,8 @@ def blank(folder: Path, offsets: Mapping[str, int]) -> int:
     so that whoever reads from the beginning finds a whole segment with nothing in it.
     """
     done = 0
-    for name in end_offsets(folder):
-        end = offsets.get(name, 0)
+    for name, bytes_there in end_offsets(folder).items():
+        end = min(offsets.get(name, 0), bytes_there)
         if end > len(MAGIC):
             with (folder / name).open("r+b", buffering=0) as file:
                 _blank(file.fileno(), end)
