@@ -42,6 +42,7 @@ from opportune.storage import (
     purge,
     read_frames,
 )
+from opportune.storage.blank import blank
 from opportune.storage.rewrite import tidy
 from opportune.telemetry import step
 
@@ -192,6 +193,9 @@ class Ingest:
                 count, recorded = len(frames), self._recall(frames)
             if reached != behind:
                 self._apply(connection, recorded, reached)
+        if self._guard.refused:
+            self._guard.refused = 0
+            blank(self._folder, self.taken_in())
         if self._commits >= COMPACT_EVERY:
             self._commits = 0
             self._stores.lake.compact("events")

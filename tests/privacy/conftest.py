@@ -26,7 +26,7 @@ from opportune.storage import Frame, Lake, SegmentLog, Stores, open_engine, open
 CUSTOMERS = 40
 NAME = "next-best-offer"
 DAYS = [date(2026, 3, day) for day in (1, 2, 3, 4)]
-ANA = "c000010"
+ANA = "c000013"
 EMAIL = "ana.maria@mail.example"
 PHONE = "+4930901820"
 VISITOR = "visitor-0815-ana"

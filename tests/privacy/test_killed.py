@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,10 +11,9 @@ from typing import Any
 import pytest
 
 from opportune import privacy
-from opportune.privacy import carry_out as pass_
 from opportune.storage import Connection, DuckDB, State
 
-NEEDLES = ("c000010", "ana.maria@mail.example", "901-820", "+4930901820", "visitor-0815-ana")
+NEEDLES = ("c000013", "ana.maria@mail.example", "901-820", "+4930901820", "visitor-0815-ana")
 EFFECTS = (
     "rewrite",
     "drop_history",
@@ -58,6 +58,7 @@ class MortalState(State):
 
 def mortal(life: Any, fate: Fate, patch: pytest.MonkeyPatch) -> Any:
     """The same life, in which every effect may be the last."""
+    pass_ = sys.modules["opportune.privacy.carry_out"]
     for name in EFFECTS:
         real = getattr(pass_, name)
 
@@ -72,11 +73,10 @@ def mortal(life: Any, fate: Fate, patch: pytest.MonkeyPatch) -> Any:
     return replace(life, stores=replace(life.stores, state=state))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(6))
 def test_a_pass_that_was_killed_goes_on(shop: Any, part: int) -> None:
-    if part == 0:
-        mode: privacy.Mode = "erase"
-    mode = "erase" if part % 2 else "anonymise"
+    mode: privacy.Mode = "erase" if part % 2 else "anonymise"
     with shop.copy() as life, pytest.MonkeyPatch.context() as patch:
         life.ask(mode=mode)
         whole = Fate()

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+import pyarrow as pa
+
+from opportune.events import Event
 from opportune.privacy.ask import Asked, ask
 from opportune.privacy.model import ROOM
 from opportune.privacy.suppression import Guard, Suppressed, read_suppressed
-from opportune.profiles.rules import IdentityRules
+from opportune.profiles.resolve import current_rules
 from opportune.storage import LakeUnavailable, Stores, load_sql
 
 __all__ = ["ask_again"]
 
 BY = "suppression list"
+ASKED = pa.schema([("kind", pa.string()), ("value", pa.string())])
+DOCUMENTS = ("properties", "traits", "context")
 
 
 def ask_again(
@@ -52,8 +57,10 @@ def _in_state(stores: Stores, entries: list[Suppressed]) -> set[tuple[str, str]]
 
 
 def _in_lake(stores: Stores, entries: list[Suppressed]) -> set[tuple[str, str]]:
+    with stores.state.transaction() as connection:
+        rules = current_rules(connection)
     guard = Guard()
-    guard.load(entries, IdentityRules())
+    guard.load(entries, rules)
     if guard.newest_us < 0:
         return set()
     try:
@@ -64,8 +71,26 @@ def _in_lake(stores: Stores, entries: list[Suppressed]) -> set[tuple[str, str]]:
         )
     except LakeUnavailable:
         return set()
-    return {
+    found = {
         (kind, value)
         for kind, value, first_us in zip(*named.to_pydict().values(), strict=True)
         if guard.forgotten_at_us(kind, value) >= first_us
+    }
+    return found | _beside(stores, guard, found)
+
+
+def _beside(stores: Stores, guard: Guard, found: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return what else these people's events name: an address may stand in others' events, too."""
+    asked = {"kind": [kind for kind, _ in found], "value": [value for _, value in found]}
+    rows = stores.engine.query(
+        load_sql(ROOM, "person_events"),
+        tables={"events": None},
+        relations={"asked": pa.table(asked, schema=ASKED)},
+    )
+    names = ("message_id", "type", "event", "user_id", "anonymous_id", *DOCUMENTS)
+    return {
+        each
+        for row in rows.select(names).to_pylist()
+        for each in guard.named(Event(occurred_at_us=0, **row))
+        if guard.forgotten_at_us(*each) >= 0
     }

@@ -44,12 +44,14 @@ class Suppressed(msgspec.Struct, frozen=True, kw_only=True):
 class Guard:
     """Keeps out what the log brings of those who were forgotten.
 
-    ``salts`` maps each salt to the hashes under it, with the time at which each was forgotten.
+    ``salts`` maps each salt to the hashes under it, with the time at which each was forgotten;
+    ``refused`` counts messages, until somebody sets it back.
     """
 
     salts: dict[str, dict[str, int]] = field(default_factory=dict)
     newest_us: int = -1
     rules: IdentityRules = field(default_factory=IdentityRules)
+    refused: int = 0
 
     def load(self, entries: Iterable[Suppressed], rules: IdentityRules) -> None:
         """Know these and nobody else."""
@@ -86,6 +88,7 @@ class Guard:
             refused = len(decoded.events) - len(events) + len(decoded.rejects) - len(rejects)
             if not refused:
                 return decoded
+            self.refused += refused
             return Decoded(events=events, rejects=[*rejects, _reject(refused)])
 
         return decode
@@ -94,7 +97,7 @@ class Guard:
         about_us = _about_us(event)
         if about_us > self.newest_us:
             return False
-        return any(self.forgotten_at_us(*each) >= about_us for each in self._named(event))
+        return any(self.forgotten_at_us(*each) >= about_us for each in self.named(event))
 
     def _is_named(self, payload: str, frame: Frame) -> bool:
         said = _object(payload)
@@ -107,10 +110,10 @@ class Guard:
             occurred_at_us=0,
             **{name: _json(said.get(name)) for name in ("properties", "traits", "context")},
         )
-        named = self._named(event)
+        named = self.named(event)
         return any(self.forgotten_at_us(*each) >= frame.received_at_us for each in named)
 
-    def _named(self, event: Event) -> Iterator[tuple[str, str]]:
+    def named(self, event: Event) -> Iterator[tuple[str, str]]:
         """Return every identifier that an event names."""
         if event.user_id is not None:
             yield USER_ID, event.user_id
