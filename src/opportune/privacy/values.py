@@ -15,6 +15,7 @@ __all__ = ["Subject", "Values", "canonical", "hex_id"]
 TELLING_CHARACTERS = 6
 TELLING_DIGITS = 12
 # What stands between the digits of a number as people write it.
+PREFIX = r"(?:\+|00)?"
 BETWEEN_DIGITS = r"[ ()./-]{0,3}"
 # Stands in no text: what means the same to Python, to RE2 and to PostgreSQL.
 NOTHING = "\x01\x02\x01\x02"
@@ -155,7 +156,7 @@ def _forms(value: str) -> list[str]:
 
 def _grouped(value: str) -> str:
     digits = [each for each in value if each.isdigit()]
-    return BETWEEN_DIGITS.join(digits) if len(digits) >= 5 else NOTHING
+    return PREFIX + BETWEEN_DIGITS.join(digits) if len(digits) >= 5 else NOTHING
 
 
 def _any(forms: Iterable[str]) -> str:
