@@ -61,7 +61,6 @@ LOGGER = logging.getLogger("opportune")
 READ_BYTES = 16 * 1024 * 1024
 # Small files slow every query down; merging them costs a tenth of a second.
 COMPACT_EVERY = 64
-# Merging leaves the small files behind, for whoever reads them still.
 TIDY_EVERY = 16
 KEEP_HOURS = 2
 LOCK_FILE = "ingest.lock"
@@ -154,7 +153,9 @@ class Ingest:
         every = {**decoders, events.REPLAY: replay}
         self._decoders = {kind: self._guard.wrap(decoder) for kind, decoder in every.items()}
         self._decoders[DAMAGE] = _decode_damage
-        self.reload()
+        # The file alone until `reload`: the lake takes events in while the database is away.
+        known = privacy.suppressed_on_disk(stores.settings.data_folder)
+        self._guard.load(known, profiles.IdentityRules())
         self._reader = events.TrackingReader(stores.state)
         self._tracking = events.Tracking()
         # A batch is judged and counted here, whichever engine answers questions.
@@ -310,6 +311,7 @@ def take_in(
     total = left = _missing_bytes(stores, ends)
     while left:
         with suppress(ConcurrentWrite), closing(Ingest(stores, decoders)) as ingest:
+            ingest.reload()
             while left and ingest.tick():
                 left = _missing_bytes(stores, ends)
                 told(total - left, total)

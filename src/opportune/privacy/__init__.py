@@ -24,7 +24,13 @@ from opportune.privacy.model import (
     UnknownPerson,
     UnknownRequest,
 )
-from opportune.privacy.suppression import FORGOTTEN, Guard, Suppressed, read_suppressed
+from opportune.privacy.suppression import (
+    FORGOTTEN,
+    Guard,
+    Suppressed,
+    read_suppressed,
+    suppressed_on_disk,
+)
 
 __all__ = [
     "FORGOTTEN",
@@ -53,4 +59,5 @@ __all__ = [
     "read_suppressed",
     "request",
     "requests",
+    "suppressed_on_disk",
 ]

@@ -23,7 +23,7 @@ from opportune.privacy.values import canonical
 from opportune.profiles.rules import ANONYMOUS_ID, USER_ID, IdentityRules
 from opportune.storage import Frame, State, load_sql
 
-__all__ = ["FORGOTTEN", "Guard", "Suppressed", "read_suppressed", "remember"]
+__all__ = ["FORGOTTEN", "Guard", "Suppressed", "read_suppressed", "remember", "suppressed_on_disk"]
 
 FORGOTTEN = "forgotten"
 FOLDER = "forgotten"
@@ -153,6 +153,11 @@ def read_suppressed(data_folder: Path, state: State) -> list[Suppressed]:
             newest[name] = each
     _keep(data_folder, state, newest.values(), in_file=in_file, in_state=in_state)
     return list(newest.values())
+
+
+def suppressed_on_disk(data_folder: Path) -> list[Suppressed]:
+    """Return whom the file alone says that nobody may bring back."""
+    return list(_read_file(data_folder).values())
 
 
 def remember(
