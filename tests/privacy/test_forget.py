@@ -202,3 +202,21 @@ def test_what_cannot_be_erased_keeps_the_request_open_and_says_where(life: Any) 
     note.unlink()
     assert life.carry_out() == [asked.request_id]
     assert life.found(*NEEDLES) == []
+
+
+def test_somebody_whose_id_begins_alike_is_left_alone(life: Any) -> None:
+    for name in (f"{ANA}4", f"x{ANA}"):
+        life.send(
+            {
+                "type": "track",
+                "event": "Seen",
+                "userId": name,
+                "properties": {"by": name, "of": f"about {ANA}"},
+            }
+        )
+    life.forget()
+    rows = life.stores.lake.read("events").to_pylist()
+    seen = {row["user_id"]: json.loads(row["properties"]) for row in rows if row["event"] == "Seen"}
+    assert sorted(seen) == [f"{ANA}4", f"x{ANA}"]
+    assert [told["by"] for _, told in sorted(seen.items())] == sorted(seen)
+    assert all(told["of"].startswith("about forgotten-") for told in seen.values())

@@ -22,7 +22,7 @@ from opportune.privacy.model import ROOM, StillThere, Told
 from opportune.privacy.notes import blank_notes
 from opportune.privacy.scan import search, search_files
 from opportune.privacy.suppression import remember
-from opportune.privacy.values import Subject, Values
+from opportune.privacy.values import Subject, Values, for_state
 from opportune.storage import Connection, Stores, fetch, load_sql, purge
 from opportune.storage.blank import blank
 from opportune.storage.rewrite import drop_history, rewrite
@@ -135,8 +135,8 @@ def _forget_in_state(stores: Stores, values: Values, kept: Kept, done: Counter[s
     facts = {
         "traits": sorted(kept.traits),
         "exact": list(values.exact),
-        "pattern": values.pattern,
-        "folded": values.folded,
+        "pattern": for_state(values.pattern),
+        "folded": for_state(values.folded),
     }
     with stores.state.transaction() as connection:
         fetch(connection, load_sql("opportune.profiles", "lock_identity"))

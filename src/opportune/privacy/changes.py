@@ -88,7 +88,7 @@ class Changes:
     def _event(self, row: Row) -> Row | None:
         owner = self._owner(row)
         if owner is None:
-            texts = {name: self._text(value) for name, value in row.items()}
+            texts = {name: self._text(value) for name, value in row.items() if name != "user_id"}
             return {**row, **texts}
         if owner.erases:
             return None

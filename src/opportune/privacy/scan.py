@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from opportune.privacy.changes import named_rows
 from opportune.privacy.model import ROOM, Told
-from opportune.privacy.values import Values
+from opportune.privacy.values import Values, for_state
 from opportune.storage import Stores, load_sql
 from opportune.storage.rewrite import row_groups, stored_schema
 
@@ -147,8 +147,8 @@ def _chunks(path: Path, end: int | None) -> Iterator[bytes]:
 def _search_state(stores: Stores, values: Values) -> dict[str, Any]:
     facts = {
         "exact": list(values.exact),
-        "pattern": values.pattern,
-        "folded": values.folded,
+        "pattern": for_state(values.pattern),
+        "folded": for_state(values.folded),
         "ids": list(values.new_ids),
     }
     rows = stores.state.rows(load_sql(ROOM, "mentions"), facts)

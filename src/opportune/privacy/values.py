@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-__all__ = ["Subject", "Values", "canonical", "hex_id"]
+__all__ = ["Subject", "Values", "canonical", "for_state", "hex_id"]
 
 # Shorter ones, and plain numbers, stand in other texts by chance: they count where they are a whole
 # value, quoted or alone.
@@ -52,6 +52,11 @@ def canonical(kind: str, value: str) -> str:
     return value
 
 
+def for_state(pattern: str) -> str:
+    """Return a pattern as PostgreSQL writes it: there, the edge of a word is another sign."""
+    return pattern.replace(r"\b", r"\y")
+
+
 def hex_id(number: int) -> str:
     """Write the id of a profile as ids of decisions have it: sixteen hex digits."""
     return f"{number & (2**64 - 1):016x}"
@@ -86,7 +91,7 @@ class Values:
     def folded(self) -> str:
         """Finds addresses, in small letters and capitals, and numbers however they are grouped."""
         forms = [
-            re.escape(value) if kind == "email" else _grouped(value)
+            _alone(value) if kind == "email" else _grouped(value)
             for value, kind in self._kinds().items()
             if kind in ("email", "phone")
         ]
@@ -113,7 +118,7 @@ class Values:
     @cached_property
     def telling(self) -> str:
         """Finds in raw bytes every value that does not stand anywhere by chance."""
-        plain = [re.escape(v) for v, kind in self._kinds().items() if _is_telling(v, kind)]
+        plain = [_alone(v) for v, kind in self._kinds().items() if _is_telling(v, kind)]
         return f"(?i:{_any(plain)})"
 
     @cached_property
@@ -150,13 +155,20 @@ def _forms(value: str) -> list[str]:
     """Return how a value is written in texts, plain and in JSON."""
     written = {json.dumps(value, ensure_ascii=ascii_)[1:-1] for ascii_ in (True, False)}
     if _is_telling(value):
-        return [re.escape(each) for each in sorted(written | {value})]
+        return [_alone(each) for each in sorted(written | {value})]
     return [f'"{re.escape(each)}"' for each in sorted(written)]
+
+
+def _alone(text: str) -> str:
+    """Return what finds ``text`` where no letter or digit goes on: c12 is nobody of c123."""
+    before = r"\b" if re.match(r"[A-Za-z0-9_]", text) else ""
+    after = r"\b" if re.search(r"[A-Za-z0-9_]$", text) else ""
+    return f"{before}{re.escape(text)}{after}"
 
 
 def _grouped(value: str) -> str:
     digits = [each for each in value if each.isdigit()]
-    return PREFIX + BETWEEN_DIGITS.join(digits) if len(digits) >= 5 else NOTHING
+    return PREFIX + BETWEEN_DIGITS.join(digits) + r"\b" if len(digits) >= 5 else NOTHING
 
 
 def _any(forms: Iterable[str]) -> str:
