@@ -89,6 +89,9 @@ class Settings:
         is the first wait after a refusal.
     outbox_days:
         Days after which what was sent or given up is taken out of the outbox; it stays counted.
+    expire_after_days:
+        Days of silence after which a profile without a user id is removed, by kind of identifier,
+        such as ``anonymous_id=90, device_id=30``. A kind that is not named keeps its profiles.
     secrets:
         Not one variable: each ``OPPORTUNE_SECRET_...`` is a secret that a destination may name.
         Never logged.
@@ -110,6 +113,7 @@ class Settings:
     braze_settle_s: float = 300.0
     destination_settle_s: float = 30.0
     outbox_days: int = 30
+    expire_after_days: str = ""
     secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property

@@ -14,6 +14,7 @@ from opportune.cli import (
     demo,
     destinations,
     events,
+    forget,
     identity,
     import_,
     person,
@@ -76,6 +77,9 @@ app.add_typer(destinations.app, name="destinations")
 app.add_typer(person.app, name="person")
 app.add_typer(import_.app)
 app.add_typer(segments.app, name="segments")
+app.command("forget")(forget.forget)
+app.command("export-person")(forget.export_person)
+app.add_typer(forget.app, name="privacy")
 app.add_typer(sandbox.app, name="sandbox")
 
 

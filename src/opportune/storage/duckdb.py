@@ -56,16 +56,33 @@ class DuckDB:
         tables: Mapping[str, Between | None] | None = None,
         relations: Mapping[str, pa.Table] | None = None,
     ) -> pa.Table:
-        """Run one statement and return its rows; see `Engine.query`."""
-        files: dict[str, Sequence[str]] = {}
-        known = dict(relations or {})
-        for name, between in (tables or {}).items():
-            found = self.lake.files(name, between=between)
-            if found:
-                files[name] = found
-            else:
-                known[name] = self.lake.schema(name).empty_table()
-        return self._run(sql, parameters, files=files, relations=known)
+        """Run one statement and return its rows; see `Engine.query`.
+
+        Where a file of the snapshot was deleted meanwhile, because somebody was forgotten, it is
+        asked once more over the snapshot of then.
+        """
+        files = self._files(tables or {})
+        try:
+            return self._ask(sql, parameters, files, relations or {})
+        except LakeUnavailable:
+            newest = self._files(tables or {})
+            if newest == files:
+                raise
+        return self._ask(sql, parameters, newest, relations or {})
+
+    def _files(self, tables: Mapping[str, Between | None]) -> dict[str, list[str]]:
+        return {name: self.lake.files(name, between=each) for name, each in tables.items()}
+
+    def _ask(
+        self,
+        sql: str,
+        parameters: Mapping[str, object] | None,
+        files: Mapping[str, list[str]],
+        relations: Mapping[str, pa.Table],
+    ) -> pa.Table:
+        none = {name: self.lake.schema(name).empty_table() for name in files if not files[name]}
+        some = {name: found for name, found in files.items() if found}
+        return self._run(sql, parameters, files=some, relations={**relations, **none})
 
     def schema(
         self, sql: str, parameters: Mapping[str, object] | None, known: Mapping[str, pa.Schema]
