@@ -443,7 +443,7 @@ def test_catching_up_ends_though_events_never_stop_coming(stores: Stores, log: S
 def test_catching_up_takes_as_many_steps_as_it_needs(
     stores: Stores, log: SegmentLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "READ_BYTES", 1)
+    monkeypatch.setattr(pipeline.ingest, "READ_BYTES", 1)
     for number in range(3):
         log.append(batch(identify(f"u{number}"))).result()
     pipeline.Ingest(stores, DECODERS).catch_up()
@@ -543,7 +543,7 @@ def test_damage_that_state_meets_later_is_on_record_once(stores: Stores, log: Se
 def test_small_files_of_the_lake_are_merged_now_and_then(
     stores: Stores, log: SegmentLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "COMPACT_EVERY", 3)
+    monkeypatch.setattr(pipeline.ingest, "COMPACT_EVERY", 3)
     ingest = pipeline.Ingest(stores, DECODERS)
     counts = []
     for number in range(4):

@@ -1,11 +1,4 @@
-"""The order of the day, one line per step: read this first.
-
-    events.record -> profiles.resolve -> segments.follow -> learning.reward -> learning.train
-        -> decisions.snapshot -> decisions.decide -> activation.enqueue -> (worker) activation.send
-        -> deliveries, opens, orders come back as events
-
-Every step is keyed and finds its own work done: running it again changes nothing.
-"""
+"""Take what the log accepted into the lake and into State, each exactly once."""
 
 from __future__ import annotations
 
@@ -14,29 +7,27 @@ import logging
 import os
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from opportune import activation, decisions, events, learning, privacy, profiles, segments
+from opportune import activation, events, privacy, profiles, segments
+from opportune.pipeline.day import create_tables
+from opportune.pipeline.progress import LOCK_FILE, missing_bytes, positions, taken_in
 from opportune.profiles.resolve import current_rules
-from opportune.project import Project
-from opportune.settings import Settings
 from opportune.storage import (
     ConcurrentWrite,
     Connection,
     CorruptLog,
     DatabaseUnavailable,
     Frame,
-    Lake,
-    LakeUnavailable,
     Stores,
     end_offsets,
     fetch,
@@ -47,18 +38,9 @@ from opportune.storage import (
 )
 from opportune.storage.blank import blank
 from opportune.storage.rewrite import tidy
-from opportune.telemetry import step
 
-__all__ = [
-    "DayDone",
-    "Ingest",
-    "caught_up",
-    "create_tables",
-    "run_day",
-    "somebody_ingests",
-    "take_in",
-    "waiting_bytes",
-]
+__all__ = ["Ingest", "take_in"]
+
 
 LOGGER = logging.getLogger("opportune")
 READ_BYTES = 16 * 1024 * 1024
@@ -66,20 +48,8 @@ READ_BYTES = 16 * 1024 * 1024
 COMPACT_EVERY = 64
 TIDY_EVERY = 16
 KEEP_HOURS = 2
-LOCK_FILE = "ingest.lock"
 DAMAGE = "damage"
 POLL_S = 0.25
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DayDone:
-    """What running a day came to; everything was there already when ``enqueued`` is 0 twice."""
-
-    audience: dict[str, int]
-    rewarded: list[date]
-    trained_through: date | None
-    decided: bool
-    enqueued: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,57 +60,6 @@ class _Stored:
     after: dict[str, int]
     frames: int
     recorded: events.Recorded
-
-
-def create_tables(stores: Stores) -> None:
-    """Make every table of the lake that is not there yet."""
-    events.create_tables(stores.lake)
-    stores.lake.create("features", decisions.FEATURES)
-    stores.lake.create("decisions", decisions.DECISIONS)
-    stores.lake.create("rewards", learning.REWARDS)
-
-
-def run_day(stores: Stores, project: Project, name: str, day: date, *, now: datetime) -> DayDone:
-    """Decide ``day`` for one use case and put the sends into the outbox.
-
-    ``now`` is when the features are taken and the decision is said to be made. What was done before
-    by the same call, even one that was killed, stays; only what is missing is done. Raises
-    ``events.FieldForbidden`` before any of it where a policy forbids a field that it would use.
-    """
-    create_tables(stores)
-    use_case = project.use_case(name)
-    personal = events.personal_fields(stores.state)
-    decisions.check_fields(use_case, project.segments, project.field_policies, personal=personal)
-    metric = project.metric_of(use_case)
-    with step("run_day", {"use_case": name, "day": day.isoformat()}) as running:
-        if project.computed_traits:
-            profiles.compute(stores, project.computed_traits.values(), now=now)
-        audience = segments.current(
-            stores, (*use_case.audience, *use_case.minus), project.segments, now=now
-        )
-        known = profiles.snapshot(stores.state)
-        rewarded = learning.reward(stores, use_case, metric, now=now)
-        trained = learning.train(stores, use_case, metric, day)
-        decisions.snapshot(stores, use_case, day, known)
-        decided = decisions.decide(
-            stores,
-            use_case,
-            day,
-            policy=trained.policy,
-            policy_version=trained.version,
-            now=now,
-        )
-        enqueued = activation.enqueue(stores, use_case, day, now=now)
-        for destination in project.destinations.values():
-            activation.tell_decisions(stores, destination, use_case, day, now=now)
-        running.count("enqueued", enqueued)
-    return DayDone(
-        audience=audience,
-        rewarded=rewarded,
-        trained_through=trained.trained_through,
-        decided=decided,
-        enqueued=enqueued,
-    )
 
 
 class Ingest:
@@ -203,7 +122,7 @@ class Ingest:
         if away is not None:
             raise away
         with self._stores.state.transaction() as connection:
-            behind = _positions(connection, stored.before)
+            behind = positions(connection, stored.before)
             if behind == stored.before:
                 count, recorded, reached = stored.frames, stored.recorded, stored.after
             else:
@@ -232,13 +151,13 @@ class Ingest:
         """Take in all that the log holds at this moment; what is accepted meanwhile may wait."""
         ends = end_offsets(self._folder)
         while self.tick():
-            reached = _taken_in(self._stores)
+            reached = taken_in(self._stores)
             if all(reached.get(name, end) >= end for name, end in ends.items()):
                 return
 
     def purge(self) -> None:
         """Delete the segments of the log that both sinks have taken in whole."""
-        purge(self._folder, _taken_in(self._stores))
+        purge(self._folder, taken_in(self._stores))
 
     def reload(self) -> None:
         """Know whom to keep out from now on: everybody who was forgotten."""
@@ -249,7 +168,7 @@ class Ingest:
 
     def taken_in(self) -> dict[str, int]:
         """Return how far lake and State both have taken in each segment of the log."""
-        return _taken_in(self._stores)
+        return taken_in(self._stores)
 
     def _store(self) -> _Stored:
         before = events.stored_offsets(self._stores.lake, self._folder)
@@ -329,15 +248,6 @@ def _keep_beside(connection: Connection, recorded: events.Recorded) -> None:
     activation.withdraw(connection, profiles.keep_consent(connection, recorded.events))
 
 
-def caught_up(stores: Stores) -> bool:
-    """Say whether all that the log holds is in the lake and in State; no where nobody can tell."""
-    try:
-        return not read_frames(stores.settings.log_folder, _taken_in(stores), limit_bytes=1)[0]
-    except (CorruptLog, LakeUnavailable):
-        # Damage is still to be put on record, or no worker has made the lake yet.
-        return False
-
-
 def take_in(
     stores: Stores, decoders: Mapping[str, events.Decoder], *, told: Callable[[int, int], object]
 ) -> None:
@@ -347,61 +257,17 @@ def take_in(
     """
     create_tables(stores)
     ends = end_offsets(stores.settings.log_folder)
-    total = left = _missing_bytes(stores, ends)
+    total = left = missing_bytes(stores, ends)
     while left:
         with suppress(ConcurrentWrite), closing(Ingest(stores, decoders)) as ingest:
             ingest.reload()
             while left and ingest.tick():
-                left = _missing_bytes(stores, ends)
+                left = missing_bytes(stores, ends)
                 told(total - left, total)
-        left = _missing_bytes(stores, ends)
+        left = missing_bytes(stores, ends)
         told(total - left, total)
         if left:
             time.sleep(POLL_S)
-
-
-def waiting_bytes(lake: Lake, log_folder: Path) -> int:
-    """Return how much of the log is not yet in the lake; all of it where there is no lake."""
-    ends = end_offsets(log_folder)
-    try:
-        at = events.stored_offsets(lake, log_folder)
-    except LakeUnavailable:
-        at = {}
-    return sum(max(0, end - at.get(name, 0)) for name, end in ends.items())
-
-
-def somebody_ingests(settings: Settings) -> bool:
-    """Say whether a process takes in the log of this data folder just now."""
-    try:
-        with (settings.data_folder / LOCK_FILE).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
-def _missing_bytes(stores: Stores, ends: Mapping[str, int]) -> int:
-    """Return how much of the log up to ``ends`` is not yet in the lake and in State."""
-    reached = _taken_in(stores)
-    # A segment that is gone has been taken in whole.
-    return sum(max(0, end - reached.get(name, end)) for name, end in ends.items())
-
-
-def _taken_in(stores: Stores) -> dict[str, int]:
-    """Return how far both sinks have taken in each segment."""
-    at = events.stored_offsets(stores.lake, stores.settings.log_folder)
-    with stores.state.transaction() as connection:
-        behind = _positions(connection, at)
-    return {name: min(at[name], behind[name]) for name in at}
-
-
-def _positions(connection: Connection, files: Iterable[str]) -> dict[str, int]:
-    names = list(files)
-    rows = fetch(connection, load_sql("opportune", "log_positions"), {"files": names})
-    known = {row["segment_file"]: row["byte_offset"] for row in rows}
-    return {name: known.get(name, 0) for name in names}
 
 
 def _damage_frame(damage: CorruptLog) -> Frame:

@@ -1,0 +1,23 @@
+"""The order of the day, one line per step: read this first.
+
+    events.record -> profiles.resolve -> segments.follow -> learning.reward -> learning.train
+        -> decisions.snapshot -> decisions.decide -> activation.enqueue -> (worker) activation.send
+        -> deliveries, opens, orders come back as events
+
+Every step is keyed and finds its own work done: running it again changes nothing.
+"""
+
+from opportune.pipeline.day import DayDone, create_tables, run_day
+from opportune.pipeline.ingest import Ingest, take_in
+from opportune.pipeline.progress import caught_up, somebody_ingests, waiting_bytes
+
+__all__ = [
+    "DayDone",
+    "Ingest",
+    "caught_up",
+    "create_tables",
+    "run_day",
+    "somebody_ingests",
+    "take_in",
+    "waiting_bytes",
+]

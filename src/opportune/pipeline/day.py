@@ -1,0 +1,77 @@
+"""A day of one use case, from who is meant to what is put into the outbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from opportune import activation, decisions, events, learning, profiles, segments
+from opportune.project import Project
+from opportune.storage import (
+    Stores,
+)
+from opportune.telemetry import step
+
+__all__ = ["DayDone", "create_tables", "run_day"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayDone:
+    """What running a day came to; everything was there already when ``enqueued`` is 0 twice."""
+
+    audience: dict[str, int]
+    rewarded: list[date]
+    trained_through: date | None
+    decided: bool
+    enqueued: int
+
+
+def create_tables(stores: Stores) -> None:
+    """Make every table of the lake that is not there yet."""
+    events.create_tables(stores.lake)
+    stores.lake.create("features", decisions.FEATURES)
+    stores.lake.create("decisions", decisions.DECISIONS)
+    stores.lake.create("rewards", learning.REWARDS)
+
+
+def run_day(stores: Stores, project: Project, name: str, day: date, *, now: datetime) -> DayDone:
+    """Decide ``day`` for one use case and put the sends into the outbox.
+
+    ``now`` is when the features are taken and the decision is said to be made. What was done before
+    by the same call, even one that was killed, stays; only what is missing is done. Raises
+    ``events.FieldForbidden`` before any of it where a policy forbids a field that it would use.
+    """
+    create_tables(stores)
+    use_case = project.use_case(name)
+    personal = events.personal_fields(stores.state)
+    decisions.check_fields(use_case, project.segments, project.field_policies, personal=personal)
+    metric = project.metric_of(use_case)
+    with step("run_day", {"use_case": name, "day": day.isoformat()}) as running:
+        if project.computed_traits:
+            profiles.compute(stores, project.computed_traits.values(), now=now)
+        audience = segments.current(
+            stores, (*use_case.audience, *use_case.minus), project.segments, now=now
+        )
+        known = profiles.snapshot(stores.state)
+        rewarded = learning.reward(stores, use_case, metric, now=now)
+        trained = learning.train(stores, use_case, metric, day)
+        decisions.snapshot(stores, use_case, day, known)
+        decided = decisions.decide(
+            stores,
+            use_case,
+            day,
+            policy=trained.policy,
+            policy_version=trained.version,
+            now=now,
+        )
+        enqueued = activation.enqueue(stores, use_case, day, now=now)
+        for destination in project.destinations.values():
+            activation.tell_decisions(stores, destination, use_case, day, now=now)
+        running.count("enqueued", enqueued)
+    return DayDone(
+        audience=audience,
+        rewarded=rewarded,
+        trained_through=trained.trained_through,
+        decided=decided,
+        enqueued=enqueued,
+    )
