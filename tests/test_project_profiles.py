@@ -86,7 +86,9 @@ def test_a_trait_that_repeats_a_personal_property_is_personal(folder: Path) -> N
     )
     assert problems_of(folder) == [
         "use_cases/second-order.toml: dimensions.channel.push.eligible: trait 'has_app' is "
-        "personal. Use another trait."
+        "personal (as a field that it is computed from), and policy 'personal-data' forbids "
+        "personal fields for features. Use another field, or declare it free in opportune.toml if "
+        "that is a mistake."
     ]
     (folder / "computed_traits" / "has_app.toml").write_text(
         'event = "Order Completed"\ncompute = "count"\n'

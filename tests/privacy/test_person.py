@@ -32,11 +32,13 @@ def test_an_export_has_everything_of_one_person_and_nothing_of_others(life: Any)
     ]
     assert len(found["rejects"]) == 1
     assert {name: len(rows) for name, rows in found["state"].items()} == {
+        "event_hour": 6,
         "identifier": 4,
         "identifier_link": 3,
         "outbox": 4,
         "profile": 1,
         "segment_membership": 1,
+        "telling": 1,
     }
     assert found["state"]["profile"][0]["traits"]["email"] == "Ana.Maria@mail.example"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeVar, cast
 
@@ -58,7 +58,8 @@ def build(
     destinations = read_each(given.bodies["destination"], parse_destination, problems)
     if personal is not None:
         _check_sent_fields(destinations, policies, personal, problems)
-    use_cases = _use_cases(given, metrics, segments, policies, consent, personal, problems)
+    known = _Known(metrics=metrics, segments=segments, policies=policies, consent=consent)
+    use_cases = _use_cases(given, known, problems, personal=personal)
     if problems:
         raise InvalidDefinition(problems)
     return Project(
@@ -75,14 +76,22 @@ def build(
     )
 
 
-def _use_cases(  # noqa: PLR0913 - everything that a use case may name
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What a use case may name; None is what is there and cannot be read."""
+
+    metrics: Mapping[str, Metric | None]
+    segments: Mapping[str, Segment | None]
+    policies: FieldPolicies
+    consent: ConsentRules | None
+
+
+def _use_cases(
     given: Definitions,
-    metrics: Mapping[str, Metric | None],
-    segments: Mapping[str, Segment | None],
-    policies: FieldPolicies,
-    consent: ConsentRules | None,
-    personal: Collection[Field] | None,
+    known: _Known,
     problems: list[str],
+    *,
+    personal: Collection[Field] | None,
 ) -> dict[str, UseCase]:
     use_cases = {}
     for name, body in given.bodies["use_case"].items():
@@ -91,13 +100,15 @@ def _use_cases(  # noqa: PLR0913 - everything that a use case may name
         before = len(problems)
         version = given.versions.get(name, 0)
         use_cases[name] = read_use_case(name, body, problems, version=version)
-        _check_references(use_cases[name], metrics, segments, problems)
+        _check_references(use_cases[name], known.metrics, known.segments, problems)
         if personal is not None:
-            found = forbidden_uses(use_cases[name], segments, policies, personal=personal)
+            found = forbidden_uses(
+                use_cases[name], known.segments, known.policies, personal=personal
+            )
             problems += (f"use_cases/{name}.toml: {where}: {each.message}" for where, each in found)
         _check_plugins(use_cases[name], problems)
-        _check_purpose(use_cases[name], consent, problems)
-        metric = metrics.get(use_cases[name].success_metric)
+        _check_purpose(use_cases[name], known.consent, problems)
+        metric = known.metrics.get(use_cases[name].success_metric)
         if len(problems) == before and metric is not None:
             _check_start(use_cases[name], metric, problems)
     return use_cases
