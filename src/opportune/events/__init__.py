@@ -19,6 +19,7 @@ from opportune.events.deduplicate import Deduplicator, seed
 from opportune.events.fields import FieldClass, FieldClasses, field_class, read_classes
 from opportune.events.message import KINDS
 from opportune.events.metric import Metric, parse_metric
+from opportune.events.minutes import Minute, keep_minutes, minutes
 from opportune.events.model import (
     EVENTS,
     LIMITS,
@@ -86,6 +87,7 @@ __all__ = [
     "Limits",
     "MalformedBody",
     "Metric",
+    "Minute",
     "NothingChosen",
     "Recorded",
     "Refusal",
@@ -108,9 +110,11 @@ __all__ = [
     "event_table",
     "field_class",
     "keep_counts",
+    "keep_minutes",
     "keep_outcomes",
     "keep_tail",
     "limits",
+    "minutes",
     "nearest_event",
     "parse_metric",
     "parse_plan",

@@ -8,6 +8,7 @@ Deliberately absent: attribution, funnels, and any comparison but treatment with
 """
 
 from opportune.reports.document import to_document
+from opportune.reports.health import Health, OpenJobs, OutboxState, StoreSize, behind, health
 from opportune.reports.model import (
     Contrast,
     DayOfVariant,
@@ -31,12 +32,18 @@ __all__ = [
     "DayShares",
     "DeliveryCount",
     "DimensionChoices",
+    "Health",
     "MetricOfReport",
+    "OpenJobs",
     "OptionShare",
+    "OutboxState",
     "Performance",
+    "StoreSize",
     "Usage",
     "VariantResult",
     "Verdict",
+    "behind",
+    "health",
     "performance",
     "to_document",
     "usage",
