@@ -22,6 +22,9 @@ from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from opportune import activation, decisions, events, learning, profiles, segments
 from opportune.project import Project
 from opportune.settings import Settings
@@ -102,13 +105,10 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
     use_case = project.use_case(name)
     metric = project.metric_of(use_case)
     with step("run_day", {"use_case": name, "day": day.isoformat()}) as running:
+        audience = segments.current(
+            stores, (*use_case.audience, *use_case.minus), project.segments, now=now
+        )
         known = profiles.snapshot(stores.state)
-        audience = {
-            segment: segments.refresh(stores, project.segments[segment], known, now=now)
-            for segment in segments.in_order(
-                (*use_case.audience, *use_case.minus), project.segments
-            )
-        }
         rewarded = learning.reward(stores, use_case, metric, now=now)
         trained = learning.train(stores, use_case, metric, day)
         decisions.snapshot(stores, use_case, day, known)
@@ -139,7 +139,14 @@ class Ingest:
     where the last one was killed. Raises ``ConcurrentWrite`` while another one lives.
     """
 
-    def __init__(self, stores: Stores, decoders: Mapping[str, events.Decoder]) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        decoders: Mapping[str, events.Decoder],
+        *,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        """Segments go by ``clock``; without one, it is the time at which events were received."""
         self._release = weakref.finalize(self, os.close, _lock(stores))
         create_tables(stores)
         self._stores = stores
@@ -152,6 +159,8 @@ class Ingest:
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="catalogue")
         self._folder = stores.settings.log_folder
         self._seen = events.seed(stores.lake)
+        self._clock = clock
+        self._followed = segments.WatchReader()
         self._commits = 0
 
     def close(self) -> None:
@@ -182,6 +191,8 @@ class Ingest:
                 count, recorded = len(frames), self._recall(frames)
             if reached != behind:
                 self._apply(connection, recorded, reached)
+            else:
+                self._follow(connection, None)
         if self._commits >= COMPACT_EVERY:
             self._commits = 0
             self._stores.lake.compact("events")
@@ -254,12 +265,23 @@ class Ingest:
             events.count, self._engine, recorded, declared=self._tracking.declared
         )
         profiles.resolve(connection, recorded.events)
+        self._follow(connection, recorded.events)
         events.keep_counts(connection, counting.result())
         events.keep_tail(connection, recorded)
         events.keep_minutes(connection, recorded)
         events.keep_outcomes(connection, recorded.outcomes)
         facts = {"files": list(offsets), "offsets": list(offsets.values())}
         fetch(connection, load_sql("opportune", "set_log_positions"), facts)
+
+    def _follow(self, connection: Connection, new: pa.Table | None) -> None:
+        """Bring segments up to date with the events and the time."""
+        if self._clock is not None:
+            now = self._clock()
+        elif new is not None and new.num_rows:
+            now = pc.max(new["received_at"]).as_py()
+        else:
+            return
+        segments.follow(connection, self._engine, self._followed, new, now=now)
 
 
 def caught_up(stores: Stores) -> bool:

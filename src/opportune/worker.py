@@ -12,15 +12,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 import msgspec
 
-from opportune import activation, events, pipeline, project
+from opportune import activation, events, pipeline, project, segments
 from opportune.activation import Channel, Transport
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase
@@ -41,6 +41,8 @@ MICRO_BATCH_S = 0.25
 # While the calls of one batch are under way, the database settles the one before.
 LANES = 2
 LANE_S = 1.0
+# What no segment looks back at any more is dropped this often.
+SWEEP_EVERY = timedelta(hours=1)
 
 Clock = Callable[[], datetime]
 
@@ -61,6 +63,7 @@ class Worker:
     clock: Clock
     calls: Executor
     lanes: Executor
+    aside: Executor
     stop: threading.Event
     troubles: Troubles
     transports: dict[str, Transport] = field(default_factory=dict)
@@ -113,7 +116,7 @@ def _start(
     troubles: Troubles,
 ) -> Worker:
     with ExitStack() as parts:
-        ingest = pipeline.Ingest(stores, decoders(stores))
+        ingest = pipeline.Ingest(stores, decoders(stores), clock=clock)
         parts.callback(ingest.close)
         worker = Worker(
             stores=stores,
@@ -122,6 +125,7 @@ def _start(
             clock=clock,
             calls=parts.enter_context(ThreadPoolExecutor(activation.CALLS_AT_ONCE)),
             lanes=parts.enter_context(ThreadPoolExecutor(LANES)),
+            aside=parts.enter_context(ThreadPoolExecutor(1)),
             stop=stop,
             troubles=troubles,
         )
@@ -151,8 +155,10 @@ def _work(worker: Worker, *, tick_s: float, session: list[dict[str, object]]) ->
     state.rows(load_sql("opportune", "release_jobs"), {"longest_s": JOB_LEASE_S})
     definitions = project.Project(metrics={}, segments={}, use_cases={})
     reader = project.Reader(state)
+    following = _Following(worker)
     while not worker.stop.is_set():
         definitions = worker.troubles.attempt("definitions", reader.read, definitions)
+        following.go_on(definitions)
         ingested = _ingest(worker)
         busy = _round(worker, definitions)
         if not busy and ingested < FULL_FRAMES:
@@ -162,6 +168,57 @@ def _work(worker: Worker, *, tick_s: float, session: list[dict[str, object]]) ->
                 "The session that held the worker's lock has ended, as when PostgreSQL restarts; "
                 "the lock is taken again, and nothing was lost."
             )
+
+
+class _Following:
+    """Keeps the segments that follow every event those that are defined, and the log told."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._definitions: project.Project | None = None
+        self._filling: Future[bool] | None = None
+        self._filled = self._outdated = False
+        self._swept_at: datetime | None = None
+
+    def go_on(self, definitions: project.Project) -> None:
+        """Begin and end segments as they are defined; new ones are filled beside all other work."""
+        worker = self._worker
+        now = worker.clock()
+        if definitions is not self._definitions and worker.troubles.attempt(
+            "segments", partial(self._sync, now), False
+        ):
+            self._definitions = definitions
+            self._filled = False
+            # One that runs just now may have looked before.
+            self._outdated = self._filling is not None
+        if self._filling is not None and self._filling.done():
+            found = self._filling.exception() is None and self._filling.result()
+            self._filled = found and not self._outdated
+            self._filling, self._outdated = None, False
+        if self._filling is None and not (self._filled and self._is_swept(now)):
+            self._filling = worker.aside.submit(self._fill, now)
+        worker.troubles.attempt(
+            "announce", partial(segments.announce, worker.stores.state, worker.log, now=now), 0
+        )
+
+    def _sync(self, now: datetime) -> bool:
+        segments.sync(self._worker.stores.state, now=now)
+        return True
+
+    def _fill(self, now: datetime) -> bool:
+        stores, troubles = self._worker.stores, self._worker.troubles
+        filled = troubles.attempt("fill_segments", partial(self._fill_all, stores, now), False)
+        if not self._is_swept(now):
+            troubles.attempt("sweep_segments", partial(segments.sweep, stores.state, now=now), None)
+            self._swept_at = now
+        return filled
+
+    def _fill_all(self, stores: Stores, now: datetime) -> bool:
+        segments.fill(stores, now=now)
+        return True
+
+    def _is_swept(self, now: datetime) -> bool:
+        return self._swept_at is not None and self._swept_at <= now < self._swept_at + SWEEP_EVERY
 
 
 def _ingest(worker: Worker) -> int:

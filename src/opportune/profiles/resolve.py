@@ -16,7 +16,10 @@ from opportune.storage import Connection, fetch, load_sql, read_table, stage
 __all__ = ["current_rules", "resolve"]
 
 # Events that say what somebody did to a profile: no sign of life, and nobody new.
-PASSIVE = ("Message Sent", "Message Failed", "Message Sent By Braze", "Message Bounced")
+PASSIVE = (
+    *("Message Sent", "Message Failed", "Message Sent By Braze", "Message Bounced"),
+    *("Segment Entered", "Segment Exited"),
+)
 STAGED = (
     "user_id",
     "anonymous_id",

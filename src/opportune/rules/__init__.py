@@ -33,7 +33,7 @@ A rule is written as a table (TOML or JSON) in one of these forms::
 """
 
 from opportune.rules.binding import pointer
-from opportune.rules.condition import condition
+from opportune.rules.condition import condition, date_expression
 from opportune.rules.holds import holds
 from opportune.rules.model import (
     AllOf,
@@ -62,6 +62,7 @@ from opportune.rules.model import (
 )
 from opportune.rules.parse import parse
 from opportune.rules.past import SESSION_GAP_US
+from opportune.rules.reach import Reach, reach
 from opportune.rules.select import select
 from opportune.rules.times import Moment, Span, Window
 from opportune.rules.to_sql import to_sql
@@ -88,6 +89,7 @@ __all__ = [
     "Moment",
     "Not",
     "OneOf",
+    "Reach",
     "Rule",
     "Sequence",
     "SessionsApart",
@@ -99,9 +101,11 @@ __all__ = [
     "Value",
     "Window",
     "condition",
+    "date_expression",
     "holds",
     "parse",
     "pointer",
+    "reach",
     "select",
     "to_sql",
     "uses",

@@ -25,7 +25,15 @@ from opportune.rules.model import (
 )
 from opportune.rules.times import ISO
 
-__all__ = ["SYMBOLS", "condition", "expression", "found", "junction", "leaf_expression"]
+__all__ = [
+    "SYMBOLS",
+    "condition",
+    "date_expression",
+    "expression",
+    "found",
+    "junction",
+    "leaf_expression",
+]
 
 
 def condition(rule: Rule, *, now: datetime, prefix: str = "rule") -> Sql:
@@ -91,12 +99,12 @@ def leaf_expression(rule: Leaf, column: str, values: Binding) -> str:
         case TextIs():
             asked = f"{rule.operator}({found('text', column, path)}, {values.bind(rule.text)})"
         case DateIs(operator="before"):
-            asked = f"{_date(column, path)} < {values.bind(rule.moment.start_us)}"
+            asked = f"{date_expression(column, path)} < {values.bind(rule.moment.start_us)}"
         case DateIs():
-            asked = f"{_date(column, path)} >= {values.bind(rule.moment.end_us)}"
+            asked = f"{date_expression(column, path)} >= {values.bind(rule.moment.end_us)}"
         case _:
             first, last = (values.bind(at_us) for at_us in rule.bounds(values.now_us))
-            asked = f"{_date(column, path)} between {first} and {last}"
+            asked = f"{date_expression(column, path)} between {first} and {last}"
     return f"coalesce({asked}, false)"
 
 
@@ -140,5 +148,6 @@ def found(kind: Kind, column: str, path: str) -> str:
     return FOUND[kind].format(column=column, path=path)
 
 
-def _date(column: str, path: str) -> str:
+def date_expression(column: str, path: str) -> str:
+    """Write the microsecond that a field of the JSON text in ``column`` means, null for no date."""
     return DATE.replace("{column}", column).replace("{path}", path)

@@ -1,13 +1,38 @@
 """Segments: named rules over profiles, and who is in them since when.
 
-Invariants: membership is kept as intervals, so history does not move; a refresh that finds the same
-members changes nothing; no segment is made of itself.
+Segments that are defined follow every event: their members change in the transaction that takes
+events in, and when time alone moves somebody. Invariants: membership is kept as intervals, so
+history does not move; members are those that the rule holds for in bulk, whatever the batches and
+whoever merged or cut profiles meanwhile; a refresh that finds the same members changes nothing; no
+segment is made of itself, nor of what segments say; the log is told of each change once.
 
-Deliberately absent: live membership.
+Deliberately absent: telling anybody of the members that a new rule begins with.
 """
 
-from opportune.segments.model import Segment, parse_segment
+from opportune.segments.announce import announce
+from opportune.segments.current import current
+from opportune.segments.fill import catch_up, fill, sweep, sync
+from opportune.segments.live import DUE_AT_ONCE, follow
+from opportune.segments.model import OWN_EVENTS, Segment, parse_segment
 from opportune.segments.references import check_references, in_order
 from opportune.segments.refresh import refresh
+from opportune.segments.watch import Watch, WatchReader
 
-__all__ = ["Segment", "check_references", "in_order", "parse_segment", "refresh"]
+__all__ = [
+    "DUE_AT_ONCE",
+    "OWN_EVENTS",
+    "Segment",
+    "Watch",
+    "WatchReader",
+    "announce",
+    "catch_up",
+    "check_references",
+    "current",
+    "fill",
+    "follow",
+    "in_order",
+    "parse_segment",
+    "refresh",
+    "sweep",
+    "sync",
+]

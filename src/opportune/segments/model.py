@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from opportune import rules
 from opportune.documents import Document
 
-__all__ = ["Segment", "parse_segment"]
+__all__ = ["OWN_EVENTS", "Segment", "parse_segment"]
+
+# What segments say of themselves: if a rule counted it, memberships would change for ever.
+ENTERED, EXITED = OWN_EVENTS = ("Segment Entered", "Segment Exited")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,13 @@ def parse_rule(document: Document, key: str) -> rules.Rule | None:
     if len(document.problems) > before:
         return None
     try:
-        return rules.parse(body.body, where=body.where)
+        rule = rules.parse(body.body, where=body.where)
     except rules.InvalidRule as error:
         document.problems.extend(error.problems)
         return None
+    for event in sorted(rules.uses(rule).events & set(OWN_EVENTS)):
+        document.problems.append(
+            f"{body.where}: '{event}' is said by segments themselves, and no segment may depend on "
+            'it. Ask {segment = "NAME"} instead.'
+        )
+    return None if len(document.problems) > before else rule

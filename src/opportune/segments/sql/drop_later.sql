@@ -1,0 +1,2 @@
+-- The same transaction may defer again.
+drop table later

@@ -1,0 +1,2 @@
+-- The same transaction may fill another segment.
+drop table member

@@ -1,0 +1,2 @@
+-- The same transaction may keep another batch.
+drop table noted

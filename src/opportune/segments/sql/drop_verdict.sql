@@ -1,0 +1,2 @@
+-- The same transaction may judge again.
+drop table verdict

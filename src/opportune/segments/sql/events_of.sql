@@ -1,0 +1,15 @@
+-- What these profiles did, as far as a rule looks back: the events that name an identifier of theirs, since the login
+-- where the past is to be kept apart.
+select profile.profile_id, kept.event, kept.occurred_at_us, kept.message_id, kept.properties
+from unnest(%(profiles)s::bigint[]) as asked (profile_id)
+join profile on profile.profile_id = asked.profile_id
+join identifier on identifier.profile_id = profile.profile_id and identifier.kind in ('user_id', 'anonymous_id')
+cross join lateral (
+    select live_event.event, live_event.occurred_at_us, live_event.message_id, live_event.properties
+    from live_event
+    where live_event.identifier_id = identifier.identifier_id
+        and (%(every)s or live_event.event = any (%(names)s::text[]))
+    offset 0
+) as kept
+where not profile.past_apart or identifier.kind = 'user_id'
+    or kept.occurred_at_us >= (extract(epoch from identifier.linked_at) * 1000000)::bigint

@@ -1,0 +1,2 @@
+-- Nobody asks anything.
+delete from profile_touched

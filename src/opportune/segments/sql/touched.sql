@@ -1,0 +1,3 @@
+-- Profiles that changed since somebody asked last.
+delete from profile_touched
+returning profile_id, moved
