@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TypeGuard, TypeVar
 
 from opportune.errors import InvalidInput, nearest
 
-__all__ = ["Document", "InvalidDefinition"]
+__all__ = ["Document", "InvalidDefinition", "read_toml"]
 
 MISSING = object()
 
@@ -114,6 +116,31 @@ class Document:
 
     def _at(self, key: str) -> str:
         return f"{self.where}: {key}" if ": " not in self.where else f"{self.where}.{key}"
+
+
+def read_toml(file: Path, where: str, problems: list[str]) -> Mapping[str, object] | None:
+    """Read one file of TOML; None, with a problem noted, for one that cannot be read."""
+    try:
+        body = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.append(f"{where}: cannot be read: {error.strerror}.")
+    except RecursionError:
+        problems.append(f"{where}: nested too deeply.")
+    except ValueError as error:
+        problems.append(f"{where}: not valid TOML: {error}")
+    else:
+        if not _has_nul(body):
+            return body
+        problems.append(f"{where}: a text has the character U+0000, which cannot be kept.")
+    return None
+
+
+def _has_nul(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(_has_nul(key) or _has_nul(each) for key, each in value.items())
+    if isinstance(value, list):
+        return any(_has_nul(each) for each in value)
+    return isinstance(value, str) and "\0" in value
 
 
 def _is_list(value: object) -> TypeGuard[Sequence[object]]:

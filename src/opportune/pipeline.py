@@ -265,6 +265,7 @@ class Ingest:
             events.count, self._engine, recorded, declared=self._tracking.declared
         )
         profiles.resolve(connection, recorded.events)
+        _keep_beside(connection, recorded)
         self._follow(connection, recorded.events)
         events.keep_counts(connection, counting.result())
         events.keep_tail(connection, recorded)
@@ -282,6 +283,13 @@ class Ingest:
         else:
             return
         segments.follow(connection, self._engine, self._followed, new, now=now)
+
+
+def _keep_beside(connection: Connection, recorded: events.Recorded) -> None:
+    """Keep what events tell of profiles beside who they are; withdrawn consent acts at once."""
+    profiles.keep_activity(connection, recorded.events)
+    profiles.keep_accounts(connection, recorded.events)
+    activation.withdraw(connection, profiles.keep_consent(connection, recorded.events))
 
 
 def caught_up(stores: Stores) -> bool:

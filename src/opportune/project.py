@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +18,7 @@ from typing import Any, cast
 from opportune import plugins
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase, read_use_case
-from opportune.documents import Document, InvalidDefinition
+from opportune.documents import Document, InvalidDefinition, read_toml
 from opportune.errors import InvalidInput, NotFound, OpportuneError, nearest
 from opportune.events import (
     FieldClasses,
@@ -31,7 +30,7 @@ from opportune.events import (
     read_classes,
 )
 from opportune.learning.train import PolicyKind, reward_kind
-from opportune.profiles import parse_identity_rules
+from opportune.profiles import ConsentRules, parse_consent, parse_identity_rules
 from opportune.rules import uses
 from opportune.segments import Segment, check_references, parse_segment
 from opportune.storage import State, fetch, load_sql
@@ -53,6 +52,7 @@ PERSONAL = frozenset(
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 NEWEST = "newest_definitions"
 IDENTITY = "identity"
+CONSENT = "consent"
 
 Body = Mapping[str, object]
 
@@ -72,6 +72,7 @@ class Project:
     use_cases: Mapping[str, UseCase]
     tracking_plans: Mapping[str, TrackingPlan] = field(default_factory=dict)
     classes: FieldClasses = field(default_factory=FieldClasses)
+    consent: ConsentRules | None = None
 
     def use_case(self, name: str) -> UseCase:
         """Return one use case, or raise ``ProjectNotFound`` with the nearest name."""
@@ -89,13 +90,14 @@ class _Definitions:
     """As written: kind -> name -> body, None for one that is there but cannot be read.
 
     ``classes`` has the declared class of each property and trait, ``identity`` the rules of
-    identity, None where nothing was ever said of them.
+    identity, ``consent`` those of consent, None where nothing was ever said of them.
     """
 
     bodies: Mapping[str, Mapping[str, Body | None]]
     classes: FieldClasses
     versions: Mapping[str, int]
     identity: Body | None
+    consent: Body | None
 
 
 def load(folder: Path) -> Project:
@@ -207,9 +209,11 @@ def _applied(rows: Iterable[Mapping[str, Any]]) -> _Definitions:
         bodies[row["kind"]][row["name"]] = row["body"]
         if row["kind"] == "use_case":
             versions[row["name"]] = row["version"]
-    identity = settings.pop(IDENTITY, None)
+    identity, consent = settings.pop(IDENTITY, None), settings.pop(CONSENT, None)
     classes = FieldClasses(**{name: declared_classes(body) for name, body in settings.items()})
-    return _Definitions(bodies=bodies, classes=classes, versions=versions, identity=identity)
+    return _Definitions(
+        bodies=bodies, classes=classes, versions=versions, identity=identity, consent=consent
+    )
 
 
 def _settings(given: _Definitions, before: _Definitions) -> dict[str, Body]:
@@ -220,6 +224,8 @@ def _settings(given: _Definitions, before: _Definitions) -> dict[str, Body]:
         settings["properties"] = given.classes.lists("property")
     if given.identity is not None or before.identity is not None:
         settings[IDENTITY] = given.identity or {}
+    if given.consent is not None or before.consent is not None:
+        settings[CONSENT] = given.consent or {}
     return settings
 
 
@@ -238,7 +244,7 @@ def _read_folder(folder: Path, problems: list[str]) -> _Definitions:
             f"{folder} has no use_cases/*.toml. Write one, or give another folder."
         )
     settings = folder / "opportune.toml"
-    body = _toml(settings, settings.name, problems) if settings.exists() else None
+    body = read_toml(settings, settings.name, problems) if settings.exists() else None
     document = Document(body or {}, settings.name, problems)
     classes = FieldClasses(
         properties=read_classes(document.table("properties", required=False)),
@@ -248,7 +254,11 @@ def _read_folder(folder: Path, problems: list[str]) -> _Definitions:
     parse_identity_rules(written, problems, where=f"{settings.name}: {IDENTITY}")
     identity = written if IDENTITY in document.body else None
     document.close()
-    return _Definitions(bodies=bodies, classes=classes, versions={}, identity=identity)
+    asked = folder / "consent.toml"
+    consent = read_toml(asked, asked.name, problems) if asked.exists() else None
+    return _Definitions(
+        bodies=bodies, classes=classes, versions={}, identity=identity, consent=consent
+    )
 
 
 def _named_toml(file: Path, where: str, problems: list[str]) -> Body | None:
@@ -258,32 +268,7 @@ def _named_toml(file: Path, where: str, problems: list[str]) -> Body | None:
             "_ and -, 63 at most, the first a letter or digit."
         )
         return None
-    return _toml(file, where, problems)
-
-
-def _toml(file: Path, where: str, problems: list[str]) -> Body | None:
-    """Read one file; None, with a problem noted, for one that cannot be read."""
-    try:
-        body = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        problems.append(f"{where}: cannot be read: {error.strerror}.")
-    except RecursionError:
-        problems.append(f"{where}: nested too deeply.")
-    except ValueError as error:
-        problems.append(f"{where}: not valid TOML: {error}")
-    else:
-        if not _has_nul(body):
-            return body
-        problems.append(f"{where}: a text has the character U+0000, which cannot be kept.")
-    return None
-
-
-def _has_nul(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(_has_nul(key) or _has_nul(each) for key, each in value.items())
-    if isinstance(value, list):
-        return any(_has_nul(each) for each in value)
-    return isinstance(value, str) and "\0" in value
+    return read_toml(file, where, problems)
 
 
 def _build(given: _Definitions, problems: list[str]) -> Project:
@@ -302,6 +287,9 @@ def _build(given: _Definitions, problems: list[str]) -> Project:
         for name, body in given.bodies["tracking_plan"].items()
     }
     personal = PERSONAL | given.classes.named("trait", "personal")
+    consent = (
+        parse_consent(given.consent, problems, where="consent.toml") if given.consent else None
+    )
     use_cases = {}
     for name, body in given.bodies["use_case"].items():
         if body is None:
@@ -312,6 +300,7 @@ def _build(given: _Definitions, problems: list[str]) -> Project:
         _check_references(use_cases[name], metrics, segments, problems)
         _check_personal(use_cases[name], personal, problems)
         _check_plugins(use_cases[name], problems)
+        _check_purpose(use_cases[name], consent, problems)
         metric = metrics.get(use_cases[name].success_metric)
         if len(problems) == before and metric is not None:
             _check_start(use_cases[name], metric, problems)
@@ -323,7 +312,18 @@ def _build(given: _Definitions, problems: list[str]) -> Project:
         use_cases=MappingProxyType(use_cases),
         tracking_plans=MappingProxyType({name: each for name, each in plans.items() if each}),
         classes=given.classes,
+        consent=consent,
     )
+
+
+def _check_purpose(use_case: UseCase, consent: ConsentRules | None, problems: list[str]) -> None:
+    purpose = use_case.activation.purpose
+    purposes = consent.purposes if consent is not None else {}
+    if purpose is not None and purpose not in purposes:
+        problems.append(
+            f"use_cases/{use_case.name}.toml: activation.purpose: consent.toml has no purpose "
+            f"'{purpose}'. {nearest(purpose, purposes)}"
+        )
 
 
 def _check_references(

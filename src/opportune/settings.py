@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from zoneinfo import available_timezones
 
 from opportune.errors import InvalidInput, nearest
 
@@ -16,6 +18,22 @@ PREFIX = "OPPORTUNE_"
 NUMBERS: dict[str, tuple[Callable[[str], float], str]] = {
     "int": (int, "a whole number, 0 or more"),
     "float": (float, "a number, 0 or more"),
+}
+SHORTEST_KEY = 16
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
+CHECKED: dict[str, tuple[Callable[[str], bool], str]] = {
+    "time_zone": (
+        lambda name: name in available_timezones(),
+        "the name of a time zone, such as Europe/Lisbon",
+    ),
+    "embed_key": (
+        lambda key: not key or len(key) >= SHORTEST_KEY,
+        "16 characters or more, such as from `openssl rand -hex 32`",
+    ),
+    "embed_origins": (
+        lambda text: all(ORIGIN.fullmatch(each) for each in text.split()),
+        "origins separated by spaces, such as https://desk.example.com",
+    ),
 }
 SWITCH = {"true": True, "1": True, "false": False, "0": False, "": False}
 
@@ -48,6 +66,15 @@ class Settings:
     segment_compatible:
         Answer 200 to a write key that is not known and drop what came with it, as Segment does,
         instead of 401.
+    time_zone:
+        Whose clock counts for a profile whose own time zone is not known, such as
+        ``Europe/Lisbon``.
+    embed_key:
+        Signs the links to the page of a person that a call-centre tool embeds, and is asked for
+        when such a link is made. Empty: no links. Never logged.
+    embed_origins:
+        Origins whose pages may show it in a frame, separated by spaces, such as
+        ``https://desk.example.com``.
     braze_api_key:
         REST key for activation through Braze. Never logged.
     braze_settle_s:
@@ -62,6 +89,9 @@ class Settings:
     max_batch_bytes: int = 500_000
     max_message_bytes: int = 32_768
     segment_compatible: bool = False
+    time_zone: str = "UTC"
+    embed_key: str = field(default="", repr=False)
+    embed_origins: str = ""
     braze_api_key: str = field(default="", repr=False)
     braze_settle_s: float = 300.0
 
@@ -97,6 +127,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             names = [PREFIX + known.upper() for known in kinds]
             raise InvalidSetting(f"Unknown setting {variable}. {nearest(variable, names)}")
         values[name] = _read(variable, text, kind=str(kinds[name]))
+        if name in CHECKED:
+            fits, allowed = CHECKED[name]
+            if not fits(text):
+                # A key is not repeated.
+                given = "" if name.endswith("_key") else f" is {text!r}, but"
+                raise InvalidSetting(f"{variable}{given} must be {allowed}.")
     return Settings(**values)  # type: ignore[arg-type]  # _read made each value of its field's type
 
 

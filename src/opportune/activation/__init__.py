@@ -8,25 +8,31 @@ Deliberately absent: knowledge of any one channel outside ``connectors``, and of
 ``transport``.
 """
 
+from opportune.activation.consent import ConsentNotPossible, Statement, state_consent
 from opportune.activation.enqueue import enqueue
 from opportune.activation.model import Answer, Connector, Delivery, Outcome, Request, Send
 from opportune.activation.send import CALLS_AT_ONCE, Channel, abandon, enquire, send_due
 from opportune.activation.transport import InvalidAddress, InvalidApiKey, Transport
+from opportune.activation.withdraw import withdraw
 
 __all__ = [
     "CALLS_AT_ONCE",
     "Answer",
     "Channel",
     "Connector",
+    "ConsentNotPossible",
     "Delivery",
     "InvalidAddress",
     "InvalidApiKey",
     "Outcome",
     "Request",
     "Send",
+    "Statement",
     "Transport",
     "abandon",
     "enqueue",
     "enquire",
     "send_due",
+    "state_consent",
+    "withdraw",
 ]

@@ -18,6 +18,7 @@ from itertools import groupby
 import msgspec
 
 from opportune.activation.model import Answer, Connector, Delivery, Request, Send
+from opportune.activation.withdraw import refused
 from opportune.decisions import UseCase
 from opportune.events import LIMITS
 from opportune.storage import Frame, SegmentLog, State, fetch, load_sql
@@ -156,6 +157,8 @@ def _reserve(
     with state.transaction() as connection:
         fetch(connection, load_sql("opportune.activation", "lock_reserving"), facts)
         claims = _claims(fetch(connection, load_sql("opportune.activation", "reserve"), facts))
+        if without := refused(connection, list(claims)):
+            claims = {key: claim for key, claim in claims.items() if key not in without}
         if not claims:
             return {}, []
         sends = [claim.send for claim in claims.values()]

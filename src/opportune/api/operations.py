@@ -16,9 +16,18 @@ from opportune.api.errors import answer
 from opportune.errors import OpportuneError
 from opportune.storage import Stores, load_sql
 
-__all__ = ["METRICS", "TEXT_FORMAT", "UNKNOWN_SOURCE", "Counts", "counted", "operation_routes"]
+__all__ = [
+    "METRICS",
+    "TEXT_FORMAT",
+    "TIME_ZONE_DEFAULT",
+    "UNKNOWN_SOURCE",
+    "Counts",
+    "counted",
+    "operation_routes",
+]
 
 UNKNOWN_SOURCE = "opportune_requests_unknown_source_total"
+TIME_ZONE_DEFAULT = "opportune_time_zone_default_total"
 METRICS: Mapping[str, str] = {
     "opportune_up": "Whether a part answers: 1 or 0.",
     "opportune_outbox": "Recommendations by what became of them.",
@@ -26,6 +35,8 @@ METRICS: Mapping[str, str] = {
     "opportune_log_bytes_behind": "Bytes of the log that a reader has not taken in yet.",
     UNKNOWN_SOURCE: "Requests with an unknown write key: refused, or dropped where "
     "OPPORTUNE_SEGMENT_COMPATIBLE says so.",
+    TIME_ZONE_DEFAULT: "Profiles that were answered with the default time zone, because theirs is "
+    "missing or wrong.",
 }
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -67,6 +78,11 @@ def operation_routes(stores: Stores, counts: Counts) -> Sequence[Route]:
 def counted(counts: Counts) -> Iterator[str]:
     """Write ``counts`` in the text format."""
     yield from _figure(UNKNOWN_SOURCE, [({}, counts[UNKNOWN_SOURCE])], kind="counter")
+    zones = [
+        ({"reason": reason}, counts[f"{TIME_ZONE_DEFAULT}:{reason}"])
+        for reason in ("missing", "wrong")
+    ]
+    yield from _figure(TIME_ZONE_DEFAULT, zones, kind="counter")
 
 
 def _healthy(_: Request) -> Response:

@@ -14,18 +14,19 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 
 import opportune
-from opportune import profiles, project
+from opportune import project
 from opportune.api.catalogue import catalogue_routes, reject_routes
 from opportune.api.errors import HANDLERS
 from opportune.api.identity import identity_routes
 from opportune.api.operations import Counts, operation_routes
+from opportune.api.profiles import profile_routes
 from opportune.api.tail import tail_routes
 from opportune.decisions import UseCase
 from opportune.project import Project
 from opportune.reports import Performance, performance, to_document
 from opportune.storage import Stores
 
-__all__ = ["Problem", "ProfileAnswer", "UseCaseAnswer", "UseCasesAnswer", "routes"]
+__all__ = ["Problem", "UseCaseAnswer", "UseCasesAnswer", "routes"]
 
 
 class Problem(BaseModel):
@@ -61,17 +62,6 @@ class UseCasesAnswer(BaseModel):
     use_cases: list[UseCaseAnswer]
 
 
-class ProfileAnswer(BaseModel):
-    """One profile; the id is a text because not every reader of JSON keeps 64 bits."""
-
-    profile_id: str
-    identifiers: list[dict[str, str]]
-    traits: dict[str, object]
-    segments: list[str]
-    first_seen_at: datetime
-    last_seen_at: datetime
-
-
 def routes(
     stores: Stores,
     *,
@@ -97,14 +87,17 @@ def routes(
     )
     for kind, handler in HANDLERS.items():
         application.add_exception_handler(kind, handler)
-    _add(application, stores, clock or (lambda: datetime.now(UTC)))
+    counted: Counts = Counter() if counts is None else counts
+    _add(application, stores, clock or (lambda: datetime.now(UTC)), counted)
     return (
         Mount("/api", application),
-        *operation_routes(stores, Counter() if counts is None else counts),
+        *operation_routes(stores, counted),
     )
 
 
-def _add(application: FastAPI, stores: Stores, clock: Callable[[], datetime]) -> None:
+def _add(
+    application: FastAPI, stores: Stores, clock: Callable[[], datetime], counts: Counts
+) -> None:
     missing: dict[int | str, dict[str, Any]] = {
         404: {"model": Problem, "description": "There is nothing of this name."}
     }
@@ -112,6 +105,7 @@ def _add(application: FastAPI, stores: Stores, clock: Callable[[], datetime]) ->
     reject_routes(application, stores, missing=missing)
     tail_routes(application, stores)
     identity_routes(application, stores, clock=clock, missing=missing)
+    profile_routes(application, stores, clock=clock, counts=counts, missing=missing)
 
     @application.get("/use-cases")
     def use_cases() -> UseCasesAnswer:
@@ -128,19 +122,6 @@ def _add(application: FastAPI, stores: Stores, clock: Callable[[], datetime]) ->
         chosen = defined.use_case(name)
         report = performance(stores, chosen, defined.metric_of(chosen), now=clock())
         return JSONResponse(to_document(report))
-
-    @application.get("/profiles/{kind}/{value:path}", responses=missing)
-    def profile(kind: str, value: str, view: profiles.View = "private") -> ProfileAnswer:
-        """Look a profile up by an identifier: as it was resolved, or (view=none) that one alone."""
-        found = profiles.get(stores.state, kind, value, view=view)
-        return ProfileAnswer(
-            profile_id=str(found.profile_id),
-            identifiers=[{"kind": kind, "value": value} for kind, value in found.identifiers],
-            traits=dict(found.traits),
-            segments=list(found.segments),
-            first_seen_at=found.first_seen_at,
-            last_seen_at=found.last_seen_at,
-        )
 
 
 def _use_case(defined: Project, use_case: UseCase) -> UseCaseAnswer:

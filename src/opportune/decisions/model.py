@@ -90,10 +90,16 @@ class Feature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activation:
-    """Who sends, and what that connector needs to know."""
+    """Who sends, and what that connector needs to know.
+
+    ``purpose`` is what a profile must allow before anything is sent to it, None: what the project
+    says; ``channel`` is how it is sent where no dimension of that name decides it.
+    """
 
     connector: str
     config: Mapping[str, str]
+    purpose: str | None = None
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

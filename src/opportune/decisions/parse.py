@@ -19,6 +19,7 @@ MOST_OPTIONS = 63
 HOUR = re.compile(r"[01][0-9]|2[0-3]")
 # What is sent with every action beside its dimensions.
 RESERVED = "decision_id"
+ABOUT_CONSENT = ("purpose", "channel")
 
 
 def parse_use_case(
@@ -135,12 +136,19 @@ def _decide_at(document: Document) -> time:
 
 def _activation(table: Document) -> Activation:
     connector = table.text("connector")
+    purpose, channel = (table.text(key) if key in table.body else None for key in ABOUT_CONSENT)
     # What else stands here is the connector's to read and check.
-    given = {key: value for key, value in table.body.items() if key != "connector"}
+    read = ("connector", *ABOUT_CONSENT)
+    given = {key: value for key, value in table.body.items() if key not in read}
     for key, value in given.items():
         if not isinstance(value, str | int) or isinstance(value, bool):
             table.wrong(key, f"{value!r} given, must be a text or a whole number.")
-    return Activation(connector=connector, config={key: str(value) for key, value in given.items()})
+    return Activation(
+        connector=connector,
+        config={key: str(value) for key, value in given.items()},
+        purpose=purpose,
+        channel=channel,
+    )
 
 
 def _check_names(document: Document, use_case: UseCase) -> None:

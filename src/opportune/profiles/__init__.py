@@ -13,8 +13,11 @@ applying the same events twice changes nothing; one change of identities happens
 Deliberately absent: guessing. Only equal identifiers are the same.
 """
 
+from opportune.profiles.accounts import Account, UnknownAccount, account, keep_accounts
+from opportune.profiles.activity import keep_activity
+from opportune.profiles.consent import ConsentState, consent_rules, keep_consent
 from opportune.profiles.cut import FirstIdentifier, UnknownCut, cut, restore
-from opportune.profiles.get import Profile, UnknownProfile, get
+from opportune.profiles.get import Profile, UnknownProfile, get, storable
 from opportune.profiles.identity import identity
 from opportune.profiles.model import (
     Change,
@@ -27,6 +30,13 @@ from opportune.profiles.model import (
     ReviewItem,
     View,
 )
+from opportune.profiles.permission import (
+    CONSENT_EVENT,
+    EVERY,
+    ConsentRules,
+    Purpose,
+    parse_consent,
+)
 from opportune.profiles.refold import refold
 from opportune.profiles.resolve import resolve
 from opportune.profiles.review import DecisionDoesNotFit, UnknownReview, review, settle
@@ -34,9 +44,14 @@ from opportune.profiles.rules import IdentityRules, parse_identity_rules
 from opportune.profiles.snapshot import IDENTIFIERS, SNAPSHOT, identifiers, snapshot
 
 __all__ = [
+    "CONSENT_EVENT",
+    "EVERY",
     "IDENTIFIERS",
     "SNAPSHOT",
+    "Account",
     "Change",
+    "ConsentRules",
+    "ConsentState",
     "Cut",
     "Decision",
     "DecisionDoesNotFit",
@@ -46,16 +61,24 @@ __all__ = [
     "IdentityRules",
     "Link",
     "Profile",
+    "Purpose",
     "Reason",
     "ReviewItem",
+    "UnknownAccount",
     "UnknownCut",
     "UnknownProfile",
     "UnknownReview",
     "View",
+    "account",
+    "consent_rules",
     "cut",
     "get",
     "identifiers",
     "identity",
+    "keep_accounts",
+    "keep_activity",
+    "keep_consent",
+    "parse_consent",
     "parse_identity_rules",
     "refold",
     "resolve",
@@ -63,4 +86,5 @@ __all__ = [
     "review",
     "settle",
     "snapshot",
+    "storable",
 ]

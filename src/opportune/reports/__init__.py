@@ -1,4 +1,5 @@
-"""Reports: what a use case earned, what it chose and for whom, and what became of its messages.
+"""Reports: what a use case earned, what it chose and for whom, what became of its messages; and a
+person, with all that is known and what happened.
 
 Invariants: nothing here changes what others wrote; an answer says when it was true and how many
 profiles stand behind it; only mature days count; thin evidence is an answer ("too early"), never an
@@ -23,28 +24,46 @@ from opportune.reports.model import (
     Verdict,
 )
 from opportune.reports.performance import performance
+from opportune.reports.person import (
+    ConsentAnswer,
+    KnownTrait,
+    Person,
+    consent_answers,
+    person,
+    person_by_id,
+)
+from opportune.reports.timeline import Entry, Timeline, timeline
 from opportune.reports.usage import Usage, usage
 
 __all__ = [
+    "ConsentAnswer",
     "Contrast",
     "DayOfVariant",
     "DayResult",
     "DayShares",
     "DeliveryCount",
     "DimensionChoices",
+    "Entry",
     "Health",
+    "KnownTrait",
     "MetricOfReport",
     "OpenJobs",
     "OptionShare",
     "OutboxState",
     "Performance",
+    "Person",
     "StoreSize",
+    "Timeline",
     "Usage",
     "VariantResult",
     "Verdict",
     "behind",
+    "consent_answers",
     "health",
     "performance",
+    "person",
+    "person_by_id",
+    "timeline",
     "to_document",
     "usage",
 ]

@@ -1,12 +1,37 @@
--- One row a recommendation; a key that is there already stays as it is, whatever became of it.
-with added as (
-    insert into outbox (key, use_case, day, connector, profile_id, user_id, properties, due_at)
-    select key, %(use_case)s, %(day)s, %(connector)s, profile_id, user_id, properties::jsonb,
-        greatest(%(now)s, (%(day)s::date + make_interval(hours => coalesce(hour, 0))) at time zone 'UTC')
+-- One row a recommendation; a key that is there already stays as it is, whatever became of it. What the profile does
+-- not allow is a row, too, so that it stays unsent whatever the profile allows later that day.
+with said as (
+    select identifier.profile_id, consent.channel, consent.state, consent.said_at_us
+    from consent
+    join identifier on identifier.identifier_id = consent.identifier_id
+    where consent.purpose in (%(purpose)s, '*')
+),
+newest as (
+    select distinct on (recommendation.key) recommendation.key, said.state
     from recommendation
+    join identifier as own on own.kind = 'user_id' and own.value = recommendation.user_id
+    join said on said.profile_id = own.profile_id and said.channel in (recommendation.channel, '*')
+    order by recommendation.key, said.said_at_us desc, said.state desc
+),
+judged as (
+    select recommendation.*,
+        %(purpose)s::text is null or coalesce(newest.state, 'unknown') = 'granted'
+            or (coalesce(newest.state, 'unknown') = 'unknown' and %(allowed_unless_refused)s) as allowed
+    from recommendation
+    left join newest using (key)
+),
+added as (
+    insert into outbox (
+        key, use_case, day, connector, profile_id, user_id, properties, due_at, state, reason, purpose, channel
+    )
+    select key, %(use_case)s, %(day)s, %(connector)s, profile_id, user_id, properties::jsonb,
+        greatest(%(now)s, (%(day)s::date + make_interval(hours => coalesce(hour, 0))) at time zone 'UTC'),
+        case when allowed then 'pending' else 'failed' end,
+        case when not allowed then %(reason)s end, %(purpose)s, channel
+    from judged
     order by key
     on conflict (key) do nothing
-    returning key
+    returning state
 )
-select count(*)::int as count
+select count(*) filter (where state = 'pending')::int as count, count(*)::int as added
 from added

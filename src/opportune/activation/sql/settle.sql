@@ -1,8 +1,9 @@
 -- What became of each send, as a batch. The lease says whose turn it is: an answer that comes after another
 -- worker took the row over changes nothing, unless it says that the send was accepted. Settled stays settled.
 update outbox set
-    state = result.state,
-    reason = result.reason,
+    -- Consent went while somebody was called: not to be tried again.
+    state = case when result.state = 'pending' and outbox.withdrawn then 'failed' else result.state end,
+    reason = case when result.state = 'pending' and outbox.withdrawn then 'consent_withdrawn' else result.reason end,
     dispatch_id = coalesce(result.dispatch_id, outbox.dispatch_id),
     attempts = outbox.attempts - result.uncounted,
     leased_until = clock_timestamp() + make_interval(secs => result.wait_s)
