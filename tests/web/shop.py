@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 
 from opportune import events, pipeline
@@ -13,10 +13,11 @@ from opportune.storage import Frame, Stores
 NOW = datetime(2026, 1, 11, 6, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>"
 NAMES = (
-    "Ana Silva", "Ben Okafor", "Chloé Martin", "Dao Nguyen", "Elif Kaya", "Femi Adeyemi", "Grace Lee",
-    "Hugo Weber", "Ines Costa", "Jonas Berg", "Kira Novak", "Liam Byrne", "Mei Tanaka", "Noor Haddad",
-    "Olga Petrova", "Paul Meyer", "Rosa Greco", "Sami Virtanen", "Tara Singh", "Uma Patel",
-)  # fmt: skip
+    *("Ana Silva", "Ben Okafor", "Chloé Martin", "Dao Nguyen", "Elif Kaya", "Femi Adeyemi"),
+    *("Grace Lee", "Hugo Weber", "Ines Costa", "Jonas Berg", "Kira Novak", "Liam Byrne"),
+    *("Mei Tanaka", "Noor Haddad", "Olga Petrova", "Paul Meyer", "Rosa Greco", "Sami Virtanen"),
+    *("Tara Singh", "Uma Patel"),
+)
 PLANS = ("basic", "plus", "gold")
 
 
@@ -30,7 +31,7 @@ def messages(people: int = 20, *, now: datetime = NOW) -> Iterator[dict[str, obj
         traits = {
             "name": name,
             "email": email,
-            "plan": PLANS[place % 3],
+            "plan": PLANS[place // 2 % 3],
             "age": 20 + place % 50,
             "newsletter": place % 2 == 0,
         }
@@ -79,8 +80,6 @@ def send(stores: Stores, told: Iterable[dict[str, object]], *, source: str = "sh
 
 
 def _append(stores: Stores, frames: Sequence[Frame]) -> None:
-    from contextlib import ExitStack
-
     with ExitStack() as stack:
         log = stores.open_log(stack)
         for future in [log.append(frame) for frame in frames]:

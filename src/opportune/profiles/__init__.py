@@ -30,6 +30,14 @@ from opportune.profiles.model import (
     ReviewItem,
     View,
 )
+from opportune.profiles.people import (
+    PEOPLE_PAGE,
+    People,
+    PeopleFilter,
+    PeopleOrder,
+    PersonRow,
+    people,
+)
 from opportune.profiles.permission import (
     CONSENT_EVENT,
     EVERY,
@@ -47,6 +55,7 @@ __all__ = [
     "CONSENT_EVENT",
     "EVERY",
     "IDENTIFIERS",
+    "PEOPLE_PAGE",
     "SNAPSHOT",
     "Account",
     "Change",
@@ -60,6 +69,10 @@ __all__ = [
     "Identity",
     "IdentityRules",
     "Link",
+    "People",
+    "PeopleFilter",
+    "PeopleOrder",
+    "PersonRow",
     "Profile",
     "Purpose",
     "Reason",
@@ -80,6 +93,7 @@ __all__ = [
     "keep_consent",
     "parse_consent",
     "parse_identity_rules",
+    "people",
     "refold",
     "resolve",
     "restore",

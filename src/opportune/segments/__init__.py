@@ -11,9 +11,11 @@ Deliberately absent: telling anybody of the members that a new rule begins with.
 
 from opportune.segments.announce import announce
 from opportune.segments.current import current
+from opportune.segments.define import Written, define, written
 from opportune.segments.fill import catch_up, fill, sweep, sync
 from opportune.segments.live import DUE_AT_ONCE, follow
 from opportune.segments.model import OWN_EVENTS, Segment, parse_segment
+from opportune.segments.overview import Overlap, Preview, Size, filling, overlap, preview, sizes
 from opportune.segments.references import check_references, in_order
 from opportune.segments.refresh import refresh
 from opportune.segments.watch import Watch, WatchReader
@@ -21,18 +23,28 @@ from opportune.segments.watch import Watch, WatchReader
 __all__ = [
     "DUE_AT_ONCE",
     "OWN_EVENTS",
+    "Overlap",
+    "Preview",
     "Segment",
+    "Size",
     "Watch",
     "WatchReader",
+    "Written",
     "announce",
     "catch_up",
     "check_references",
     "current",
+    "define",
     "fill",
+    "filling",
     "follow",
     "in_order",
+    "overlap",
     "parse_segment",
+    "preview",
     "refresh",
+    "sizes",
     "sweep",
     "sync",
+    "written",
 ]

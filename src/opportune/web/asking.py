@@ -89,7 +89,10 @@ class Fields:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One question: an address with its fields, and a form where one was sent."""
+    """One question: an address with its fields, and a form where one was sent.
+
+    ``address`` is that of this server; ``part``: a script asks for its part of the page alone.
+    """
 
     stores: Stores
     frame: Frame
@@ -98,6 +101,7 @@ class Asked:
     form: Fields = field(default_factory=Fields)
     truth: Truth | None = None
     address: str = ""
+    part: bool = False
 
     @property
     def now(self) -> datetime:

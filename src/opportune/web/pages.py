@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from opportune.web import bars, charts, words
 from opportune.web.asking import Frame
 from opportune.web.truth import Truth
 
-__all__ = ["asset", "nothing_applied", "problem", "render", "use_case"]
+__all__ = ["asset", "json_text", "nothing_applied", "problem", "render", "use_case"]
 
 VERDICTS: dict[Verdict, tuple[str, str]] = {
     "better": ("▲", "better"),
@@ -48,7 +49,11 @@ RAIL: tuple[Group, ...] = (
     Group(name="", screens=(Screen(key="home", name="Home", address="/"),)),
     Group(
         name="Understand",
-        screens=(Screen(key="live", name="Live events", address="/live"),),
+        screens=(
+            Screen(key="live", name="Live events", address="/live"),
+            Screen(key="people", name="People", address="/people"),
+            Screen(key="segments", name="Segments", address="/segments"),
+        ),
     ),
     Group(
         name="Decide",
@@ -80,6 +85,11 @@ def problem(*, title: str, message: str, code: str, since: datetime | None, fram
 def render(template: str, frame: Frame, context: Mapping[str, object]) -> str:
     """Fill a template of this room; a name that it asks for and nobody gave is an error."""
     return _ENVIRONMENT.get_template(template).render(frame=frame, **context)
+
+
+def json_text(value: object) -> str:
+    """Write a value of JSON in one line."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 @cache

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from opportune.storage import Stores
-from opportune.web import events, health, use_cases
+from opportune.web import events, health, people, person, segments, use_cases
 from opportune.web.asking import Asked, Moved, Shown
 from opportune.web.site import Site
 
@@ -28,9 +28,22 @@ SHOWN: Sequence[tuple[str, View]] = (
     ("/live/catalogue", events.catalogue),
     ("/live/catalogue/{event:path}", events.catalogue_event),
     ("/live/rejected", events.rejected),
+    ("/people", people.people),
+    ("/people/{id}", person.person),
+    ("/segments", segments.segment_list),
+    ("/new-segment", segments.new_segment),
+    ("/segments/{name}", segments.segment),
+    ("/segments/{name}/edit", segments.change),
     ("/health", health.health),
 )
-DONE: Sequence[tuple[str, View]] = (("/live/rejected/replay", events.replay),)
+DONE: Sequence[tuple[str, View]] = (
+    ("/live/rejected/replay", events.replay),
+    ("/people/{id}/cut", person.cut),
+    ("/people/{id}/restore", person.restore),
+    ("/segments/edit", segments.edited),
+    ("/segments/preview", segments.preview),
+    ("/segments/save", segments.save),
+)
 
 
 def _now() -> datetime:

@@ -123,6 +123,7 @@ class Site:
                 form=_form(sent),
                 truth=truth,
                 address=str(request.base_url).rstrip("/"),
+                part="x-part" in request.headers,
             )
             answer = view(asked)
         except OpportuneError as error:
