@@ -62,6 +62,7 @@ def judge(
     after them, of whoever moved in those. Notes when each answer is to be asked for again.
     """
     count = 0
+    moment = {"now": now, "now_us": microseconds(now)}
     waiting = {name: np.unique(ids) for name, ids in pending.items() if len(ids)}
     levels = sorted({each.level for each in watch.segments.values()})
     for level in levels:
@@ -76,7 +77,7 @@ def judge(
         facts = _facts(connection, segments, np.unique(np.concatenate(list(asked.values()))))
         verdict = _verdict(engine, segments, asked, facts, now)
         stage(connection, "verdict", VERDICT, verdict)
-        changed = read_table(connection, load_sql(ROOM, "settle"), CHANGED, {"now": now})
+        changed = read_table(connection, load_sql(ROOM, "settle"), CHANGED, moment)
         fetch(connection, load_sql(ROOM, "drop_verdict"))
         count += changed.num_rows
         for name, ids in _dependent(watch, changed):

@@ -43,8 +43,7 @@ def keep(
     if not rows.num_rows:
         return NOTED.empty_table()
     stage(connection, "noted", COLUMNS, rows)
-    fetch(connection, load_sql(ROOM, "keep_events"))
-    whose = read_table(connection, load_sql(ROOM, "noted_profiles"), NOTED)
+    whose = read_table(connection, load_sql(ROOM, "keep_events"), NOTED)
     fetch(connection, load_sql(ROOM, "drop_noted"))
     return whose
 

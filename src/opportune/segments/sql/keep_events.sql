@@ -1,5 +1,17 @@
--- New events that are looked back at; one that is kept already stays as it is.
-insert into live_event (identifier_id, occurred_at_us, message_id, event, properties)
-select identity_hash(kind, value), occurred_at_us, message_id, event, properties
-from noted
-on conflict do nothing
+-- New events that are looked back at are kept, and one that is kept already stays as it is. Returns whose they are; of
+-- whom nobody knows yet, the profile's first day will tell.
+with hashed as materialized (
+    select identity_hash(kind, value) as identifier_id, occurred_at_us, message_id, event, properties
+    from noted
+),
+kept as (
+    insert into live_event (identifier_id, occurred_at_us, message_id, event, properties)
+    select identifier_id, occurred_at_us, message_id, event, properties
+    from hashed
+    on conflict do nothing
+)
+select distinct whose.event, identifier.profile_id
+from (select distinct event, identifier_id from hashed) as whose
+cross join lateral (
+    select profile_id from identifier where identifier.identifier_id = whose.identifier_id offset 0
+) as identifier

@@ -25,7 +25,8 @@ asleep as (
     where wake_at_us is not null
     order by segment, profile_id
     on conflict (segment, profile_id) do update set wake_at_us = excluded.wake_at_us
-    where segment_wake.wake_at_us <> excluded.wake_at_us
+    -- Too early does no harm, and most of the time costs less than to write the row.
+    where segment_wake.wake_at_us > excluded.wake_at_us or segment_wake.wake_at_us <= %(now_us)s
 ),
 awake as (
     delete from segment_wake

@@ -1,0 +1,307 @@
+"""Segments that follow every event: in the ingest, with the time, and in the log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from opportune import events, pipeline, profiles, segments
+from opportune.storage import Frame, SegmentLog, Stores
+
+T0 = datetime(2026, 3, 1, 6, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+BOUGHT = {"event": "Order Completed", "within": {"days": 1}}
+
+
+class Shop:
+    """A shop with a clock of its own, whose segments follow what is put into its log."""
+
+    def __init__(self, stores: Stores) -> None:
+        self.stores = stores
+        self.now = T0
+        self.log = SegmentLog(stores.settings.log_folder)
+        self.ingest = pipeline.Ingest(
+            stores, {"batch": events.decode_segment}, clock=lambda: self.now
+        )
+        self.said = 0
+
+    def define(self, name: str, rule: Mapping[str, object], *, version: int = 1) -> None:
+        self.stores.state.rows(
+            "insert into definition (kind, name, version, body, created_at)"
+            " values ('segment', %(name)s, %(version)s, %(body)s::jsonb, %(now)s)",
+            {
+                "name": name,
+                "version": version,
+                "body": json.dumps({"rule": rule}),
+                "now": self.now,
+            },
+        )
+
+    def follow(self) -> None:
+        segments.sync(self.stores.state, now=self.now)
+        segments.fill(self.stores, now=self.now)
+
+    def say(self, *messages: Mapping[str, object]) -> None:
+        self.said += 1
+        batch = [
+            {
+                "type": "track",
+                "messageId": f"m{self.said}-{place}",
+                "timestamp": self.now.isoformat(),
+                **message,
+            }
+            for place, message in enumerate(messages)
+        ]
+        self.log.append(
+            Frame(
+                received_at_us=round(self.now.timestamp() * 1_000_000),
+                source_id="shop",
+                kind="batch",
+                body=msgspec.json.encode({"batch": batch}),
+            )
+        ).result()
+        self.ingest.tick()
+
+    def wait(self, span: timedelta) -> None:
+        self.now += span
+        self.ingest.tick()
+
+    def announce(self) -> int:
+        found = segments.announce(self.stores.state, self.log, now=self.now)
+        self.ingest.catch_up()
+        return found
+
+    def intervals(self, name: str) -> list[tuple[timedelta, timedelta | None]]:
+        rows = self.stores.state.rows(
+            "select entered_at, left_at from segment_membership where segment = %(name)s"
+            " order by entered_at, profile_id",
+            {"name": name},
+        )
+        return [
+            (row["entered_at"] - T0, None if row["left_at"] is None else row["left_at"] - T0)
+            for row in rows
+        ]
+
+    def members(self, name: str) -> int:
+        return [left for _, left in self.intervals(name)].count(None)
+
+    def told(self) -> list[tuple[str, str, timedelta]]:
+        rows = self.stores.lake.read("events").to_pylist()
+        found = [
+            (row["event"], row["user_id"] or row["anonymous_id"], row["occurred_at"] - T0)
+            for row in rows
+            if row["event"] in segments.OWN_EVENTS
+        ]
+        return sorted(found, key=lambda each: (each[2], each[0], each[1]))
+
+
+@pytest.fixture
+def shop(stores: Stores) -> Iterator[Shop]:
+    shop = Shop(stores)
+    yield shop
+    shop.ingest.close()
+    shop.log.close()
+
+
+ORDER = {"event": "Order Completed", "userId": "ada"}
+
+
+def test_members_enter_with_the_event_and_leave_when_its_time_is_over(shop: Shop) -> None:
+    shop.define("buyers", BOUGHT)
+    shop.follow()
+    shop.say(ORDER)
+    assert shop.intervals("buyers") == [(timedelta(0), None)]
+    shop.wait(timedelta(days=1))
+    assert shop.members("buyers") == 1
+    shop.wait(timedelta(seconds=1))
+    left = timedelta(days=1, seconds=1)
+    assert shop.intervals("buyers") == [(timedelta(0), left)]
+    shop.wait(HOUR)
+    shop.say(ORDER)
+    assert shop.intervals("buyers") == [(timedelta(0), left), (left + HOUR, None)]
+
+
+def test_what_should_not_come_is_missed_on_time(shop: Shop) -> None:
+    absent = {"event": "Order Completed", "absent": True, "within": {"hours": 2}}
+    shop.define("left", {"sequence": [{"event": "Cart Added"}, absent]})
+    shop.follow()
+    shop.say({"event": "Cart Added", "anonymousId": "a"}, {"event": "Cart Added", "userId": "bob"})
+    shop.wait(HOUR)
+    shop.say({"event": "Order Completed", "userId": "bob"})
+    shop.wait(HOUR)
+    assert shop.members("left") == 0
+    shop.wait(timedelta(seconds=1))
+    assert shop.intervals("left") == [(2 * HOUR + timedelta(seconds=1), None)]
+
+
+def test_the_log_is_told_of_each_change_once(shop: Shop) -> None:
+    shop.define("buyers", BOUGHT)
+    shop.define("gone", {"not": {"segment": "buyers"}})
+    shop.follow()
+    shop.say(ORDER, {"event": "Order Completed", "anonymousId": "a"})
+    waiting = shop.stores.state.rows("select * from segment_change")
+    assert (len(waiting), shop.announce(), shop.announce()) == (2, 2, 0)
+    # Killed after the log had them and before they were struck off.
+    for row in waiting:
+        shop.stores.state.rows(
+            "insert into segment_change overriding system value"
+            " values (%(change_id)s, %(segment)s, %(profile_id)s, %(entered)s, %(changed_at)s)",
+            row,
+        )
+    assert shop.announce() == 2
+    shop.wait(timedelta(days=2))
+    assert (shop.announce(), shop.announce()) == (4, 0)
+    day = timedelta(days=2)
+    assert shop.told() == [
+        ("Segment Entered", "a", timedelta(0)),
+        ("Segment Entered", "ada", timedelta(0)),
+        ("Segment Entered", "a", day),
+        ("Segment Entered", "ada", day),
+        ("Segment Exited", "a", day),
+        ("Segment Exited", "ada", day),
+    ]
+    seen = profiles.get(shop.stores.state, "user_id", "ada")
+    assert (seen.last_seen_at, seen.segments) == (T0, ("gone",))
+
+
+def test_a_rule_may_not_ask_for_what_segments_say() -> None:
+    problems: list[str] = []
+    body = {"rule": {"not": {"event": "Segment Exited"}}}
+    assert segments.parse_segment("odd", body, problems) is None
+    assert problems == [
+        "segments/odd.toml: rule: 'Segment Exited' is said by segments themselves, and no segment "
+        'may depend on it. Ask {segment = "NAME"} instead.'
+    ]
+
+
+def test_a_visitor_who_logs_in_takes_along_what_was_done(shop: Shop) -> None:
+    shop.define("regulars", {"event": "Order Completed", "count": {"at_least": 2}})
+    shop.follow()
+    shop.say(ORDER, {"event": "Order Completed", "anonymousId": "a"})
+    assert shop.members("regulars") == 0
+    shop.wait(HOUR)
+    shop.say({"event": "Login", "userId": "ada", "anonymousId": "a"})
+    assert shop.intervals("regulars") == [(HOUR, None)]
+    shop.now += HOUR
+    profiles.cut(shop.stores.state, "anonymous_id", "a", by="ann", reason="no", now=shop.now)
+    shop.wait(timedelta(0))
+    assert shop.intervals("regulars") == [(HOUR, 2 * HOUR)]
+
+
+def test_a_new_segment_begins_with_all_that_happened_before(shop: Shop) -> None:
+    big = {**BOUGHT, "where": {"property": "revenue", "at_least": 50}}
+    shop.define("buyers", BOUGHT)
+    shop.follow()
+    shop.say({**ORDER, "properties": {"revenue": 60}}, {"event": "Order Completed", "userId": "b"})
+    shop.announce()
+    shop.wait(HOUR)
+    shop.define("big", big)
+    shop.define("small", {"all": [{"segment": "buyers"}, {"not": {"segment": "big"}}]})
+    shop.follow()
+    assert shop.intervals("big") == shop.intervals("small") == [(HOUR, None)]
+    assert shop.announce() == 0, "nobody did anything"
+    shop.wait(timedelta(days=1))
+    assert (shop.members("big"), shop.members("small")) == (0, 0)
+    assert shop.announce() == 4
+
+
+def test_what_happens_while_a_segment_is_filled_counts(shop: Shop) -> None:
+    shop.say(ORDER)
+    shop.define("buyers", BOUGHT)
+    shop.define("regulars", {**BOUGHT, "count": {"at_least": 2}})
+    segments.sync(shop.stores.state, now=shop.now)
+    shop.say(ORDER, {"event": "Order Completed", "userId": "bob"})
+    assert shop.members("buyers") == 0
+    segments.fill(shop.stores, now=shop.now)
+    shop.say({"event": "Order Completed", "userId": "bob"})
+    assert (shop.members("buyers"), shop.members("regulars")) == (2, 2)
+
+
+def test_a_rule_that_changes_moves_its_members_and_one_that_goes_ends_them(shop: Shop) -> None:
+    shop.define("buyers", BOUGHT)
+    shop.define("others", {"not": {"segment": "buyers"}})
+    shop.follow()
+    shop.say(ORDER, {"event": "Login", "userId": "bob"})
+    shop.wait(HOUR)
+    shop.define("buyers", {"event": "Login"}, version=2)
+    shop.follow()
+    shop.wait(timedelta(0))
+    assert shop.intervals("buyers") == [(timedelta(0), HOUR), (HOUR, None)]
+    assert shop.intervals("others") == [(timedelta(0), HOUR), (HOUR, None)]
+    shop.define("buyers", {"event": "Login"}, version=3)
+    assert segments.sync(shop.stores.state, now=shop.now) == ["buyers"]
+    assert segments.fill(shop.stores, now=shop.now) == []
+    shop.stores.state.rows("delete from definition where name = 'others'")
+    assert segments.sync(shop.stores.state, now=shop.now) == ["others"]
+    assert (shop.members("others"), shop.members("buyers")) == (0, 1)
+
+
+def test_what_nobody_looks_back_at_is_dropped(shop: Shop) -> None:
+    def kept() -> int:
+        count: int = shop.stores.state.rows("select count(*)::int as n from live_event")[0]["n"]
+        return count
+
+    shop.define("buyers", {**BOUGHT, "where": {"property": "paid", "is": True}})
+    shop.follow()
+    shop.say({**ORDER, "properties": {"paid": True, "secret": "x"}}, {**ORDER, "event": "Login"})
+    rows = shop.stores.state.rows("select event, properties from live_event")
+    assert rows == [{"event": "Order Completed", "properties": '{"paid":true}'}]
+    shop.wait(timedelta(days=1))
+    segments.sweep(shop.stores.state, now=shop.now)
+    assert kept() == 1
+    shop.wait(HOUR)
+    segments.sweep(shop.stores.state, now=shop.now)
+    assert kept() == 0
+
+
+def test_a_rebuild_from_the_log_has_the_same_members(
+    shop: Shop, fresh_database: Callable[..., Any], tmp_path: Any
+) -> None:
+    from dataclasses import replace
+
+    from opportune.storage import State
+
+    rules = {
+        "buyers": BOUGHT,
+        "twice": {"event": "Order Completed", "count": {"at_least": 2}},
+        "plus": {"all": [{"trait": "plan", "is": "plus"}, {"not": {"segment": "buyers"}}]},
+    }
+    for name, rule in rules.items():
+        shop.define(name, rule)
+    shop.follow()
+    for number in range(6):
+        shop.say(
+            {"event": "Order Completed", "anonymousId": f"a{number % 4}"},
+            {"type": "identify", "userId": f"u{number}", "traits": {"plan": "plus"}},
+            {"event": "Login", "userId": f"u{number % 3}", "anonymousId": f"a{number % 3}"},
+        )
+        shop.wait(7 * HOUR)
+    query = (
+        "select segment, profile_id from segment_membership where left_at is null"
+        " order by segment, profile_id"
+    )
+    live = shop.stores.state.rows(query)
+    assert len({row["segment"] for row in live}) == 3
+    with fresh_database() as url, closing(State(url)) as state:
+        settings = replace(shop.stores.settings, data_folder=tmp_path / "again")
+        settings.log_folder.parent.mkdir(parents=True, exist_ok=True)
+        settings.log_folder.symlink_to(shop.stores.settings.log_folder)
+        from opportune.storage import DuckDB, Lake
+
+        lake = Lake(settings.lake_folder)
+        again = replace(shop.stores, settings=settings, lake=lake, engine=DuckDB(lake), state=state)
+        rebuilt = Shop(again)
+        rebuilt.now = shop.now
+        for name, rule in rules.items():
+            rebuilt.define(name, rule)
+        rebuilt.ingest.catch_up()
+        rebuilt.follow()
+        rebuilt.wait(timedelta(0))
+        assert state.rows(query) == live
+        rebuilt.ingest.close()
