@@ -25,6 +25,7 @@ from opportune.storage import attach
 MEANINGS = {
     "/": "The first page: use cases and what they earned.",
     "/use-cases/{name}": "What one use case earned, chose and sent.",
+    "/people/embed/{link}": "One person, read-only, for a frame in another tool.",
     "/favicon.ico": "Icon of the pages.",
     "/healthz": "Alive: this process answers.",
     "/readyz": "Ready: database and lake can be read; 503 otherwise.",

@@ -18,7 +18,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -29,9 +29,10 @@ import psycopg
 import pytest
 import uvicorn
 
+from opportune import events, pipeline
 from opportune.sandbox import SandboxConfig, create_app
 from opportune.settings import Settings
-from opportune.storage import State, Stores, embedded, migrate, open_stores
+from opportune.storage import Frame, State, Stores, embedded, migrate, open_stores
 
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 
@@ -232,3 +233,19 @@ def sandbox(
     """A sandbox whose clock stands at its first midnight."""
     with serve_sandbox(tmp_path / "journal.jsonl") as started:
         yield started
+
+
+@pytest.fixture
+def take_in(stores: Stores) -> Callable[..., None]:
+    """Let messages in as a client's requests, and take the log into lake and State."""
+
+    def taken(*messages: dict[str, Any], received_at: datetime = NOW, source: str = "shop") -> None:
+        received_at_us = int(received_at.timestamp() * 1_000_000)
+        body = json.dumps({"batch": messages}).encode()
+        with ExitStack() as stack:
+            frame = Frame(received_at_us=received_at_us, source_id=source, kind="batch", body=body)
+            stores.open_log(stack).append(frame).result()
+        with closing(pipeline.Ingest(stores, {"batch": events.decode_segment})) as ingest:
+            ingest.catch_up()
+
+    return taken

@@ -97,7 +97,8 @@ def test_events_of_the_real_segment_client_are_found_in_the_profile(
     assert status == 200
     assert isinstance(profile, dict)
     assert profile["traits"] == {"plan": "plus", "tenure_months": 14}
-    assert profile["identifiers"] == [{"kind": "user_id", "value": "michael"}]
+    named = [(each["kind"], each["value"]) for each in profile["identifiers"]]
+    assert named == [("user_id", "michael")]
 
 
 def test_events_are_accepted_while_the_database_is_away_and_found_when_it_is_back(

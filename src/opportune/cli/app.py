@@ -8,7 +8,17 @@ import sys
 import typer
 
 from opportune import errors
-from opportune.cli import definitions, demo, events, identity, import_, sandbox, serve, use_case
+from opportune.cli import (
+    definitions,
+    demo,
+    events,
+    identity,
+    import_,
+    person,
+    sandbox,
+    serve,
+    use_case,
+)
 from opportune.cli.replay import replay_command
 
 __all__ = ["EXIT_CODES", "app", "main"]
@@ -40,6 +50,7 @@ app.command("replay")(replay_command)
 app.command("catalogue")(events.catalogue)
 app.add_typer(events.app, name="rejects")
 app.add_typer(identity.app, name="identity")
+app.add_typer(person.app, name="person")
 app.add_typer(import_.app)
 app.add_typer(sandbox.app, name="sandbox")
 

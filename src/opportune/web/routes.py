@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from opportune.storage import Stores
 from opportune.web import events, health, people, person, segments, use_cases
 from opportune.web.asking import Asked, Moved, Shown
+from opportune.web.embed import embed_routes
 from opportune.web.site import Site
 
 __all__ = ["routes"]
@@ -59,6 +60,7 @@ def routes(stores: Stores, *, clock: Callable[[], datetime] = _now) -> Sequence[
     return (
         *(Route(address, site.act(view), methods=["POST"]) for address, view in DONE),
         *(Route(address, site.show(view)) for address, view in SHOWN),
+        *embed_routes(stores, clock=clock),
         Route("/favicon.ico", _favicon),
         Mount("/static", StaticFiles(packages=[("opportune.web", "static")])),
     )
