@@ -33,6 +33,7 @@ base_url = "http://127.0.0.1:8421"
 name = "offer"
 options = [{ name = "tv", eligible = { trait = "tenure", more_than = 1e3 } }, { name = "sim" }]
 """
+FORBIDDEN = "and policy 'personal-data' forbids personal fields for features. Use another field."
 FILES = {
     "metrics/orders.toml": METRIC,
     "segments/customers.toml": SEGMENT,
@@ -245,9 +246,9 @@ def test_all_mistakes_of_all_files_are_listed_at_once(folder: Path) -> None:
         "Allowed: bad name, broken, complaining, customers.",
         f"{where}: audience.minus: no segment 'complaning'. Did you mean 'complaining'? "
         "Allowed: bad name, broken, complaining, customers.",
-        f"{where}: features: trait 'email' is personal and never reaches a policy. "
-        "Take it out of the features.",
-        f"{where}: dimensions.offer.tv.eligible: trait 'phone' is personal. Use another trait.",
+        f"{where}: features: trait 'email' is personal (by its name), {FORBIDDEN}",
+        f"{where}: dimensions.offer.tv.eligible: trait 'phone' is personal (by its name), "
+        f"{FORBIDDEN}",
         f"{where}: policy.name: No plugin 'unifrom' in opportune.policies. "
         "Did you mean 'uniform'? Allowed: factored_thompson, fixed, uniform.",
         f"{where}: activation: No plugin 'brase' in opportune.connectors. "
@@ -292,13 +293,12 @@ def test_mistakes_in_the_rules_of_identity_are_listed_with_the_others(folder: Pa
 def test_what_a_project_declares_personal_is_never_used(folder: Path) -> None:
     write(folder, "opportune.toml", '[traits]\npersonal = ["plan", "tenure"]\n')
     assert problems_of(folder) == [
-        *(
-            f"use_cases/next.toml: features: trait '{trait}' is personal and never reaches a "
-            "policy. Take it out of the features."
-            for trait in ("tenure", "plan")
-        ),
-        "use_cases/next.toml: dimensions.offer.tv.eligible: trait 'tenure' is personal. "
-        "Use another trait.",
+        f"use_cases/next.toml: {where}: trait '{trait}' is personal (as declared), {FORBIDDEN}"
+        for where, trait in (
+            ("features", "tenure"),
+            ("features", "plan"),
+            ("dimensions.offer.tv.eligible", "tenure"),
+        )
     ]
 
 
@@ -394,9 +394,8 @@ def test_what_was_applied_before_must_still_fit(
     with pytest.raises(InvalidDefinition) as refusal:
         project.apply(stores.state, other, now=NOW)
     assert refusal.value.problems == (
-        "use_cases/next.toml: features: trait 'plan' is personal and never reaches a policy. Take "
-        f"it out of the features. It was applied before and is not in {other}: put it there, "
-        "repaired.",
+        "use_cases/next.toml: features: trait 'plan' is personal (as declared), "
+        f"{FORBIDDEN} It was applied before and is not in {other}: put it there, repaired.",
     )
     assert definitions(stores) == before
     assert project.read(stores.state).use_case("next").version == 1

@@ -118,8 +118,8 @@ class Document:
         return f"{self.where}: {key}" if ": " not in self.where else f"{self.where}.{key}"
 
 
-def read_toml(file: Path, where: str, problems: list[str]) -> Mapping[str, object] | None:
-    """Read one file of TOML; None, with a problem noted, for one that cannot be read."""
+def read_toml(file: Path, where: str, problems: list[str]) -> dict[str, object] | None:
+    """Read one file; None, with a problem noted, for one that cannot be read."""
     try:
         body = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -99,10 +99,13 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
     """Decide ``day`` for one use case and put the sends into the outbox.
 
     ``now`` is when the features are taken and the decision is said to be made. What was done before
-    by the same call, even one that was killed, stays; only what is missing is done.
+    by the same call, even one that was killed, stays; only what is missing is done. Raises
+    ``events.FieldForbidden`` before any of it where a policy forbids a field that it would use.
     """
     create_tables(stores)
     use_case = project.use_case(name)
+    personal = events.personal_fields(stores.state)
+    decisions.check_fields(use_case, project.segments, project.field_policies, personal=personal)
     metric = project.metric_of(use_case)
     with step("run_day", {"use_case": name, "day": day.isoformat()}) as running:
         audience = segments.current(

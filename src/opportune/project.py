@@ -8,30 +8,33 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from opportune import plugins
 from opportune.activation.connectors import connector
-from opportune.decisions import UseCase, read_use_case
+from opportune.decisions import UseCase, forbidden_uses, read_use_case
 from opportune.documents import Document, InvalidDefinition, read_toml
 from opportune.errors import InvalidInput, NotFound, OpportuneError, nearest
 from opportune.events import (
+    Field,
     FieldClasses,
+    FieldPolicies,
     Metric,
     TrackingPlan,
     declared_classes,
+    parse_field_policies,
     parse_metric,
     parse_plan,
+    personal_fields,
     read_classes,
 )
 from opportune.learning.train import PolicyKind, reward_kind
 from opportune.profiles import ConsentRules, parse_consent, parse_identity_rules
-from opportune.rules import uses
 from opportune.segments import Segment, check_references, parse_segment
 from opportune.storage import State, fetch, load_sql
 
@@ -42,19 +45,17 @@ KINDS = {
     **{"metrics": "metric", "segments": "segment"},
     **{"tracking_plans": "tracking_plan", "use_cases": "use_case"},
 }
-# Identifies a person by itself: never a feature, whatever a project declares.
-PERSONAL = frozenset(
-    {"address", "birthday", "email", "firstName", "first_name", "lastName", "last_name"}
-    | {"ip", "name", "phone", "username"}
-)
-
 # It is part of ids, keys and addresses.
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 NEWEST = "newest_definitions"
 IDENTITY = "identity"
 CONSENT = "consent"
+PRIVACY = "privacy"
+# What holds for everything: each has rules of its own, and is kept where it was ever said.
+SAID = (IDENTITY, PRIVACY, CONSENT)
 
 Body = Mapping[str, object]
+T = TypeVar("T")
 
 
 class ProjectNotFound(NotFound):
@@ -73,6 +74,7 @@ class Project:
     tracking_plans: Mapping[str, TrackingPlan] = field(default_factory=dict)
     classes: FieldClasses = field(default_factory=FieldClasses)
     consent: ConsentRules | None = None
+    field_policies: FieldPolicies = field(default_factory=FieldPolicies)
 
     def use_case(self, name: str) -> UseCase:
         """Return one use case, or raise ``ProjectNotFound`` with the nearest name."""
@@ -89,15 +91,14 @@ class Project:
 class _Definitions:
     """As written: kind -> name -> body, None for one that is there but cannot be read.
 
-    ``classes`` has the declared class of each property and trait, ``identity`` the rules of
-    identity, ``consent`` those of consent, None where nothing was ever said of them.
+    ``classes`` has the declared class of each property and trait, ``said`` what holds for
+    everything by name ("identity", "privacy", "consent"), where anything was ever said of it.
     """
 
     bodies: Mapping[str, Mapping[str, Body | None]]
     classes: FieldClasses
     versions: Mapping[str, int]
-    identity: Body | None
-    consent: Body | None
+    said: Mapping[str, Body]
 
 
 def load(folder: Path) -> Project:
@@ -107,7 +108,7 @@ def load(folder: Path) -> Project:
     line for every mistake: file, key, what was given, what is allowed.
     """
     problems: list[str] = []
-    return _build(_read_folder(folder, problems), problems)
+    return _build(_read_folder(folder, problems), problems, personal=frozenset())
 
 
 def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
@@ -120,7 +121,7 @@ def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
     """
     problems: list[str] = []
     given = _read_folder(folder, problems)
-    project = _build(given, problems)
+    project = _build(given, problems, personal=personal_fields(state))
     written = []
     with state.transaction() as connection:
         fetch(connection, load_sql("opportune", "lock_definitions"))
@@ -188,7 +189,7 @@ class Reader:
 
 def _check_with_the_rest(everything: _Definitions, folder: Path) -> None:
     try:
-        _build(everything, [])
+        _build(everything, [], personal=frozenset())
     except InvalidDefinition as error:
         raise InvalidDefinition(
             [
@@ -209,11 +210,9 @@ def _applied(rows: Iterable[Mapping[str, Any]]) -> _Definitions:
         bodies[row["kind"]][row["name"]] = row["body"]
         if row["kind"] == "use_case":
             versions[row["name"]] = row["version"]
-    identity, consent = settings.pop(IDENTITY, None), settings.pop(CONSENT, None)
+    said = {name: settings.pop(name) for name in SAID if name in settings}
     classes = FieldClasses(**{name: declared_classes(body) for name, body in settings.items()})
-    return _Definitions(
-        bodies=bodies, classes=classes, versions=versions, identity=identity, consent=consent
-    )
+    return _Definitions(bodies=bodies, classes=classes, versions=versions, said=said)
 
 
 def _settings(given: _Definitions, before: _Definitions) -> dict[str, Body]:
@@ -222,10 +221,9 @@ def _settings(given: _Definitions, before: _Definitions) -> dict[str, Body]:
     settings: dict[str, Body] = {"traits": {"personal": [], **traits}}
     if given.classes.properties or before.classes.properties:
         settings["properties"] = given.classes.lists("property")
-    if given.identity is not None or before.identity is not None:
-        settings[IDENTITY] = given.identity or {}
-    if given.consent is not None or before.consent is not None:
-        settings[CONSENT] = given.consent or {}
+    for name in SAID:
+        if name in given.said or name in before.said:
+            settings[name] = given.said.get(name, {})
     return settings
 
 
@@ -247,18 +245,18 @@ def _read_folder(folder: Path, problems: list[str]) -> _Definitions:
     body = read_toml(settings, settings.name, problems) if settings.exists() else None
     document = Document(body or {}, settings.name, problems)
     classes = FieldClasses(
-        properties=read_classes(document.table("properties", required=False)),
-        traits=read_classes(document.table("traits", required=False), personal=PERSONAL),
+        properties=read_classes(document.table("properties", required=False), "property"),
+        traits=read_classes(document.table("traits", required=False), "trait"),
     )
     written = document.table(IDENTITY, required=False).body
     parse_identity_rules(written, problems, where=f"{settings.name}: {IDENTITY}")
-    identity = written if IDENTITY in document.body else None
+    said = {IDENTITY: written} if IDENTITY in document.body else {}
     document.close()
-    asked = folder / "consent.toml"
-    consent = read_toml(asked, asked.name, problems) if asked.exists() else None
-    return _Definitions(
-        bodies=bodies, classes=classes, versions={}, identity=identity, consent=consent
-    )
+    for name in (PRIVACY, CONSENT):
+        file = folder / f"{name}.toml"
+        if file.exists() and (read := read_toml(file, file.name, problems)) is not None:
+            said[name] = read
+    return _Definitions(bodies=bodies, classes=classes, versions={}, said=said)
 
 
 def _named_toml(file: Path, where: str, problems: list[str]) -> Body | None:
@@ -271,25 +269,26 @@ def _named_toml(file: Path, where: str, problems: list[str]) -> Body | None:
     return read_toml(file, where, problems)
 
 
-def _build(given: _Definitions, problems: list[str]) -> Project:
-    """Parse and check everything against each other; raises all ``problems``, earlier ones too."""
-    metrics = {
-        name: None if body is None else parse_metric(name, body, problems)
-        for name, body in given.bodies["metric"].items()
-    }
-    segments = {
-        name: None if body is None else parse_segment(name, body, problems)
-        for name, body in given.bodies["segment"].items()
-    }
+def _build(
+    given: _Definitions, problems: list[str], *, personal: Collection[Field] | None = None
+) -> Project:
+    """Parse and check everything against each other; raises all ``problems``, earlier ones too.
+
+    ``personal`` are the fields that values tell. If it is None, policies are not asked: what was
+    applied is asked about when it is used, and one field must not stop all from being read.
+    """
+    metrics = _parsed(given.bodies["metric"], parse_metric, problems)
+    segments = _parsed(given.bodies["segment"], parse_segment, problems)
     check_references(segments, problems)
-    plans = {
-        name: None if body is None else parse_plan(name, body, problems)
-        for name, body in given.bodies["tracking_plan"].items()
-    }
-    personal = PERSONAL | given.classes.named("trait", "personal")
-    consent = (
-        parse_consent(given.consent, problems, where="consent.toml") if given.consent else None
+    plans = _parsed(given.bodies["tracking_plan"], parse_plan, problems)
+    policies = parse_field_policies(
+        given.said.get(PRIVACY, {}),
+        problems,
+        classes=given.classes,
+        use_cases=given.bodies["use_case"],
     )
+    asked = given.said.get(CONSENT)
+    consent = parse_consent(asked, problems, where="consent.toml") if asked else None
     use_cases = {}
     for name, body in given.bodies["use_case"].items():
         if body is None:
@@ -298,7 +297,9 @@ def _build(given: _Definitions, problems: list[str]) -> Project:
         version = given.versions.get(name, 0)
         use_cases[name] = read_use_case(name, body, problems, version=version)
         _check_references(use_cases[name], metrics, segments, problems)
-        _check_personal(use_cases[name], personal, problems)
+        if personal is not None:
+            found = forbidden_uses(use_cases[name], segments, policies, personal=personal)
+            problems += (f"use_cases/{name}.toml: {where}: {each.message}" for where, each in found)
         _check_plugins(use_cases[name], problems)
         _check_purpose(use_cases[name], consent, problems)
         metric = metrics.get(use_cases[name].success_metric)
@@ -312,8 +313,19 @@ def _build(given: _Definitions, problems: list[str]) -> Project:
         use_cases=MappingProxyType(use_cases),
         tracking_plans=MappingProxyType({name: each for name, each in plans.items() if each}),
         classes=given.classes,
+        field_policies=policies,
         consent=consent,
     )
+
+
+def _parsed(
+    bodies: Mapping[str, Body | None],
+    parse: Callable[[str, Body, list[str]], T | None],
+    problems: list[str],
+) -> dict[str, T | None]:
+    return {
+        name: None if body is None else parse(name, body, problems) for name, body in bodies.items()
+    }
 
 
 def _check_purpose(use_case: UseCase, consent: ConsentRules | None, problems: list[str]) -> None:
@@ -344,24 +356,6 @@ def _check_references(
             for name in names
             if name not in segments
         )
-
-
-def _check_personal(use_case: UseCase, personal: frozenset[str], problems: list[str]) -> None:
-    where = f"use_cases/{use_case.name}.toml"
-    problems.extend(
-        f"{where}: features: trait '{feature.trait}' is personal and never reaches a policy. "
-        "Take it out of the features."
-        for feature in use_case.features
-        if feature.trait in personal
-    )
-    problems.extend(
-        f"{where}: dimensions.{dimension.name}.{option.name}.eligible: trait '{trait}' is "
-        "personal. Use another trait."
-        for dimension in use_case.dimensions
-        for option in dimension.options
-        if option.eligible is not None
-        for trait in sorted(uses(option.eligible).traits & personal)
-    )
 
 
 def _check_plugins(use_case: UseCase, problems: list[str]) -> None:

@@ -107,7 +107,9 @@ def test_the_catalogue_lists_events_with_who_uses_them(
     completed = told["Order Completed"]
     assert (completed["events"], completed["events_24h"], completed["flagged"]) == (2, 2, 1)
     assert (told["Viewed/All"]["events"], told["Viewed/All"]["blocked"]) == (0, 1)
-    assert completed["used_by"] == ["metric/orders", "use_case/next_offer"]
+    assert completed["used_by"] == [
+        *("metric/orders", "tracking_plan/shop", "use_case/next_offer"),
+    ]
     assert (catalogue["full_sources"], catalogue["nearest"]) == ([], None)
     assert catalogue["as_of"] == "2026-01-11T06:00:00Z"
     fields = {each["name"]: each for each in get(site, "/api/catalogue/identify")["fields"]}
@@ -119,6 +121,7 @@ def test_the_catalogue_lists_events_with_who_uses_them(
     assert fields["email"]["sample"] == "xxx@xxxx.xxxxxxx"
     revenue = get(site, f"/api/catalogue/{quote('Order Completed')}")["fields"][0]
     assert revenue["types"] == {"string": 1, "integer": 1}
+    assert revenue["used_by"] == ["tracking_plan/shop"]
     assert (revenue["fill_share"], revenue["violations"]) == (1.0, {"wrong_type": 1})
     assert get(site, "/api/catalogue/Viewed/All")["fields"] == []
 

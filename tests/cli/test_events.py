@@ -79,7 +79,10 @@ def test_the_catalogue_shows_events_and_their_fields(
     ]
     _, out, _ = run("catalogue", "--json")
     (entry,) = json.loads(out)
-    assert (entry["events"], entry["used_by"]) == (2, ["metric/revenue", "use_case/second-order"])
+    assert (entry["events"], entry["used_by"]) == (
+        2,
+        ["metric/revenue", "tracking_plan/shop", "use_case/second-order"],
+    )
     _, out, _ = run("catalogue", "Order Completed", "--source", "till", "--json")
     assert json.loads(out) == []
 

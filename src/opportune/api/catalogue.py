@@ -93,7 +93,7 @@ def reject_routes(application: FastAPI, stores: Stores, *, missing: Responses) -
 
 
 def _usage(defined: Project) -> Usage:
-    return usage(defined.metrics, defined.segments, defined.use_cases)
+    return usage(defined.metrics, defined.segments, defined.use_cases, defined.tracking_plans)
 
 
 def _event(seen: SeenEvent, used: Usage) -> EventAnswer:

@@ -17,6 +17,7 @@ import opportune
 from opportune import project
 from opportune.api.catalogue import catalogue_routes, reject_routes
 from opportune.api.errors import HANDLERS
+from opportune.api.field_policies import field_policy_routes
 from opportune.api.identity import identity_routes
 from opportune.api.operations import Counts, operation_routes
 from opportune.api.profiles import profile_routes
@@ -104,6 +105,7 @@ def _add(
     catalogue_routes(application, stores, clock=clock, missing=missing)
     reject_routes(application, stores, missing=missing)
     tail_routes(application, stores)
+    field_policy_routes(application, stores, clock=clock)
     identity_routes(application, stores, clock=clock, missing=missing)
     profile_routes(application, stores, clock=clock, counts=counts, missing=missing)
 

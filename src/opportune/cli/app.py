@@ -19,6 +19,7 @@ from opportune.cli import (
     serve,
     use_case,
 )
+from opportune.cli.field_policies import field_policies
 from opportune.cli.replay import replay_command
 
 __all__ = ["EXIT_CODES", "app", "main"]
@@ -49,6 +50,7 @@ app.command("report")(use_case.report)
 app.command("replay")(replay_command)
 app.command("catalogue")(events.catalogue)
 app.add_typer(events.app, name="rejects")
+app.command("field-policies")(field_policies)
 app.add_typer(identity.app, name="identity")
 app.add_typer(person.app, name="person")
 app.add_typer(import_.app)

@@ -46,7 +46,9 @@ def catalogue(
     now = datetime.now(UTC)
     with opened(settings.load()) as stores:
         defined = project.read(stores.state)
-        used = reports.usage(defined.metrics, defined.segments, defined.use_cases)
+        used = reports.usage(
+            defined.metrics, defined.segments, defined.use_cases, defined.tracking_plans
+        )
         if event is None:
             seen = events.seen_events(stores.state, now=now, source=source)
             _print_events(seen, used, as_json=as_json)

@@ -4,7 +4,8 @@
 finds the same rejects faster, before the collector answers. Both are pure. `record` stores them:
 every message once, every reject with its reason, and how far the log was read in the same commit.
 `violations` says which events break a tracking plan, `count` what a batch adds to the catalogue,
-`replay` sends rejects again, `tail` has the newest.
+`replay` sends rejects again, `tail` has the newest. `forbidden_fields` says which fields may not be
+put to a use: who lets values matter or leave asks it first.
 
 Invariants: an event is never changed; a message id is stored once; a message that breaks a rule is
 kept as a reject and never fails its neighbours; reading the log again gives the same ids; the
@@ -16,6 +17,21 @@ Deliberately absent: profiles. An event carries identifiers; who they are, ``pro
 from opportune.events.catalogue import OTHERS, Counts, count, keep_counts
 from opportune.events.decode import EmptyBatch, MalformedBody, check_segment, decode_segment
 from opportune.events.deduplicate import Deduplicator, seed
+from opportune.events.field_policies import (
+    BUILT_IN,
+    USES,
+    Field,
+    FieldForbidden,
+    FieldPolicies,
+    FieldPolicy,
+    ForbiddenField,
+    Use,
+    field_labels,
+    forbidden_fields,
+    known_fields,
+    parse_field_policies,
+    personal_fields,
+)
 from opportune.events.fields import FieldClass, FieldClasses, field_class, read_classes
 from opportune.events.message import KINDS
 from opportune.events.metric import Metric, parse_metric
@@ -67,6 +83,7 @@ from opportune.events.tracking import Tracking, TrackingReader, declared_classes
 from opportune.events.violations import Checked, violations
 
 __all__ = [
+    "BUILT_IN",
     "EVENTS",
     "KINDS",
     "LIMITS",
@@ -75,6 +92,7 @@ __all__ = [
     "REJECTS_PAGE",
     "REPLAY",
     "TAIL_PAGE",
+    "USES",
     "Check",
     "Checked",
     "Counts",
@@ -83,8 +101,13 @@ __all__ = [
     "Deduplicator",
     "EmptyBatch",
     "Event",
+    "Field",
     "FieldClass",
     "FieldClasses",
+    "FieldForbidden",
+    "FieldPolicies",
+    "FieldPolicy",
+    "ForbiddenField",
     "Limits",
     "MalformedBody",
     "Metric",
@@ -102,6 +125,7 @@ __all__ = [
     "TrackingPlan",
     "TrackingReader",
     "UnknownEvent",
+    "Use",
     "check_segment",
     "count",
     "create_tables",
@@ -110,16 +134,21 @@ __all__ = [
     "decode_segment",
     "event_table",
     "field_class",
+    "field_labels",
     "field_names",
+    "forbidden_fields",
     "keep_counts",
     "keep_minutes",
     "keep_outcomes",
     "keep_tail",
+    "known_fields",
     "limits",
     "minutes",
     "nearest_event",
+    "parse_field_policies",
     "parse_metric",
     "parse_plan",
+    "personal_fields",
     "read_classes",
     "recall",
     "record",

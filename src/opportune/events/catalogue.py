@@ -33,9 +33,11 @@ OTHERS = "(others)"
 # As long as a name may be where it is part of a key.
 NAME_CHARACTERS = 200
 COUNTED = ("source_id", "type", "event", "received_at_us")
-# What makes the engine hand out a document to look at: a superset of `is_personal`, in RE2.
-TELLING = (
-    r'[^@\s]@[^@\s]|"\+[0-9]|"[A-Z]{2}[0-9]{2}|"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]'
+# What makes the engine hand out a document to look at: a superset of `is_personal`, in RE2. The
+# first is looked for only where there is an at sign, the others begin at a quotation mark.
+EMAIL = r"[^@\s]@[^@\s]"
+NUMBERS = (
+    r'"\+[0-9]|"[A-Z]{2}[0-9]{2}|"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]'
     r'|"[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*"'
 )
 # The engine reads pieces of this size side by side.
@@ -76,7 +78,9 @@ def count(engine: Engine, recorded: Recorded, *, declared: FieldClasses) -> Coun
     if not batch.num_rows:
         return Counts(events=[], fields=[])
     shapes = engine.query(
-        load_sql("opportune.events", "shapes"), {"telling": TELLING}, relations={"batch": batch}
+        load_sql("opportune.events", "shapes"),
+        {"email": EMAIL, "numbers": NUMBERS},
+        relations={"batch": batch},
     ).to_pylist()
     events = [_event_row(shape) for shape in shapes if shape["kind"] == "property"]
     fields: dict[tuple[str, ...], _Field] = {}
@@ -113,9 +117,17 @@ def _batch(recorded: Recorded) -> pa.Table:
     outcome[recorded.events.num_rows :] = "blocked"
     every = rows.append_column("outcome", pa.array(outcome.tolist(), pa.string()))
     every = every.append_column("place", pa.array(np.arange(rows.num_rows)))
-    known = every.filter(pc.is_in(every["type"], value_set=pa.array(WITH_TRAITS)))
+    # What a tracking plan judged is not looked into a second time.
+    unknown = pa.nulls(rows.num_rows, pa.string())
+    types = unknown if recorded.checked.types is None else recorded.checked.types
+    with_traits = pc.is_in(every["type"], value_set=pa.array(WITH_TRAITS))
+    of_properties = every.append_column("known", pc.if_else(with_traits, unknown, types))
+    of_traits = every.append_column("known", types).filter(with_traits)
     batch = pa.concat_tables(
-        [_documents(every, "property", "properties"), _documents(known, "trait", "traits")]
+        [
+            _documents(of_properties, "property", "properties"),
+            _documents(of_traits, "trait", "traits"),
+        ]
     )
     pieces = batch.combine_chunks().to_batches(max_chunksize=PIECE_ROWS)
     return pa.Table.from_batches(pieces, schema=batch.schema)
@@ -123,7 +135,7 @@ def _batch(recorded: Recorded) -> pa.Table:
 
 def _documents(rows: pa.Table, kind: str, column: str) -> pa.Table:
     kinds = pa.array(np.repeat(kind, rows.num_rows), pa.string())
-    counted = rows.select([*COUNTED, "outcome", "place"]).append_column("kind", kinds)
+    counted = rows.select([*COUNTED, "outcome", "place", "known"]).append_column("kind", kinds)
     deep = is_deep(rows[column])
     return counted.append_column("document", rows[column]).append_column("deep", deep)
 

@@ -7,7 +7,7 @@ What a project declares counts first; then what the name says; then what its val
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from opportune.documents import Document
 
 __all__ = [
+    "ALWAYS_PERSONAL",
     "CLASSES",
     "PERSONAL_ENDINGS",
     "PERSONAL_TRAITS",
@@ -29,6 +30,11 @@ __all__ = [
 ]
 
 CLASSES = ("personal", "sensitive", "free")
+# Identifies a person by itself: personal, whatever a project declares.
+ALWAYS_PERSONAL = frozenset(
+    {"address", "birthday", "email", "firstName", "first_name", "lastName", "last_name"}
+    | {"ip", "name", "phone", "username"}
+)
 # A name that ends in these words is personal: `email`, `billingEmail`, `contact_phone_number`.
 PERSONAL_ENDINGS = frozenset(
     {
@@ -94,11 +100,12 @@ class FieldClasses:
         return {class_: names for class_, names in named.items() if names}
 
 
-def read_classes(document: Document, *, personal: Collection[str] = ()) -> dict[str, str]:
+def read_classes(document: Document, kind: str) -> dict[str, str]:
     """Read ``personal``, ``sensitive`` and ``free``, lists of names; a name may be in one.
 
-    What is in ``personal`` stays so whatever is declared.
+    ``kind`` is "property" or "trait". A trait of `ALWAYS_PERSONAL` stays so whatever is declared.
     """
+    personal = ALWAYS_PERSONAL if kind == "trait" else ()
     classes: dict[str, str] = {}
     for each in CLASSES:
         for name in document.texts(each, ()):

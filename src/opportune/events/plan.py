@@ -45,6 +45,11 @@ class PlannedEvent:
     event: str
     fields: Mapping[str, PlannedField]
 
+    @property
+    def kind(self) -> str:
+        """What its fields are: "trait" or "property"."""
+        return "trait" if self.type in WITH_TRAITS else "property"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackingPlan:

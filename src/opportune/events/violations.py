@@ -56,9 +56,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What the plans say of a batch of events."""
+    """What the plans say of a batch of events.
+
+    ``types`` (n,) has the types of what was judged of each event, as the engine writes them; None
+    where nothing was judged.
+    """
 
     findings: tuple[Finding, ...] = field(default=())
+    types: pa.Array | None = None
 
     def flagged(self, count: int) -> NDArray[np.bool_]:
         """Say of each of ``count`` rows whether it breaks a plan, (count,)."""
@@ -74,7 +79,10 @@ class Checked:
         place[rows] = np.arange(len(rows))
         moved = (replace(each, places=place[each.places]) for each in self.findings)
         kept = (replace(each, places=each.places[each.places >= 0]) for each in moved)
-        return Checked(findings=tuple(each for each in kept if len(each.places)))
+        return Checked(
+            findings=tuple(each for each in kept if len(each.places)),
+            types=None if self.types is None else self.types.take(pa.array(rows)),
+        )
 
     def refusals(self, count: int) -> NDArray[np.int64]:
         """Say which finding each of ``count`` rows is refused for, -1 where it is not, (count,)."""
@@ -87,11 +95,15 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shape:
-    """Events with the same fields of the same types; null counts as absent."""
+    """Events with the same fields of the same types; null counts as absent.
+
+    ``written`` are the types as the engine writes them, None of what cannot be read.
+    """
 
     source_id: str
     type: str
     event: str
+    written: str | None
     types: Mapping[str, str]
     places: NDArray[np.int64]
 
@@ -118,11 +130,19 @@ def violations(engine: Engine, plans: Sequence[TrackingPlan], events: pa.Table) 
     batch = _batch(events)
     found: list[Finding] = []
     entries: dict[tuple[str, str, str, str], list[_Entry]] = defaultdict(list)
-    for shape in _shapes(engine, batch):
+    shapes = list(_shapes(engine, batch))
+    for shape in shapes:
         if shape.source_id in sources:
             found += _of_shape(shape, _of(plans, shape.source_id), entries)
     found += _of_values(engine, batch, entries)
-    return Checked(findings=tuple(found))
+    return Checked(findings=tuple(found), types=_types(shapes, events.num_rows))
+
+
+def _types(shapes: Sequence[_Shape], count: int) -> pa.Array:
+    number = np.zeros(count, np.int64)
+    for each, shape in enumerate(shapes):
+        number[shape.places] = each
+    return pa.array([shape.written for shape in shapes], pa.string()).take(pa.array(number))
 
 
 def _batch(events: pa.Table) -> pa.Table:
@@ -151,6 +171,7 @@ def _shapes(engine: Engine, batch: pa.Table) -> Iterator[_Shape]:
             source_id=row["source_id"],
             type=row["type"],
             event=row["event"],
+            written=row["types"],
             types=types,
             places=np.asarray(row["places"], np.int64),
         )
@@ -239,7 +260,14 @@ def _of_texts(key: tuple[str, str, str, str], entry: _Entry, texts: pa.Table) ->
         places = texts["place"].filter(pc.invert(fits)).to_numpy()
         if len(places):
             source_id, type_, event, _ = key
-            shape = _Shape(source_id=source_id, type=type_, event=event, types={}, places=places)
+            shape = _Shape(
+                source_id=source_id,
+                type=type_,
+                event=event,
+                written=None,
+                types={},
+                places=places,
+            )
             yield _finding(shape, entry.plan, planned, problem="wrong_value", said=said)
 
 

@@ -9,6 +9,13 @@ Deliberately absent: attribution, funnels, and any comparison but treatment with
 """
 
 from opportune.reports.document import to_document
+from opportune.reports.field_use import (
+    FieldReport,
+    LabelledField,
+    PolicyInForce,
+    PolicyViolation,
+    field_report,
+)
 from opportune.reports.health import Health, OpenJobs, OutboxState, StoreSize, behind, health
 from opportune.reports.model import (
     Contrast,
@@ -44,14 +51,18 @@ __all__ = [
     "DeliveryCount",
     "DimensionChoices",
     "Entry",
+    "FieldReport",
     "Health",
     "KnownTrait",
+    "LabelledField",
     "MetricOfReport",
     "OpenJobs",
     "OptionShare",
     "OutboxState",
     "Performance",
     "Person",
+    "PolicyInForce",
+    "PolicyViolation",
     "StoreSize",
     "Timeline",
     "Usage",
@@ -59,6 +70,7 @@ __all__ = [
     "Verdict",
     "behind",
     "consent_answers",
+    "field_report",
     "health",
     "performance",
     "person",

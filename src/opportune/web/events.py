@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 from opportune import events, project, reports
 from opportune.events import RejectFilter, SeenEvent, TailRow
+from opportune.project import Project
+from opportune.reports import Usage
 from opportune.web import bars, pages
 from opportune.web.asking import Asked, Moved, Shown
 
@@ -50,7 +52,7 @@ def live_rows(asked: Asked) -> Shown:
 def catalogue(asked: Asked) -> Shown:
     """Show every event that was ever seen."""
     defined = project.read(asked.stores.state)
-    used = reports.usage(defined.metrics, defined.segments, defined.use_cases)
+    used = _usage(defined)
     seen = _seen(asked)
     wanted = asked.query.get("q").casefold()
     shown = [each for each in seen if wanted in each.event.casefold()]
@@ -69,7 +71,7 @@ def catalogue_event(asked: Asked) -> Shown:
     """Show one event with its fields. Raises ``UnknownEvent`` with the nearest name."""
     name = asked.path["event"]
     defined = project.read(asked.stores.state)
-    used = reports.usage(defined.metrics, defined.segments, defined.use_cases)
+    used = _usage(defined)
     found = events.seen_event(asked.stores.state, name, now=asked.now)
     fields = events.seen_fields(asked.stores.state, found, declared=defined.classes)
     context = {
@@ -120,6 +122,12 @@ def replay(asked: Asked) -> Moved:
     )
     told = {"sent": len(done.sent), "unusable": len(done.unusable)}
     return Moved(to=f"/live/rejected?{urlencode(told)}")
+
+
+def _usage(defined: Project) -> Usage:
+    return reports.usage(
+        defined.metrics, defined.segments, defined.use_cases, defined.tracking_plans
+    )
 
 
 def _tail(asked: Asked, *, after: int) -> list[TailRow]:

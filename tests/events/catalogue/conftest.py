@@ -63,13 +63,16 @@ class Shop:
         self.ingest.tick()
 
     def apply(self, **files: str) -> list[str]:
-        """Apply a project with these tracking plans; ``opportune`` is its opportune.toml."""
+        """Apply a project with these tracking plans.
+
+        ``opportune`` is its opportune.toml, ``privacy`` its privacy.toml.
+        """
         texts = {
             "metrics/revenue.toml": METRIC,
             "segments/plus.toml": SEGMENT,
             "use_cases/next.toml": USE_CASE,
             **{
-                "opportune.toml" if name == "opportune" else f"tracking_plans/{name}.toml": text
+                f"{'' if name in ('opportune', 'privacy') else 'tracking_plans/'}{name}.toml": text
                 for name, text in files.items()
             },
         }

@@ -169,7 +169,9 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return made
 
 
-def counted(lake: Lake, batches: list[list[dict[str, object]]]) -> dict[tuple[str, str, str], int]:
+def counted(
+    lake: Lake, batches: list[list[dict[str, object]]], *plans: events.TrackingPlan
+) -> dict[tuple[str, str, str], int]:
     """Sum what each batch adds, by event, field and type."""
     sums: dict[tuple[str, str, str], int] = {}
     engine = open_engine("duckdb:", lake)
@@ -177,7 +179,13 @@ def counted(lake: Lake, batches: list[list[dict[str, object]]]) -> dict[tuple[st
         body = json.dumps({"batch": batch}).encode()
         frame = Frame(received_at_us=1, source_id="shop", kind="batch", body=body)
         table = events.event_table([(frame, events.decode_segment(frame).events)])
-        recorded = Recorded(events=table, blocked=table.slice(0, 0), duplicates=0, rejected=0)
+        recorded = Recorded(
+            events=table,
+            blocked=table.slice(0, 0),
+            duplicates=0,
+            rejected=0,
+            checked=events.violations(engine, plans, table),
+        )
         for row in catalogue.count(engine, recorded, declared=events.FieldClasses()).fields:
             for column in (*TYPES.values(), "integers", "numbers"):
                 key = (str(row["event"]), str(row["name"]), column)
@@ -206,6 +214,11 @@ def test_any_json_is_counted_the_same_however_it_is_cut_into_batches(
         {"type": "track", "event": "E", "userId": "c", "messageId": f"{n}", "properties": each}
         for n, each in enumerate(properties)
     ]
+    known = {"type": "identify", "userId": "c", "messageId": "i", "traits": properties[0]}
+    plan = events.parse_plan("shop", {"events": [{"name": "E"}]}, [])
+    assert plan is not None
+    every = [*messages, known]
+    assert counted(lake, [every], plan) == counted(lake, [every]), "judged or not"
     batches = [part for part in (messages[:cut], messages[cut:]) if part]
     assert counted(lake, batches) == counted(lake, [messages])
     whole = {
