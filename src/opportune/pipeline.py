@@ -25,7 +25,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from opportune import activation, decisions, events, learning, profiles, segments
+from opportune import activation, decisions, events, learning, privacy, profiles, segments
+from opportune.profiles.resolve import current_rules
 from opportune.project import Project
 from opportune.settings import Settings
 from opportune.storage import (
@@ -44,6 +45,7 @@ from opportune.storage import (
     purge,
     read_frames,
 )
+from opportune.storage.rewrite import tidy
 from opportune.telemetry import step
 
 __all__ = [
@@ -61,6 +63,9 @@ LOGGER = logging.getLogger("opportune")
 READ_BYTES = 16 * 1024 * 1024
 # Small files slow every query down; merging them costs a tenth of a second.
 COMPACT_EVERY = 64
+# Merging leaves the small files behind, for whoever reads them still.
+TIDY_EVERY = 16
+KEEP_HOURS = 2
 LOCK_FILE = "ingest.lock"
 DAMAGE = "damage"
 POLL_S = 0.25
@@ -154,7 +159,11 @@ class Ingest:
         create_tables(stores)
         self._stores = stores
         replay = events.decode_replay(decoders)
-        self._decoders = {**decoders, DAMAGE: _decode_damage, events.REPLAY: replay}
+        self._guard = privacy.Guard()
+        every = {**decoders, events.REPLAY: replay}
+        self._decoders = {kind: self._guard.wrap(decoder) for kind, decoder in every.items()}
+        self._decoders[DAMAGE] = _decode_damage
+        self.reload()
         self._reader = events.TrackingReader(stores.state)
         self._tracking = events.Tracking()
         # A batch is judged and counted here, whichever engine answers questions.
@@ -165,6 +174,7 @@ class Ingest:
         self._clock = clock
         self._followed = segments.WatchReader()
         self._commits = 0
+        self._compactions = 0
 
     def close(self) -> None:
         """Let another process ingest."""
@@ -199,6 +209,9 @@ class Ingest:
         if self._commits >= COMPACT_EVERY:
             self._commits = 0
             self._stores.lake.compact("events")
+            self._compactions += 1
+            if self._compactions % TIDY_EVERY == 0:
+                tidy(self._stores.lake, "events", keep_hours=KEEP_HOURS)
         return max(count, stored.frames)
 
     def store(self) -> int:
@@ -216,6 +229,17 @@ class Ingest:
     def purge(self) -> None:
         """Delete the segments of the log that both sinks have taken in whole."""
         purge(self._folder, _taken_in(self._stores))
+
+    def reload(self) -> None:
+        """Know whom to keep out from now on: everybody who was forgotten."""
+        known = privacy.read_suppressed(self._stores.settings.data_folder, self._stores.state)
+        with self._stores.state.transaction() as connection:
+            rules = current_rules(connection)
+        self._guard.load(known, rules)
+
+    def taken_in(self) -> dict[str, int]:
+        """Return how far lake and State both have taken in each segment of the log."""
+        return _taken_in(self._stores)
 
     def _store(self) -> _Stored:
         before = events.stored_offsets(self._stores.lake, self._folder)

@@ -79,6 +79,9 @@ class Settings:
         REST key for activation through Braze. Never logged.
     braze_settle_s:
         Seconds to wait before asking Braze what became of an unanswered call.
+    expire_after_days:
+        Days of silence after which a profile without a user id is removed, by kind of identifier,
+        such as ``anonymous_id=90, device_id=30``. A kind that is not named keeps its profiles.
     """
 
     data_folder: Path = Path("opportune-data")
@@ -94,6 +97,7 @@ class Settings:
     embed_origins: str = ""
     braze_api_key: str = field(default="", repr=False)
     braze_settle_s: float = 300.0
+    expire_after_days: str = ""
 
     @property
     def log_folder(self) -> Path:

@@ -8,8 +8,10 @@ where the clock is read.
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
@@ -20,7 +22,7 @@ from functools import partial
 
 import msgspec
 
-from opportune import activation, events, pipeline, project, segments
+from opportune import activation, events, pipeline, privacy, project, segments
 from opportune.activation import Channel, Transport
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase
@@ -33,6 +35,7 @@ __all__ = ["Unanswered", "Worker", "decoders", "run", "simulated_clock"]
 
 LOCK = "worker"
 DECIDE_DAY = "decide_day"
+EXPIRE = "expire"
 JOB_LEASE_S = 3600.0
 RETRY_S = 1.0
 FULL_FRAMES = 64
@@ -153,6 +156,7 @@ def _work(worker: Worker, *, tick_s: float, session: list[dict[str, object]]) ->
     settle_s = worker.stores.settings.braze_settle_s
     activation.abandon(state, settle_s=settle_s, takeover=True)
     state.rows(load_sql("opportune", "release_jobs"), {"longest_s": JOB_LEASE_S})
+    worker.troubles.attempt("privacy", partial(_forget_again, worker), 0)
     definitions = project.Project(metrics={}, segments={}, use_cases={})
     reader = project.Reader(state)
     following = _Following(worker)
@@ -161,6 +165,7 @@ def _work(worker: Worker, *, tick_s: float, session: list[dict[str, object]]) ->
         following.go_on(definitions)
         ingested = _ingest(worker)
         busy = _round(worker, definitions)
+        busy |= worker.troubles.attempt("privacy", partial(_forget, worker, definitions), False)
         if not busy and ingested < FULL_FRAMES:
             worker.stop.wait(tick_s)
         if not session or _lock_holder(worker.stores) != session:
@@ -225,6 +230,29 @@ def _ingest(worker: Worker) -> int:
     return worker.troubles.attempt("ingest", worker.ingest.tick, 0)
 
 
+def _forget_again(worker: Worker) -> int:
+    """Ask to forget whom a restored backup brought back."""
+    worker.ingest.reload()
+    return privacy.ask_again(
+        worker.stores, now=worker.clock(), new_id=lambda: uuid.uuid4().hex, lake=False
+    )
+
+
+def _forget(worker: Worker, definitions: project.Project) -> bool:
+    """Carry out what was asked for; nothing is taken in, decided or sent meanwhile."""
+    if not privacy.is_asked(worker.stores):
+        return False
+    kept, now = privacy.kept_fields(definitions), worker.clock()
+    done = privacy.carry_out(
+        worker.stores,
+        worker.ingest,
+        kept=kept,
+        secret=secrets.token_hex(32),
+        now=now,
+    )
+    return bool(done)
+
+
 def _lock_holder(stores: Stores) -> list[dict[str, object]]:
     return stores.state.rows(load_sql("opportune", "worker_lock"), {"name": LOCK})
 
@@ -235,6 +263,8 @@ def _round(worker: Worker, definitions: project.Project) -> bool:
     now = worker.clock()
     for use_case in definitions.use_cases.values():
         _schedule(worker.stores, use_case, now)
+    if worker.stores.settings.expire_after_days:
+        _schedule_expiry(worker.stores, now)
     busy = _run_job(worker, definitions, now)
     activation.abandon(worker.stores.state, settle_s=settle_s, takeover=False)
     lanes = [
@@ -256,12 +286,19 @@ def _schedule(stores: Stores, use_case: UseCase, now: datetime) -> None:
     if now < due_at:
         return
     payload = {"use_case": use_case.name, "day": now.date().isoformat()}
-    facts = {
-        "kind": DECIDE_DAY,
-        "key": f"{use_case.name}:{now.date()}",
-        "payload": msgspec.json.encode(payload).decode(),
-        "due_at": due_at,
-    }
+    _add_job(stores, DECIDE_DAY, f"{use_case.name}:{now.date()}", payload, due_at)
+
+
+def _schedule_expiry(stores: Stores, now: datetime) -> None:
+    due_at = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    _add_job(stores, EXPIRE, str(now.date()), {"day": now.date().isoformat()}, due_at)
+
+
+def _add_job(
+    stores: Stores, kind: str, key: str, payload: dict[str, str], due_at: datetime
+) -> None:
+    text = msgspec.json.encode(payload).decode()
+    facts = {"kind": kind, "key": key, "payload": text, "due_at": due_at}
     stores.state.rows(load_sql("opportune", "schedule_job"), facts)
 
 
@@ -273,16 +310,27 @@ def _run_job(worker: Worker, definitions: project.Project, now: datetime) -> boo
     job = jobs[0]
     result: dict[str, object] = {"done_at": now, "error": None, "wait_s": 0.0}
     try:
-        _decide_day(worker, definitions, job["payload"], now)
+        if job["kind"] == EXPIRE:
+            _expire(worker, now)
+        else:
+            _decide_day(worker, definitions, job["payload"], now)
     except DatabaseUnavailable:
         raise
     except Exception as error:
         # Kept with its reason and tried again; other use cases and the outbox go on.
-        said = worker.troubles.tell(f"decide:{job['payload']['use_case']}", error)
+        part = f"decide:{job['payload']['use_case']}" if job["kind"] == DECIDE_DAY else EXPIRE
+        said = worker.troubles.tell(part, error)
         result = {"done_at": None, "error": said, "wait_s": pause_s(job["attempts"])}
     facts = {"kind": job["kind"], "key": job["key"], **result}
     worker.stores.state.rows(load_sql("opportune", "finish_job"), facts)
     return True
+
+
+def _expire(worker: Worker, now: datetime) -> None:
+    after_days = privacy.parse_expiry(worker.stores.settings.expire_after_days)
+    # Who was just seen is not quiet.
+    worker.ingest.catch_up()
+    privacy.expire(worker.stores.state, after_days, now=now)
 
 
 def _decide_day(

@@ -32,6 +32,8 @@ METRICS: Mapping[str, str] = {
     "opportune_up": "Whether a part answers: 1 or 0.",
     "opportune_outbox": "Recommendations by what became of them.",
     "opportune_jobs": "Jobs by whether they are done.",
+    "opportune_privacy_requests": "Requests to be forgotten by state.",
+    "opportune_profiles_expired_total": "Anonymous profiles that expired.",
     "opportune_log_bytes_behind": "Bytes of the log that a reader has not taken in yet.",
     UNKNOWN_SOURCE: "Requests with an unknown write key: refused, or dropped where "
     "OPPORTUNE_SEGMENT_COMPATIBLE says so.",
@@ -118,9 +120,11 @@ def _exposition(stores: Stores) -> Iterator[str]:
     if not up:
         return
     rows = stores.state.rows(load_sql("opportune.api", "gauges"))
-    for gauge in ("outbox", "jobs"):
+    for gauge in ("outbox", "jobs", "privacy_requests"):
         samples = [({"state": row["state"]}, row["count"]) for row in rows if row["gauge"] == gauge]
         yield from _gauge(f"opportune_{gauge}", samples)
+    expired: Samples = [({}, row["count"]) for row in rows if row["gauge"] == "profiles_expired"]
+    yield from _figure("opportune_profiles_expired_total", expired, kind="counter")
     yield from _gauge(
         "opportune_log_bytes_behind",
         [({"reader": reader}, behind) for reader, behind in reports.behind(stores).items()],

@@ -20,6 +20,7 @@ from opportune.api.errors import HANDLERS
 from opportune.api.field_policies import field_policy_routes
 from opportune.api.identity import identity_routes
 from opportune.api.operations import Counts, operation_routes
+from opportune.api.privacy import privacy_routes
 from opportune.api.profiles import profile_routes
 from opportune.api.tail import tail_routes
 from opportune.decisions import UseCase
@@ -108,6 +109,7 @@ def _add(
     field_policy_routes(application, stores, clock=clock)
     identity_routes(application, stores, clock=clock, missing=missing)
     profile_routes(application, stores, clock=clock, counts=counts, missing=missing)
+    privacy_routes(application, stores, clock=clock, missing=missing)
 
     @application.get("/use-cases")
     def use_cases() -> UseCasesAnswer:

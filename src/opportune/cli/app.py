@@ -12,6 +12,7 @@ from opportune.cli import (
     definitions,
     demo,
     events,
+    forget,
     identity,
     import_,
     person,
@@ -54,6 +55,9 @@ app.command("field-policies")(field_policies)
 app.add_typer(identity.app, name="identity")
 app.add_typer(person.app, name="person")
 app.add_typer(import_.app)
+app.command("forget")(forget.forget)
+app.command("export-person")(forget.export_person)
+app.add_typer(forget.app, name="privacy")
 app.add_typer(sandbox.app, name="sandbox")
 
 

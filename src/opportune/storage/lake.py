@@ -116,7 +116,7 @@ class Lake:
         marks += [Transaction(name, offset) for name, offset in ahead.items()]
         # Without retries, nothing that was committed after the checks above can slip in between.
         commit = CommitProperties(app_transactions=marks, max_commit_retries=0)
-        with _explained(table):
+        with _explained(table), self.writing(table):
             write_deltalake(handle, rows, mode="append", commit_properties=commit)
         self._read_positions.update({(table, name): offset for name, offset in ahead.items()})
         return True
@@ -172,7 +172,18 @@ class Lake:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as cause:
                 raise _concurrent(table) from cause
-            self._open(table).optimize.compact(target_size=COMPACTED_BYTES)
+            with self.writing(table):
+                self._open(table).optimize.compact(target_size=COMPACTED_BYTES)
+
+    @contextmanager
+    def writing(self, table: str, *, alone: bool = False) -> Iterator[None]:
+        """Hold off whoever deletes files that no version names: one being written is such a file.
+
+        ``alone``: be the one who deletes. Waits for the others, in this process and in any.
+        """
+        with (self.folder / f".{table}.writing").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            yield
 
     def _path(self, table: str) -> str:
         return str(self.folder / table)

@@ -1,0 +1,3 @@
+-- What is being done for the requests under way.
+update privacy_request set step = %(step)s, error = %(error)s
+where state = 'running'
