@@ -36,6 +36,7 @@ from opportune.reports.person import (
     KnownTrait,
     Person,
     consent_answers,
+    consent_counts,
     person,
     person_by_id,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "Verdict",
     "behind",
     "consent_answers",
+    "consent_counts",
     "field_report",
     "health",
     "performance",

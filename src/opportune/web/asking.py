@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from opportune.errors import Forbidden, InvalidInput
@@ -17,8 +18,10 @@ from opportune.web.truth import Truth
 __all__ = [
     "FORM_BYTES",
     "SESSION_COOKIE",
+    "Answer",
     "Asked",
     "CrossSitePost",
+    "Download",
     "Fields",
     "FormTooLarge",
     "Frame",
@@ -119,10 +122,22 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A file to keep; ``name`` is what it is called then."""
+
+    body: bytes
+    media_type: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
     """What was asked for is done: look there."""
 
     to: str
+
+
+Answer: TypeAlias = Shown | Moved | Download
 
 
 def new_session() -> str:

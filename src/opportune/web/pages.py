@@ -61,7 +61,11 @@ RAIL: tuple[Group, ...] = (
     ),
     Group(
         name="Govern",
-        screens=(Screen(key="health", name="Health", address="/health"),),
+        screens=(
+            Screen(key="consent", name="Consent and fields", address="/consent"),
+            Screen(key="requests", name="Requests", address="/requests"),
+            Screen(key="health", name="Health", address="/health"),
+        ),
     ),
 )
 

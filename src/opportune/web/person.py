@@ -14,7 +14,7 @@ from opportune.web.asking import Asked, Moved, Shown
 from opportune.web.identity import identity_tree
 from opportune.web.people import display_name, shown
 
-__all__ = ["NotConfirmed", "cut", "person", "restore"]
+__all__ = ["BY", "NotConfirmed", "cut", "first_of", "person", "person_of", "restore"]
 
 ENTRIES = 50
 MOST_ENTRIES = 200
@@ -32,7 +32,7 @@ class NotConfirmed(InvalidInput):
 
 def person(asked: Asked) -> Shown | Moved:
     """Show one person; one whose record went into another is shown there."""
-    found = _found(asked)
+    found = person_of(asked, asked.path["id"])
     if str(found.profile_id) != asked.path["id"]:
         was = "?was=1" if asked.query.get("link") == "" else ""
         return Moved(to=f"/people/{found.profile_id}{was}")
@@ -55,7 +55,6 @@ def person(asked: Asked) -> Shown | Moved:
         "titles": titles,
         "why": why,
         "tree": identity_tree(why.identifiers, why.links),
-        "first_id": _first_of(found),
         "merged": asked.query.get("was") == "1",
         "cut_word": CUT,
         **_timeline(asked, found, titles),
@@ -86,8 +85,8 @@ def restore(asked: Asked) -> Moved:
     return Moved(to=f"/people/{asked.path['id']}#identity")
 
 
-def _found(asked: Asked) -> Person:
-    given = asked.path["id"]
+def person_of(asked: Asked, given: str) -> Person:
+    """Return the person of an address: the id of a profile, or of any of its identifiers."""
     digits = given.removeprefix("-")
     if not (digits.isascii() and digits.isdecimal() and abs(int(digits[:20])) < 2**63):
         raise UnknownProfile("Nobody has this address. Find the person by name, email or id.")
@@ -100,7 +99,7 @@ def _name(found: Person) -> str:
     return display_name(traits, [(each.kind, each.value) for each in found.identifiers])
 
 
-def _first_of(found: Person) -> tuple[str, str]:
+def first_of(found: Person) -> tuple[str, str]:
     """Return the identifier to name the person by: a user id where there is one."""
     named = sorted(found.identifiers, key=lambda each: each.kind != "user_id")
     return named[0].kind, named[0].value

@@ -11,14 +11,12 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from opportune.storage import Stores
-from opportune.web import events, health, people, person, segments, use_cases
-from opportune.web.asking import Asked, Moved, Shown
+from opportune.web import events, health, people, person, privacy, segments, use_cases
 from opportune.web.embed import embed_routes
-from opportune.web.site import Site
+from opportune.web.site import Site, View
 
 __all__ = ["routes"]
 
-View = Callable[[Asked], Shown | Moved]
 
 SHOWN: Sequence[tuple[str, View]] = (
     ("/", use_cases.home),
@@ -35,12 +33,17 @@ SHOWN: Sequence[tuple[str, View]] = (
     ("/new-segment", segments.new_segment),
     ("/segments/{name}", segments.segment),
     ("/segments/{name}/edit", segments.change),
+    ("/consent", privacy.consent_and_fields),
+    ("/requests", privacy.requests),
+    ("/requests/{id}", privacy.request),
     ("/health", health.health),
 )
 DONE: Sequence[tuple[str, View]] = (
     ("/live/rejected/replay", events.replay),
     ("/people/{id}/cut", person.cut),
     ("/people/{id}/restore", person.restore),
+    ("/requests/export", privacy.export),
+    ("/requests/erase", privacy.erase),
     ("/segments/edit", segments.edited),
     ("/segments/preview", segments.preview),
     ("/segments/save", segments.save),

@@ -25,12 +25,13 @@ from opportune.web import pages
 from opportune.web.asking import (
     FORM_BYTES,
     SESSION_COOKIE,
+    Answer,
     Asked,
+    Download,
     Fields,
     FormTooLarge,
     Frame,
     Moved,
-    Shown,
     check_post,
     new_session,
     read_form,
@@ -41,7 +42,7 @@ from opportune.web.truth import read_truth
 
 __all__ = ["HEADERS", "Site", "View"]
 
-View = Callable[[Asked], Shown | Moved]
+View = Callable[[Asked], Answer]
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -85,7 +86,7 @@ class Site:
     def act(self, view: View) -> Callable[[Request], Awaitable[Response]]:
         """Return the endpoint that takes a form of this site and answers with ``view``."""
 
-        def acted(asked: Asked, request: Request) -> Shown | Moved:
+        def acted(asked: Asked, request: Request) -> Answer:
             check_post(
                 request.headers,
                 session=request.cookies.get(SESSION_COOKIE, ""),
@@ -178,7 +179,10 @@ def _form(sent: Fields | bytes) -> Fields:
     return read_form(sent)
 
 
-def _response(answer: Shown | Moved) -> Response:
+def _response(answer: Answer) -> Response:
     if isinstance(answer, Moved):
         return RedirectResponse(answer.to, 303, headers={"Cache-Control": "no-store"})
+    if isinstance(answer, Download):
+        kept = {"Content-Disposition": f'attachment; filename="{answer.name}"'}
+        return Response(answer.body, headers={**HEADERS, **kept}, media_type=answer.media_type)
     return HTMLResponse(answer.body, answer.status, headers={**HEADERS, **answer.headers})

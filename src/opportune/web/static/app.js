@@ -19,10 +19,11 @@ for (const button of document.querySelectorAll("button[data-copies]")) {
   });
 }
 
-// What destroys something stays off until its name is typed as it is written.
-for (const field of document.querySelectorAll("input[data-confirms]")) {
+// What destroys something stays off until its name is typed: a word, or what another field says.
+for (const field of document.querySelectorAll("input[data-confirms], input[data-same]")) {
   const button = field.form.querySelector("button[type=submit]");
-  const look = () => { button.disabled = field.value.trim() !== field.dataset.confirms; };
-  field.addEventListener("input", look);
+  const wanted = () => field.dataset.confirms ?? field.form.elements[field.dataset.same].value.trim();
+  const look = () => { button.disabled = !field.value.trim() || field.value.trim() !== wanted(); };
+  field.form.addEventListener("input", look);
   look();
 }
