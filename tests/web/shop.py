@@ -31,7 +31,7 @@ def messages(people: int = 20, *, now: datetime = NOW) -> Iterator[dict[str, obj
         traits = {
             "name": name,
             "email": email,
-            "plan": PLANS[place // 2 % 3],
+            "plan": PLANS[place // 5 % 3],
             "age": 20 + place % 50,
             "newsletter": place % 2 == 0,
         }

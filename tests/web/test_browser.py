@@ -64,7 +64,7 @@ def test_the_truth_opens_by_keyboard(
     asked: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{site.address}/")
+    page.goto(f"{site.address}/use-cases/next_offer")
     assert page.locator("#captured").is_visible() is False
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"

@@ -11,8 +11,8 @@ from opportune.web.words import count
 
 __all__ = ["by_minute", "meter", "trend"]
 
-WIDTH, HEIGHT = 1040, 140
-BOTTOM = 20
+WIDTH, HEIGHT = 1040, 160
+TOP, BOTTOM = 32, 28
 
 
 def by_minute(minutes: Sequence[Minute], *, chart: str) -> Markup:
@@ -23,7 +23,7 @@ def by_minute(minutes: Sequence[Minute], *, chart: str) -> Markup:
     """
     most = max((each.accepted + each.rejected for each in minutes), default=0)
     band = WIDTH / max(len(minutes), 1)
-    room = HEIGHT - BOTTOM - 14
+    room = HEIGHT - TOP - BOTTOM
     marks = [_HATCH.format(chart=chart)]
     accepted, refused = Markup('class="bar"'), Markup('fill="url(#{}-refused)"').format(chart)
     for place, each in enumerate(minutes):
@@ -64,8 +64,9 @@ def trend(values: Sequence[int], *, words: str) -> Markup:
         f"{2 + place * step:.1f},{20 - 16 * height:.1f}" for place, height in enumerate(heights)
     )
     return Markup(
-        '<svg class="spark" viewBox="0 0 100 24" width="100" height="24" role="img">'
-        '<title>{}</title><polyline class="line treatment" points="{}"/></svg>'
+        '<svg class="spark" viewBox="0 0 100 24" width="100" height="24" '
+        'preserveAspectRatio="none" role="img"><title>{}</title>'
+        '<polyline class="line treatment" points="{}"/></svg>'
     ).format(words, points)
 
 
@@ -94,8 +95,8 @@ def _axis(minutes: Sequence[Minute], most: int) -> Markup:
     return line + Markup(
         '<text class="tick" x="0" y="{low}">{first:%H:%M}</text>'
         '<text class="tick" x="{right}" y="{low}" text-anchor="end">{last:%H:%M} UTC</text>'
-        '<text class="tick" x="0" y="10">{most} a minute at most</text>'
-    ).format(low=HEIGHT - 4, right=WIDTH, first=first, last=last, most=count(most))
+        '<text class="tick" x="0" y="22">{most} a minute at most</text>'
+    ).format(low=HEIGHT - 5, right=WIDTH, first=first, last=last, most=count(most))
 
 
 _HATCH = Markup(

@@ -117,7 +117,12 @@ def _timeline(asked: Asked, found: Person, titles: Mapping[str, str]) -> dict[st
     older = urlencode({"kind": kind, "before": page.before}) if page.before else ""
     return {
         "entries": [
-            {"entry": each, "title": _title(each, titles), "facts": _facts(each)}
+            {
+                "entry": each,
+                "title": _title(each, titles),
+                "facts": _facts(each),
+                "countable": each.kind == "event" and each.title not in events.KINDS,
+            }
             for each in entries
         ],
         "kind": kind,

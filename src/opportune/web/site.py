@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 
 from starlette.concurrency import run_in_threadpool
@@ -113,9 +114,7 @@ class Site:
         frame = Frame(as_of=self._clock(), demo=truth is not None, token=token_of(session or fresh))
         try:
             colour, words = self._look()
-            frame = Frame(
-                as_of=frame.as_of, demo=frame.demo, token=frame.token, dot=colour, dot_words=words
-            )
+            frame = replace(frame, dot=colour, dot_words=words)
             asked = Asked(
                 stores=self._stores,
                 frame=frame,
@@ -165,6 +164,7 @@ class Site:
             message = error.message
         if isinstance(error, Unavailable):
             self._down_since = since = self._down_since or frame.as_of
+            frame = replace(frame, dot="down", dot_words=message)
         body = pages.problem(
             title=title, message=message, code=error.code, since=since, frame=frame
         )
