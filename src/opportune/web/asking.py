@@ -159,7 +159,8 @@ def check_post(headers: Mapping[str, str], *, session: str, token: str) -> None:
     elsewhere = origin is not None and urlsplit(origin).netloc != host
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         elsewhere = True
-    if elsewhere or not session or not hmac.compare_digest(token_of(session), token):
+    own = hmac.compare_digest(token_of(session).encode(), token.encode())
+    if elsewhere or not session or not own:
         raise CrossSitePost(
             "This form did not come from a page that this browser has open. Nothing was changed. "
             "Open the page again and send the form from there."

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -128,9 +130,8 @@ class Site:
             answer = view(asked)
         except OpportuneError as error:
             response = self._problem(error, frame)
-        except Exception:
-            LOGGER.exception("A page could not be made")
-            response = self._problem(OpportuneError(""), frame)
+        except Exception as error:
+            response = self._problem(_defect(error), frame)
         else:
             self._down_since = None
             response = _response(answer)
@@ -169,6 +170,13 @@ class Site:
             title=title, message=message, code=error.code, since=since, frame=frame
         )
         return HTMLResponse(body, status, headers=HEADERS)
+
+
+def _defect(error: Exception) -> OpportuneError:
+    """Say where in this program it happened; what the error says may quote somebody's data."""
+    places = traceback.extract_tb(error.__traceback__)
+    where = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else "nowhere"
+    return OpportuneError(f"{type(error).__name__} at {where}")
 
 
 def _form(sent: Fields | bytes) -> Fields:
