@@ -287,8 +287,7 @@ def _build(
         classes=given.classes,
         use_cases=given.bodies["use_case"],
     )
-    asked = given.said.get(CONSENT)
-    consent = parse_consent(asked, problems, where="consent.toml") if asked else None
+    consent = _consent(given, problems)
     use_cases = {}
     for name, body in given.bodies["use_case"].items():
         if body is None:
@@ -316,6 +315,11 @@ def _build(
         field_policies=policies,
         consent=consent,
     )
+
+
+def _consent(given: _Definitions, problems: list[str]) -> ConsentRules | None:
+    body = given.said.get(CONSENT)
+    return parse_consent(body, problems, where=f"{CONSENT}.toml") if body else None
 
 
 def _parsed(

@@ -18,7 +18,7 @@ TOP, BOTTOM = 32, 28
 def by_minute(minutes: Sequence[Minute], *, chart: str) -> Markup:
     """Messages in each minute as a bar; the refused ones on top of it, hatched.
 
-    >>> by_minute([], chart="x").count("<rect")
+    >>> by_minute([], chart="x").count('class="bar"')
     0
     """
     most = max((each.accepted + each.rejected for each in minutes), default=0)
