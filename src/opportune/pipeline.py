@@ -1,6 +1,6 @@
 """The order of the day, one line per step: read this first.
 
-    events.record -> profiles.resolve -> segments.refresh -> learning.reward -> learning.train
+    events.record -> profiles.resolve -> segments.follow -> learning.reward -> learning.train
         -> decisions.snapshot -> decisions.decide -> activation.enqueue -> (worker) activation.send
         -> deliveries, opens, orders come back as events
 

@@ -35,14 +35,14 @@ from opportune.events import (
 )
 from opportune.learning.train import PolicyKind, reward_kind
 from opportune.profiles import ConsentRules, parse_consent, parse_identity_rules
-from opportune.segments import Segment, check_references, parse_segment
+from opportune.segments import Audience, Segment, parse_audiences, parse_segments
 from opportune.storage import State, fetch, load_sql
 
 __all__ = ["Project", "ProjectNotFound", "Reader", "apply", "load", "read"]
 
 # Folder of the project -> kind of the definition.
 KINDS = {
-    **{"metrics": "metric", "segments": "segment"},
+    **{"metrics": "metric", "segments": "segment", "audiences": "audience"},
     **{"tracking_plans": "tracking_plan", "use_cases": "use_case"},
 }
 # It is part of ids, keys and addresses.
@@ -75,6 +75,7 @@ class Project:
     classes: FieldClasses = field(default_factory=FieldClasses)
     consent: ConsentRules | None = None
     field_policies: FieldPolicies = field(default_factory=FieldPolicies)
+    audiences: Mapping[str, Audience] = field(default_factory=dict)
 
     def use_case(self, name: str) -> UseCase:
         """Return one use case, or raise ``ProjectNotFound`` with the nearest name."""
@@ -278,8 +279,8 @@ def _build(
     applied is asked about when it is used, and one field must not stop all from being read.
     """
     metrics = _parsed(given.bodies["metric"], parse_metric, problems)
-    segments = _parsed(given.bodies["segment"], parse_segment, problems)
-    check_references(segments, problems)
+    segments = parse_segments(given.bodies["segment"], problems)
+    audiences = parse_audiences(given.bodies["audience"], segments, problems)
     plans = _parsed(given.bodies["tracking_plan"], parse_plan, problems)
     policies = parse_field_policies(
         given.said.get(PRIVACY, {}),
@@ -314,6 +315,7 @@ def _build(
         classes=given.classes,
         field_policies=policies,
         consent=consent,
+        audiences=MappingProxyType(audiences),
     )
 
 

@@ -5,21 +5,33 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 
+import msgspec
 import pyarrow as pa
 import pytest
 
-from opportune import profiles, rules, segments
+from opportune import events, pipeline, profiles, rules, segments
 from opportune.events import EVENTS
 from opportune.profiles import IDENTIFIERS
 from opportune.profiles.cut import Act, cut_off
 from opportune.segments.refresh import EVERYONE, MEMBERS
-from opportune.storage import Connection, DuckDB, Engine, fetch, load_sql, read_table
+from opportune.storage import (
+    Connection,
+    DuckDB,
+    Engine,
+    Frame,
+    Lake,
+    SegmentLog,
+    Stores,
+    fetch,
+    load_sql,
+    read_table,
+)
 
 ROOM = "opportune.segments"
 Body = Mapping[str, object]
@@ -144,6 +156,99 @@ class Followed:
         return found
 
 
+T0 = datetime(2026, 3, 1, 6, tzinfo=UTC)
+
+
+class Shop:
+    """A shop with a clock of its own, whose segments follow what is put into its log."""
+
+    def __init__(self, stores: Stores) -> None:
+        self.stores = stores
+        self.now = T0
+        self.log = SegmentLog(stores.settings.log_folder)
+        self.ingest = pipeline.Ingest(
+            stores, {"batch": events.decode_segment}, clock=lambda: self.now
+        )
+        self.said = 0
+
+    def define(self, name: str, rule: Mapping[str, object], *, version: int = 1) -> None:
+        self.stores.state.rows(
+            "insert into definition (kind, name, version, body, created_at)"
+            " values ('segment', %(name)s, %(version)s, %(body)s::jsonb, %(now)s)",
+            {
+                "name": name,
+                "version": version,
+                "body": json.dumps({"rule": rule}),
+                "now": self.now,
+            },
+        )
+
+    def follow(self) -> None:
+        segments.sync(self.stores.state, now=self.now)
+        segments.fill(self.stores, now=self.now)
+
+    def say(self, *messages: Mapping[str, object]) -> None:
+        self.said += 1
+        batch = [
+            {
+                "type": "track",
+                "messageId": f"m{self.said}-{place}",
+                "timestamp": self.now.isoformat(),
+                **message,
+            }
+            for place, message in enumerate(messages)
+        ]
+        self.log.append(
+            Frame(
+                received_at_us=round(self.now.timestamp() * 1_000_000),
+                source_id="shop",
+                kind="batch",
+                body=msgspec.json.encode({"batch": batch}),
+            )
+        ).result()
+        self.ingest.tick()
+
+    def wait(self, span: timedelta) -> None:
+        self.now += span
+        self.ingest.tick()
+
+    def announce(self) -> int:
+        found = segments.announce(self.stores.state, self.log, now=self.now)
+        self.ingest.catch_up()
+        return found
+
+    def intervals(self, name: str) -> list[tuple[timedelta, timedelta | None]]:
+        rows = self.stores.state.rows(
+            "select entered_at, left_at from segment_membership where segment = %(name)s"
+            " order by entered_at, profile_id",
+            {"name": name},
+        )
+        return [
+            (row["entered_at"] - T0, None if row["left_at"] is None else row["left_at"] - T0)
+            for row in rows
+        ]
+
+    def members(self, name: str) -> int:
+        return [left for _, left in self.intervals(name)].count(None)
+
+    def told(self) -> list[tuple[str, str, timedelta]]:
+        rows = self.stores.lake.read("events").to_pylist()
+        found = [
+            (row["event"], row["user_id"] or row["anonymous_id"], row["occurred_at"] - T0)
+            for row in rows
+            if row["event"] in segments.OWN_EVENTS
+        ]
+        return sorted(found, key=lambda each: (each[2], each[0], each[1]))
+
+
+@pytest.fixture
+def shop(stores: Stores) -> Iterator[Shop]:
+    shop = Shop(stores)
+    yield shop
+    shop.ingest.close()
+    shop.log.close()
+
+
 @pytest.fixture(scope="session")
 def followed() -> type[Followed]:
     """Segments that follow what happens."""
@@ -153,6 +258,4 @@ def followed() -> type[Followed]:
 @pytest.fixture(scope="session")
 def duckdb(tmp_path_factory: pytest.TempPathFactory) -> DuckDB:
     """An engine of this process."""
-    from opportune.storage import Lake
-
     return DuckDB(Lake(tmp_path_factory.mktemp("lake")))

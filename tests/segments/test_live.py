@@ -2,117 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
-import pytest
-
-from opportune import events, pipeline, profiles, segments
-from opportune.storage import Frame, SegmentLog, Stores
+from opportune import profiles, segments
+from opportune.events.history.mark import context_of
+from opportune.storage import DuckDB, Lake, State
 
 T0 = datetime(2026, 3, 1, 6, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 BOUGHT = {"event": "Order Completed", "within": {"days": 1}}
 
 
-class Shop:
-    """A shop with a clock of its own, whose segments follow what is put into its log."""
-
-    def __init__(self, stores: Stores) -> None:
-        self.stores = stores
-        self.now = T0
-        self.log = SegmentLog(stores.settings.log_folder)
-        self.ingest = pipeline.Ingest(
-            stores, {"batch": events.decode_segment}, clock=lambda: self.now
-        )
-        self.said = 0
-
-    def define(self, name: str, rule: Mapping[str, object], *, version: int = 1) -> None:
-        self.stores.state.rows(
-            "insert into definition (kind, name, version, body, created_at)"
-            " values ('segment', %(name)s, %(version)s, %(body)s::jsonb, %(now)s)",
-            {
-                "name": name,
-                "version": version,
-                "body": json.dumps({"rule": rule}),
-                "now": self.now,
-            },
-        )
-
-    def follow(self) -> None:
-        segments.sync(self.stores.state, now=self.now)
-        segments.fill(self.stores, now=self.now)
-
-    def say(self, *messages: Mapping[str, object]) -> None:
-        self.said += 1
-        batch = [
-            {
-                "type": "track",
-                "messageId": f"m{self.said}-{place}",
-                "timestamp": self.now.isoformat(),
-                **message,
-            }
-            for place, message in enumerate(messages)
-        ]
-        self.log.append(
-            Frame(
-                received_at_us=round(self.now.timestamp() * 1_000_000),
-                source_id="shop",
-                kind="batch",
-                body=msgspec.json.encode({"batch": batch}),
-            )
-        ).result()
-        self.ingest.tick()
-
-    def wait(self, span: timedelta) -> None:
-        self.now += span
-        self.ingest.tick()
-
-    def announce(self) -> int:
-        found = segments.announce(self.stores.state, self.log, now=self.now)
-        self.ingest.catch_up()
-        return found
-
-    def intervals(self, name: str) -> list[tuple[timedelta, timedelta | None]]:
-        rows = self.stores.state.rows(
-            "select entered_at, left_at from segment_membership where segment = %(name)s"
-            " order by entered_at, profile_id",
-            {"name": name},
-        )
-        return [
-            (row["entered_at"] - T0, None if row["left_at"] is None else row["left_at"] - T0)
-            for row in rows
-        ]
-
-    def members(self, name: str) -> int:
-        return [left for _, left in self.intervals(name)].count(None)
-
-    def told(self) -> list[tuple[str, str, timedelta]]:
-        rows = self.stores.lake.read("events").to_pylist()
-        found = [
-            (row["event"], row["user_id"] or row["anonymous_id"], row["occurred_at"] - T0)
-            for row in rows
-            if row["event"] in segments.OWN_EVENTS
-        ]
-        return sorted(found, key=lambda each: (each[2], each[0], each[1]))
-
-
-@pytest.fixture
-def shop(stores: Stores) -> Iterator[Shop]:
-    shop = Shop(stores)
-    yield shop
-    shop.ingest.close()
-    shop.log.close()
-
-
 ORDER = {"event": "Order Completed", "userId": "ada"}
 
 
-def test_members_enter_with_the_event_and_leave_when_its_time_is_over(shop: Shop) -> None:
+def test_members_enter_with_the_event_and_leave_when_its_time_is_over(shop: Any) -> None:
     shop.define("buyers", BOUGHT)
     shop.follow()
     shop.say(ORDER)
@@ -127,7 +35,7 @@ def test_members_enter_with_the_event_and_leave_when_its_time_is_over(shop: Shop
     assert shop.intervals("buyers") == [(timedelta(0), left), (left + HOUR, None)]
 
 
-def test_what_should_not_come_is_missed_on_time(shop: Shop) -> None:
+def test_what_should_not_come_is_missed_on_time(shop: Any) -> None:
     absent = {"event": "Order Completed", "absent": True, "within": {"hours": 2}}
     shop.define("left", {"sequence": [{"event": "Cart Added"}, absent]})
     shop.follow()
@@ -140,7 +48,7 @@ def test_what_should_not_come_is_missed_on_time(shop: Shop) -> None:
     assert shop.intervals("left") == [(2 * HOUR + timedelta(seconds=1), None)]
 
 
-def test_the_log_is_told_of_each_change_once(shop: Shop) -> None:
+def test_the_log_is_told_of_each_change_once(shop: Any) -> None:
     shop.define("buyers", BOUGHT)
     shop.define("gone", {"not": {"segment": "buyers"}})
     shop.follow()
@@ -150,8 +58,8 @@ def test_the_log_is_told_of_each_change_once(shop: Shop) -> None:
     # Killed after the log had them and before they were struck off.
     for row in waiting:
         shop.stores.state.rows(
-            "insert into segment_change overriding system value"
-            " values (%(change_id)s, %(segment)s, %(profile_id)s, %(entered)s, %(changed_at)s)",
+            "insert into segment_change overriding system value values (%(change_id)s,"
+            " %(segment)s, %(profile_id)s, %(entered)s, %(changed_at)s, %(by_history)s)",
             row,
         )
     assert shop.announce() == 2
@@ -170,6 +78,17 @@ def test_the_log_is_told_of_each_change_once(shop: Shop) -> None:
     assert (seen.last_seen_at, seen.segments) == (T0, ("gone",))
 
 
+def test_what_an_import_alone_moved_is_history_too(shop: Any) -> None:
+    shop.define("buyers", BOUGHT)
+    shop.follow()
+    old = {"context": context_of("4be0", "orders.csv", live=False)}
+    shop.say({**ORDER, "userId": "old", **old}, ORDER, {**ORDER, **old})
+    shop.announce()
+    rows = shop.stores.lake.read("events").to_pylist()
+    said = {row["user_id"]: row["context"] for row in rows if row["event"] == "Segment Entered"}
+    assert said == {"ada": None, "old": '{"import":{"id":"segments","file":""}}'}
+
+
 def test_a_rule_may_not_ask_for_what_segments_say() -> None:
     problems: list[str] = []
     body = {"rule": {"not": {"event": "Segment Exited"}}}
@@ -180,7 +99,7 @@ def test_a_rule_may_not_ask_for_what_segments_say() -> None:
     ]
 
 
-def test_a_visitor_who_logs_in_takes_along_what_was_done(shop: Shop) -> None:
+def test_a_visitor_who_logs_in_takes_along_what_was_done(shop: Any) -> None:
     shop.define("regulars", {"event": "Order Completed", "count": {"at_least": 2}})
     shop.follow()
     shop.say(ORDER, {"event": "Order Completed", "anonymousId": "a"})
@@ -194,7 +113,7 @@ def test_a_visitor_who_logs_in_takes_along_what_was_done(shop: Shop) -> None:
     assert shop.intervals("regulars") == [(HOUR, 2 * HOUR)]
 
 
-def test_a_new_segment_begins_with_all_that_happened_before(shop: Shop) -> None:
+def test_a_new_segment_begins_with_all_that_happened_before(shop: Any) -> None:
     big = {**BOUGHT, "where": {"property": "revenue", "at_least": 50}}
     shop.define("buyers", BOUGHT)
     shop.follow()
@@ -211,7 +130,7 @@ def test_a_new_segment_begins_with_all_that_happened_before(shop: Shop) -> None:
     assert shop.announce() == 4
 
 
-def test_what_happens_while_a_segment_is_filled_counts(shop: Shop) -> None:
+def test_what_happens_while_a_segment_is_filled_counts(shop: Any) -> None:
     shop.say(ORDER)
     shop.define("buyers", BOUGHT)
     shop.define("regulars", {**BOUGHT, "count": {"at_least": 2}})
@@ -223,7 +142,7 @@ def test_what_happens_while_a_segment_is_filled_counts(shop: Shop) -> None:
     assert (shop.members("buyers"), shop.members("regulars")) == (2, 2)
 
 
-def test_a_rule_that_changes_moves_its_members_and_one_that_goes_ends_them(shop: Shop) -> None:
+def test_a_rule_that_changes_moves_its_members_and_one_that_goes_ends_them(shop: Any) -> None:
     shop.define("buyers", BOUGHT)
     shop.define("others", {"not": {"segment": "buyers"}})
     shop.follow()
@@ -242,7 +161,7 @@ def test_a_rule_that_changes_moves_its_members_and_one_that_goes_ends_them(shop:
     assert (shop.members("others"), shop.members("buyers")) == (0, 1)
 
 
-def test_what_nobody_looks_back_at_is_dropped(shop: Shop) -> None:
+def test_what_nobody_looks_back_at_is_dropped(shop: Any) -> None:
     def kept() -> int:
         count: int = shop.stores.state.rows("select count(*)::int as n from live_event")[0]["n"]
         return count
@@ -261,12 +180,8 @@ def test_what_nobody_looks_back_at_is_dropped(shop: Shop) -> None:
 
 
 def test_a_rebuild_from_the_log_has_the_same_members(
-    shop: Shop, fresh_database: Callable[..., Any], tmp_path: Any
+    shop: Any, fresh_database: Callable[..., Any], tmp_path: Any
 ) -> None:
-    from dataclasses import replace
-
-    from opportune.storage import State
-
     rules = {
         "buyers": BOUGHT,
         "twice": {"event": "Order Completed", "count": {"at_least": 2}},
@@ -292,11 +207,9 @@ def test_a_rebuild_from_the_log_has_the_same_members(
         settings = replace(shop.stores.settings, data_folder=tmp_path / "again")
         settings.log_folder.parent.mkdir(parents=True, exist_ok=True)
         settings.log_folder.symlink_to(shop.stores.settings.log_folder)
-        from opportune.storage import DuckDB, Lake
-
         lake = Lake(settings.lake_folder)
         again = replace(shop.stores, settings=settings, lake=lake, engine=DuckDB(lake), state=state)
-        rebuilt = Shop(again)
+        rebuilt = type(shop)(again)
         rebuilt.now = shop.now
         for name, rule in rules.items():
             rebuilt.define(name, rule)

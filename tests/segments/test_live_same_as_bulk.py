@@ -6,13 +6,14 @@ from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opportune.storage import DuckDB, Stores, fetch
 
 EXAMPLES = settings(
-    max_examples=80,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     derandomize=True,
@@ -29,7 +30,9 @@ PEOPLE = st.sampled_from(
     ]
 )
 WAITS = st.sampled_from([0, 1, 15, 30, 31, 45, 60, 61, 1440, 2880, 10080])
-STEPS = st.lists(st.sampled_from(["events", "events", "events", "wait", "wait", "cut"]), max_size=9)
+STEPS = st.lists(
+    st.sampled_from(["events", "events", "wait", "wait", "wait", "cut"]), min_size=5, max_size=12
+)
 
 
 @EXAMPLES
@@ -37,8 +40,26 @@ STEPS = st.lists(st.sampled_from(["events", "events", "events", "wait", "wait", 
 def test_members_are_those_of_the_rule_at_every_step(
     stores: Stores, duckdb: DuckDB, drawn: ModuleType, followed: type[Any], data: st.DataObject
 ) -> None:
+    live_as_bulk(stores, duckdb, drawn, followed, data)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@settings(EXAMPLES, max_examples=300)
+@given(data=st.data())
+def test_members_are_those_of_the_rule_at_every_step_of_many_worlds(
+    stores: Stores, duckdb: DuckDB, drawn: ModuleType, followed: type[Any], data: st.DataObject
+) -> None:
+    live_as_bulk(stores, duckdb, drawn, followed, data)
+
+
+def live_as_bulk(
+    stores: Stores, duckdb: DuckDB, drawn: ModuleType, followed: type[Any], data: st.DataObject
+) -> None:
+    """Live through some steps; after each, ask all rules of everybody."""
     plain = drawn.nested(drawn.leaves("trait") | drawn.of_events | drawn.sessions)
     bodies = {
+        "timed": data.draw(timed(drawn)),
         "vip": data.draw(plain),
         "new": data.draw(plain | st.just({"not": {"segment": "vip"}})),
         "third": data.draw(drawn.documents),
@@ -52,7 +73,7 @@ def test_members_are_those_of_the_rule_at_every_step(
                 "insert into definition (kind, name, version, body, created_at)"
                 " values ('settings', 'identity', 1, '{\"consent\": \"q\"}', now())",
             )
-        for step in data.draw(STEPS):
+        for step in ["events", *data.draw(STEPS)]:
             if step == "events":
                 world.take_in(*data.draw(st.lists(messages(drawn), min_size=1, max_size=5)))
             elif step == "wait":
@@ -66,6 +87,32 @@ def test_members_are_those_of_the_rule_at_every_step(
 
 
 NUDGES = st.sampled_from([0, 0, 1])
+
+
+def timed(drawn: ModuleType) -> st.SearchStrategy[dict[str, object]]:
+    """A rule whose answer time alone changes soon after what the messages say."""
+    few = st.sampled_from([{"minutes": 15}, {"minutes": 30}, {"hours": 1}, {"days": 1}])
+    windows = st.sampled_from(["within", "ago"])
+    counted = st.builds(
+        lambda name, key, span, count: {"event": name, key: span, "count": {"at_least": count}},
+        *(drawn.events, windows, few, st.integers(1, 2)),
+    )
+    absent = st.builds(
+        lambda first, last, span: {
+            "sequence": [{"event": first}, {"event": last, "absent": True, "within": span}]
+        },
+        *(st.sampled_from(drawn.EVENTS), st.sampled_from(drawn.EVENTS), few),
+    )
+    near = st.builds(
+        lambda noun, key, days: {noun: "when", key: days},
+        *(st.just("trait"), st.sampled_from(["in_last_days", "in_next_days"]), st.integers(1, 2)),
+    )
+    dated = near.map(
+        lambda leaf: {"event": drawn.EVENTS, "where": {**leaf, "property": leaf["trait"]}}
+    ).map(lambda rule: {**rule, "where": {k: v for k, v in rule["where"].items() if k != "trait"}})
+    return (counted | absent | near | dated).flatmap(
+        lambda rule: st.sampled_from([rule, {"not": rule}])
+    )
 
 
 def messages(drawn: ModuleType) -> st.SearchStrategy[dict[str, object]]:

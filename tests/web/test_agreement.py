@@ -8,7 +8,7 @@ from html import unescape
 from types import ModuleType
 from typing import Protocol
 
-from opportune import events, profiles, segments
+from opportune import events, profiles, project, segments
 from opportune.profiles import PeopleFilter, PeopleOrder
 from opportune.storage import Stores
 
@@ -50,33 +50,48 @@ def names_over_pages(site: Site, address: str) -> list[str]:
     return names
 
 
+def states_of(stores: Stores) -> dict[str, segments.SegmentState]:
+    defined = project.read(stores.state).segments
+    return {each.name: each for each in segments.states(stores.state, defined)}
+
+
 def test_every_segment_has_as_many_members_as_its_list_shows(
     shop_site: Site, shop_stores: Stores, shop: ModuleType
 ) -> None:
     listed = rows_of(shop_site.get("/segments").text, "segments")
-    sizes = segments.sizes(shop_stores.state, now=shop.NOW)
-    assert len(listed) == 5
-    for name in ("gold", "buyers", "gold_buyers", "hostile", "everybody"):
+    states = states_of(shop_stores)
+    asked = json.loads(shop_site.get("/api/segments").text)["segments"]
+    assert {each["name"]: each["members"] for each in asked} == {
+        name: each.members for name, each in states.items()
+    }
+    assert len(listed) == len(states) == 5
+    for name, state in states.items():
         names = names_over_pages(shop_site, f"/people?segment={name}")
-        row = next(row for row in listed if name in row[0] or shop.HOSTILE in row[0] + name)
-        size = f"{len(names):,}"
-        assert len(names) == len(set(names)) == sizes[name].members == sizes[name].by_day[-1]
-        assert text_of(shop_site.get(f"/segments/{name}").text, "size") == size
-        if name != "hostile":
-            assert next(row for row in listed if f"{name}" in row[0].split()[-1])[1] == size
-        assert row[1].isdigit()
-    assert 0 < sizes["gold_buyers"].members < sizes["gold"].members
-    assert sizes["hostile"].members == 1
+        assert (len(names), len(set(names))) == (state.members, state.members)
+        page = shop_site.get(f"/segments/{name}").text
+        assert text_of(page, "size") == f"{state.members:,}"
+        assert rows_of(page, "days-table")[0][3] == f"{state.members:,}"
+        row = next(row for row in listed if name in row[0])
+        assert (row[1], row[3]) == (f"{state.members:,}", state.words)
+    assert 0 < states["gold_buyers"].members < states["gold"].members
+    assert states["hostile"].members == 1
+
+
+def test_the_overlap_is_what_the_interface_counts(shop_site: Site) -> None:
+    for row in rows_of(shop_site.get("/segments/gold_buyers").text, "overlaps"):
+        address = f"/api/segments/gold_buyers/overlap/{row[0]}"
+        asked = json.loads(shop_site.get(address).text)
+        assert [int(row[1]), int(row[2])] == [asked["other"], asked["both"]]
+    assert shop_site.get("/segments/gold_buyers").text.count('id="overlaps"') == 1
 
 
 def test_the_count_while_editing_is_the_size_once_saved(
-    shop_site: Site, shop_stores: Stores, shop: ModuleType
+    shop_site: Site, shop_stores: Stores
 ) -> None:
-    for name in ("gold", "buyers", "gold_buyers"):
+    for name, state in states_of(shop_stores).items():
         page = shop_site.get(f"/segments/{name}/edit").text
-        members = segments.sizes(shop_stores.state, now=shop.NOW)[name].members
-        assert text_of(page, "count") == f"{members:,}"
-        assert f"of {121}, as of" in page
+        assert text_of(page, "count") == f"{state.members:,}"
+        assert text_of(page, "share") == f"{state.members / 121 * 100:.1f} %"
 
 
 def test_people_are_as_many_as_profiles_whatever_the_order(

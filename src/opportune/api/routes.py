@@ -22,6 +22,7 @@ from opportune.api.identity import identity_routes
 from opportune.api.operations import Counts, operation_routes
 from opportune.api.privacy import privacy_routes
 from opportune.api.profiles import profile_routes
+from opportune.api.segments import segment_routes
 from opportune.api.tail import tail_routes
 from opportune.decisions import UseCase
 from opportune.project import Project
@@ -110,6 +111,7 @@ def _add(
     identity_routes(application, stores, clock=clock, missing=missing)
     profile_routes(application, stores, clock=clock, counts=counts, missing=missing)
     privacy_routes(application, stores, clock=clock, missing=missing)
+    segment_routes(application, stores, clock=clock, missing=missing)
 
     @application.get("/use-cases")
     def use_cases() -> UseCasesAnswer:

@@ -17,6 +17,7 @@ from opportune.cli import (
     import_,
     person,
     sandbox,
+    segments,
     serve,
     use_case,
 )
@@ -58,6 +59,7 @@ app.add_typer(import_.app)
 app.command("forget")(forget.forget)
 app.command("export-person")(forget.export_person)
 app.add_typer(forget.app, name="privacy")
+app.add_typer(segments.app, name="segments")
 app.add_typer(sandbox.app, name="sandbox")
 
 

@@ -10,41 +10,82 @@ Deliberately absent: telling anybody of the members that a new rule begins with.
 """
 
 from opportune.segments.announce import announce
+from opportune.segments.audience import (
+    Addressed,
+    Audience,
+    AudienceChanges,
+    audience_changes,
+    audience_sizes,
+    parse_audiences,
+    published,
+)
 from opportune.segments.current import current
 from opportune.segments.define import Written, define, written
 from opportune.segments.fill import catch_up, fill, sweep, sync
 from opportune.segments.live import DUE_AT_ONCE, follow
 from opportune.segments.model import OWN_EVENTS, Segment, parse_segment
-from opportune.segments.overview import Overlap, Preview, Size, filling, overlap, preview, sizes
-from opportune.segments.references import check_references, in_order
+from opportune.segments.preview import Preview, Sampled, preview
+from opportune.segments.references import check_references, in_order, parse_segments
 from opportune.segments.refresh import refresh
+from opportune.segments.show import (
+    Overlap,
+    People,
+    Person,
+    SegmentDay,
+    SegmentState,
+    Sharing,
+    UnknownSegment,
+    known,
+    overlap,
+    people,
+    sharing,
+    states,
+    trend,
+)
 from opportune.segments.watch import Watch, WatchReader
 
 __all__ = [
     "DUE_AT_ONCE",
     "OWN_EVENTS",
+    "Addressed",
+    "Audience",
+    "AudienceChanges",
     "Overlap",
+    "People",
+    "Person",
     "Preview",
+    "Sampled",
     "Segment",
-    "Size",
+    "SegmentDay",
+    "SegmentState",
+    "Sharing",
+    "UnknownSegment",
     "Watch",
     "WatchReader",
     "Written",
     "announce",
+    "audience_changes",
+    "audience_sizes",
     "catch_up",
     "check_references",
     "current",
     "define",
     "fill",
-    "filling",
     "follow",
     "in_order",
+    "known",
     "overlap",
+    "parse_audiences",
     "parse_segment",
+    "parse_segments",
+    "people",
     "preview",
+    "published",
     "refresh",
-    "sizes",
+    "sharing",
+    "states",
     "sweep",
     "sync",
+    "trend",
     "written",
 ]

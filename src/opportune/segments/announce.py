@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from opportune.events.history.mark import context_of
 from opportune.rules.times import microseconds
 from opportune.segments.model import ENTERED, EXITED
 from opportune.storage import Frame, SegmentLog, State, load_sql
@@ -18,6 +19,8 @@ __all__ = ["announce"]
 ROOM = "opportune.segments"
 CHANGES_AT_ONCE = 5_000
 MESSAGES = 500
+# What an import alone moved is history itself.
+HISTORY = context_of("segments", "", live=False)
 
 
 def announce(state: State, log: SegmentLog, *, now: datetime) -> int:
@@ -59,5 +62,6 @@ def _message(row: Mapping[str, Any]) -> dict[str, object]:
         "event": direction,
         **{name: value for name, value in who.items() if value},
         "timestamp": at.isoformat(),
+        **({"context": HISTORY} if row["by_history"] else {}),
         "properties": {"segment": row["segment"], "profile_id": str(row["profile_id"])},
     }

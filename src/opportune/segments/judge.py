@@ -53,16 +53,28 @@ class _Facts:
 
 
 def judge(
-    connection: Connection, engine: Engine, watch: Watch, pending: Pending, *, now: datetime
+    connection: Connection,
+    engine: Engine,
+    watch: Watch,
+    pending: Pending,
+    *,
+    now: datetime,
+    lively: Ids | None = None,
 ) -> int:
     """Set the memberships of ``pending`` to what the rules say ``now``; return how many changed.
 
     Runs in the caller's transaction, which holds the lock on live segments; ``engine`` is the one
     of this process. A profile that is no more leaves. Segments that are made of others are asked
-    after them, of whoever moved in those. Notes when each answer is to be asked for again.
+    after them, of whoever moved in those. Notes when each answer is to be asked for again. Where
+    history was imported, ``lively`` are those whose answer may be another one for other reasons.
     """
     count = 0
-    moment = {"now": now, "now_us": microseconds(now)}
+    moment: dict[str, object] = {
+        "now": now,
+        "now_us": microseconds(now),
+        "history": lively is not None,
+    }
+    moment["lively"] = [] if lively is None else lively.tolist()
     waiting = {name: np.unique(ids) for name, ids in pending.items() if len(ids)}
     levels = sorted({each.level for each in watch.segments.values()})
     for level in levels:
@@ -191,7 +203,8 @@ def _dated(
     engine: Engine, query: str, facts: Mapping[str, object], name: str, relation: pa.Table
 ) -> pa.Table:
     column = "traits" if name == "profiles" else "properties"
-    text = load_sql(ROOM, query).replace("/*date*/", rules.date_expression(column, "$path"))
+    date = rules.date_expression(column, "$path")
+    text = load_sql(ROOM, query).replace("cast(null as bigint)/*date*/", date)
     return engine.query(text, facts, relations={name: relation}).cast(DATES)
 
 

@@ -11,16 +11,18 @@ from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from opportune.rules.times import microseconds
 from opportune.segments.judge import PAIRS, ROOM, Ids, Pending, judge
 from opportune.segments.keep import NOTED, keep
 from opportune.segments.watch import Watch, WatchReader
-from opportune.storage import Connection, Engine, fetch, load_sql, read_table
+from opportune.storage import Connection, Engine, fetch, load_sql, read_table, stage
 
 __all__ = ["DUE_AT_ONCE", "follow"]
 
 TOUCHED = pa.schema([("profile_id", pa.int64()), ("moved", pa.bool_())])
+LIVELY = pa.schema([("profile_id", pa.int64())])
 # So many answers are asked for again in one step; more are due in the next.
 DUE_AT_ONCE = 10_000
 
@@ -54,9 +56,26 @@ def follow(
     due = read_table(connection, load_sql(ROOM, "due"), PAIRS, facts)
     pending = _pending(watch, noted, touched, due)
     if pending:
-        judge(connection, engine, watch, pending, now=now)
+        lively = _lively(connection, engine, events, due)
+        judge(connection, engine, watch, pending, now=now, lively=lively)
     count: int = due.num_rows
     return count
+
+
+def _lively(
+    connection: Connection, engine: Engine, events: pa.Table | None, due: pa.Table
+) -> Ids | None:
+    """Return whom other things than imported history moved; None: there was no history."""
+    if events is None or not pc.any(pc.match_substring(events["context"], '"import"')).as_py():
+        return None
+    is_history = load_sql("opportune.events.history", "is_history")
+    text = load_sql(ROOM, "not_history").replace("false/*history*/", f"({is_history}\n)")
+    rows = engine.query(text, relations={"new_events": events})
+    stage(connection, "lively", ("kind text", "value text"), rows)
+    found = read_table(connection, load_sql(ROOM, "lively_profiles"), LIVELY)
+    fetch(connection, load_sql(ROOM, "drop_lively"))
+    lively: Ids = np.union1d(found["profile_id"].to_numpy(), due["profile_id"].to_numpy())
+    return lively
 
 
 def _pending(watch: Watch, noted: pa.Table, touched: pa.Table, due: pa.Table) -> Pending:

@@ -6,9 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from opportune.errors import nearest
 from opportune.rules import uses
-from opportune.segments.model import Segment
+from opportune.segments.model import Segment, parse_segment
 
-__all__ = ["check_references", "in_order"]
+__all__ = ["check_references", "in_order", "parse_segments"]
+
+
+def parse_segments(
+    bodies: Mapping[str, Mapping[str, object] | None], problems: list[str]
+) -> dict[str, Segment | None]:
+    """Read all segments and check them against each other; None is one that cannot be read."""
+    segments = {
+        name: None if body is None else parse_segment(name, body, problems)
+        for name, body in bodies.items()
+    }
+    check_references(segments, problems)
+    return segments
 
 
 def check_references(segments: Mapping[str, Segment | None], problems: list[str]) -> None:

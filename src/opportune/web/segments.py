@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from markupsafe import Markup
+
 from opportune import events, profiles, project, rules, segments
 from opportune.documents import InvalidDefinition
-from opportune.errors import nearest
 from opportune.profiles import PeopleFilter
-from opportune.project import Project, ProjectNotFound
+from opportune.project import Project
 from opportune.rules import InvalidRule, Rule
-from opportune.segments import Segment
+from opportune.segments import SegmentDay
 from opportune.web import bars, pages
 from opportune.web.asking import Asked, Moved, Shown
 from opportune.web.draft import Draft, read_draft
@@ -54,21 +55,16 @@ VOCABULARY: Mapping[str, object] = {
 def segment_list(asked: Asked) -> Shown:
     """Show every segment with its size and trend, and who uses it."""
     defined = project.read(asked.stores.state)
-    found = segments.sizes(asked.stores.state, now=asked.now, days=TREND_DAYS)
     users = _users(defined)
-    filling = segments.filling(asked.stores.state, defined.segments)
-    none = segments.Size(members=0, by_day=(0,) * TREND_DAYS)
+    found = segments.states(asked.stores.state, defined.segments)
     context = {
         "segments": [
             {
-                "segment": each,
-                "size": found.get(each.name, none),
-                "words": rules.words(each.rule),
+                "state": each,
                 "users": users.get(each.name, ()),
-                "filling": each.name in filling,
-                "trend": _trend(found.get(each.name, none)),
+                "trend": _trend(_days(asked, each.name), each.members),
             }
-            for each in sorted(defined.segments.values(), key=lambda each: each.title.casefold())
+            for each in sorted(found, key=lambda each: each.title.casefold())
         ],
         "ready": READY,
     }
@@ -77,19 +73,18 @@ def segment_list(asked: Asked) -> Shown:
 
 def segment(asked: Asked) -> Shown:
     """Show one segment: the sentence, the size and its trend, and with whom it overlaps."""
-    chosen, defined = _named(asked)
+    defined = project.read(asked.stores.state)
+    chosen = segments.known(asked.path["name"], defined.segments)
     state = asked.stores.state
-    none = segments.Size(members=0, by_day=(0,) * TREND_DAYS)
-    size = segments.sizes(state, now=asked.now, days=TREND_DAYS).get(chosen.name, none)
+    now = segments.states(state, {chosen.name: chosen})[0]
+    days = _days(asked, chosen.name)
     context = {
-        "segment": chosen,
-        "words": rules.words(chosen.rule),
-        "size": size,
-        "trend": _trend(size),
+        "state": now,
+        "days": days,
+        "trend": _trend(days, now.members),
         "written": segments.written(state)[chosen.name],
-        "overlap": segments.overlap(state, chosen.name),
+        "sharing": segments.sharing(state, chosen.name),
         "users": _users(defined).get(chosen.name, ()),
-        "filling": chosen.name in segments.filling(state, [chosen.name]),
         "sample": _people(asked, PeopleFilter(segment=chosen.name)),
     }
     return Shown(body=pages.render("segment.html", asked.frame, context))
@@ -112,7 +107,7 @@ def new_segment(asked: Asked) -> Shown:
 
 def change(asked: Asked) -> Shown:
     """Show the builder with a segment that there is."""
-    chosen, _ = _named(asked)
+    chosen = segments.known(asked.path["name"], project.read(asked.stores.state).segments)
     body = segments.written(asked.stores.state)[chosen.name].body
     draft = draft_of(body["rule"])
     foreign = ""
@@ -185,18 +180,14 @@ def _builder(asked: Asked, draft: Draft, **said: Any) -> Shown:
 
 def _judged(asked: Asked, draft: Draft) -> dict[str, object]:
     """Say what a draft means and whom it chooses, or what is wrong with it."""
-    blank: dict[str, object] = {"problems": (), "words": "", "preview": None, "enters": ""}
+    defined = project.read(asked.stores.state).segments
+    blank: dict[str, object] = {"problems": (), "preview": None, "sample": []}
     try:
-        rule = rules.parse(document_of(draft), where="rule")
+        found = segments.preview(asked.stores, document_of(draft), defined, now=asked.now)
     except InvalidRule as error:
         return {**blank, "problems": error.problems}
-    found = segments.preview(asked.stores, rule, now=asked.now, sample=SAMPLE)
-    shown = {
-        "count": found.count,
-        "everyone": found.everyone,
-        "sample": _people(asked, PeopleFilter(ids=found.sample)) if found.sample else [],
-    }
-    return {**blank, "words": rules.words(rule), "preview": shown, "enters": _enters(rule)}
+    ids = [each.profile_id for each in found.sample][:SAMPLE]
+    return {**blank, "preview": found, "sample": _people(asked, PeopleFilter(ids=ids))}
 
 
 def _people(asked: Asked, chosen: PeopleFilter) -> list[dict[str, object]]:
@@ -205,24 +196,6 @@ def _people(asked: Asked, chosen: PeopleFilter) -> list[dict[str, object]]:
         {"profile_id": each.profile_id, "name": display_name(each.traits, each.identifiers)}
         for each in found.rows
     ]
-
-
-def _enters(rule: Rule) -> str:
-    used = rules.uses(rule)
-    by = [
-        *(["with the event itself"] if used.events else []),
-        *(["when a trait changes"] if used.traits else []),
-        *(["with the other segment"] if used.segments else []),
-    ]
-    return f"People enter and leave {' or '.join(by)}, and when time alone decides." if by else ""
-
-
-def _named(asked: Asked) -> tuple[Segment, Project]:
-    name = asked.path["name"]
-    defined = project.read(asked.stores.state)
-    if name not in defined.segments:
-        raise ProjectNotFound(f"No segment '{name}'. {nearest(name, defined.segments)}")
-    return defined.segments[name], defined
 
 
 def _users(defined: Project) -> dict[str, tuple[str, ...]]:
@@ -237,9 +210,13 @@ def _users(defined: Project) -> dict[str, tuple[str, ...]]:
     return {name: tuple(sorted(each)) for name, each in users.items()}
 
 
-def _trend(size: segments.Size) -> object:
-    words = f"From {size.by_day[0]:,} to {size.members:,} in {TREND_DAYS} days"
-    return bars.trend(size.by_day, words=words)
+def _days(asked: Asked, name: str) -> list[SegmentDay]:
+    return segments.trend(asked.stores.state, name, now=asked.now, days=TREND_DAYS)
+
+
+def _trend(days: Sequence[SegmentDay], members: int) -> Markup:
+    words = f"From {days[0].members:,} to {members:,} in {TREND_DAYS} days"
+    return bars.trend([each.members for each in days], words=words)
 
 
 def _says_the_same(draft: Draft, rule: Rule) -> bool:

@@ -1,5 +1,5 @@
--- Who entered and left and is still to be told to the log, with an identifier: the user's, or else the newest visitor's.
-select change.change_id, change.segment, change.profile_id, change.entered, change.changed_at,
+-- Who entered and left and is still to be told to the log, by the user id or else by the newest anonymous id.
+select change.change_id, change.segment, change.profile_id, change.entered, change.changed_at, change.by_history,
     (
         select min(identifier.value) from identifier
         where identifier.profile_id = change.profile_id and identifier.kind = 'user_id'

@@ -8,6 +8,8 @@ kept as (
     insert into live_event (identifier_id, occurred_at_us, message_id, event, properties)
     select identifier_id, occurred_at_us, message_id, event, properties
     from hashed
+    -- In the order in which a segment is filled: the two must not wait for each other.
+    order by identifier_id, occurred_at_us, message_id
     on conflict do nothing
 )
 select distinct whose.event, identifier.profile_id

@@ -1,12 +1,9 @@
--- How many members of a segment are in each other one as well, the most first.
-select other.segment, count(*)::bigint as shared,
-    (
-        select count(*) from segment_membership as every where every.segment = other.segment and every.left_at is null
-    )::bigint as members
-from segment_membership as own
-join segment_membership as other
-    on other.profile_id = own.profile_id and other.left_at is null and other.segment <> own.segment
-where own.segment = %(segment)s and own.left_at is null
-group by other.segment
-order by shared desc, other.segment
-limit %(most)s
+-- How many are in each of two segments, and in both.
+select count(*) filter (where in_one)::int as one, count(*) filter (where in_other)::int as other,
+    count(*) filter (where in_one and in_other)::int as both
+from (
+    select profile_id, bool_or(segment = %(one)s) as in_one, bool_or(segment = %(other)s) as in_other
+    from segment_membership
+    where left_at is null and segment in (%(one)s, %(other)s)
+    group by profile_id
+) as member

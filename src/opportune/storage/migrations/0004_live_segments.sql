@@ -35,7 +35,9 @@ create table segment_change (
     segment text not null,
     profile_id bigint not null,
     entered boolean not null,
-    changed_at timestamptz not null
+    changed_at timestamptz not null,
+    -- by nothing but imported history: nothing may be started for it
+    by_history boolean not null
 );
 
 create index segment_membership_of_profile on segment_membership (profile_id) where left_at is null;
@@ -77,3 +79,13 @@ create trigger identifier_added after insert on identifier
     referencing new table as named for each statement execute function touch_profiles_of_identifiers();
 create trigger identifier_removed after delete on identifier
     referencing old table as named for each statement execute function touch_profiles_of_identifiers();
+
+-- Whom a destination was told to be in an audience, by the identifier that it was told.
+create table audience_published (
+    audience text not null,
+    destination text not null,
+    kind text not null,
+    value text not null,
+    published_at timestamptz not null,
+    primary key (audience, destination, kind, value)
+);

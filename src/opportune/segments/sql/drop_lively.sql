@@ -1,0 +1,2 @@
+-- The same transaction may follow another batch.
+drop table lively
