@@ -119,12 +119,11 @@ def in_force(folder: Path, given: argparse.Namespace) -> dict[str, float]:
     stores = open_stores(Settings(data_folder=folder), now=datetime.now(UTC))
     with closing(stores):
         follow(stores, {**RULES, "marked": MARKED})
-        stop = threading.Event()
         with closing(ingest(stores)) as taking:
             append(stores, known(given.people))
             taking.catch_up()
             appended: dict[str, float] = {}
-            writer = threading.Thread(target=write, args=(stores, given, appended, stop))
+            writer = threading.Thread(target=write, args=(stores, given, appended))
             writer.start()
             seen: dict[str, float] = {}
             place = 0
@@ -248,9 +247,7 @@ def batches(rows: list[dict[str, object]]) -> Iterator[bytes]:
         yield json.dumps({"batch": rows[start : start + BATCH]}).encode()
 
 
-def write(
-    stores: Stores, given: argparse.Namespace, appended: dict[str, float], stop: threading.Event
-) -> None:
+def write(stores: Stores, given: argparse.Namespace, appended: dict[str, float]) -> None:
     """Append at the rate; in each batch a person does for the first time what one segment asks."""
     count = int(given.rate * SECONDS)
     bodies = list(did(count, given.people, seed=2))
@@ -266,7 +263,6 @@ def write(
             at = time.perf_counter()
             log.append(frame(json.dumps(said).encode()))
             appended[user_id] = at
-    stop.set()
 
 
 def look(stores: Stores, seen: dict[str, float], place: int) -> int:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from opportune import segments
+from opportune import project, segments
 from opportune.segments import Addressed, Audience, AudienceChanges, parse_audiences
+from opportune.storage import Stores
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "shop"
 
 PLUS = Audience(name="reach", title="Reach", segments=("buyers",), minus=("out",), labels=("ads",))
 
@@ -70,3 +76,17 @@ def test_an_audience_is_read_and_checked() -> None:
         "audiences/reach.toml: segments: no segment 'buyer'. Did you mean 'buyers'? Allowed: "
         "buyers, out.",
     ]
+
+
+def test_audiences_are_applied_with_the_project(stores: Stores, tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE, tmp_path / "shop")
+    file = tmp_path / "shop" / "audiences" / "reach.toml"
+    file.parent.mkdir(exist_ok=True)
+    name = sorted(project.load(tmp_path / "shop").segments)[0]
+    file.write_text(f'segments = ["{name}"]\nlabels = ["ads"]\n')
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    written = project.apply(stores.state, tmp_path / "shop", now=now)
+    assert "audience/reach version 1" in written
+    found = project.read(stores.state).audiences["reach"]
+    assert (found.segments, found.minus, found.labels) == ((name,), (), ("ads",))
+    assert segments.audience_sizes(stores.state, {"reach": found}) == {"reach": 0}

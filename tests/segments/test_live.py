@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from opportune import profiles, segments
 from opportune.events.history.mark import context_of
-from opportune.storage import DuckDB, Lake, State
+from opportune.storage import Connection, DuckDB, Lake, State
 
 T0 = datetime(2026, 3, 1, 6, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -140,6 +140,48 @@ def test_what_happens_while_a_segment_is_filled_counts(shop: Any) -> None:
     segments.fill(shop.stores, now=shop.now)
     shop.say({"event": "Order Completed", "userId": "bob"})
     assert (shop.members("buyers"), shop.members("regulars")) == (2, 2)
+
+
+class Killed(BaseException):
+    """Ends everything, as kill -9 does."""
+
+
+class DyingState(State):
+    """Is killed before, or after, one of its transactions."""
+
+    left = 0
+
+    def step(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Killed
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        self.step()
+        with super().transaction() as connection:
+            yield connection
+        self.step()
+
+
+def test_filling_goes_on_wherever_it_was_killed(shop: Any) -> None:
+    shop.say(ORDER, {"event": "Order Completed", "userId": "bob"})
+    shop.define("buyers", BOUGHT)
+    shop.define("others", {"not": {"segment": "buyers"}})
+    segments.sync(shop.stores.state, now=shop.now)
+    kills = 0
+    with closing(DyingState(shop.stores.database_url)) as state:
+        dying = replace(shop.stores, state=state)
+        filled: list[str] = []
+        while not filled:
+            state.left = kills
+            with suppress(Killed):
+                filled = segments.fill(dying, now=shop.now) or ["done before"]
+            kills += 1
+    assert kills > 8
+    assert (shop.members("buyers"), shop.members("others")) == (2, 0)
+    shop.wait(timedelta(days=1, seconds=1))
+    assert (shop.members("buyers"), shop.members("others")) == (0, 2)
 
 
 def test_a_rule_that_changes_moves_its_members_and_one_that_goes_ends_them(shop: Any) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from opportune.storage import DuckDB, Stores, fetch
 
 EXAMPLES = settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     derandomize=True,
@@ -31,7 +31,7 @@ PEOPLE = st.sampled_from(
 )
 WAITS = st.sampled_from([0, 1, 15, 30, 31, 45, 60, 61, 1440, 2880, 10080])
 STEPS = st.lists(
-    st.sampled_from(["events", "events", "wait", "wait", "wait", "cut"]), min_size=5, max_size=12
+    st.sampled_from(["events", "events", "wait", "wait", "wait", "cut"]), min_size=4, max_size=9
 )
 
 
