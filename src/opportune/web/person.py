@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from opportune import events, profiles, project, reports
 from opportune.errors import InvalidInput
 from opportune.profiles import UnknownProfile
-from opportune.reports import Entry, Person
+from opportune.reports import Entry, KnownTrait, Person
 from opportune.web import pages
 from opportune.web.asking import Asked, Moved, Shown
 from opportune.web.identity import identity_tree
@@ -33,12 +33,12 @@ class NotConfirmed(InvalidInput):
 def person(asked: Asked) -> Shown | Moved:
     """Show one person; one whose record went into another is shown there."""
     found = person_of(asked, asked.path["id"])
-    if str(found.profile_id) != asked.path["id"]:
-        was = "?was=1" if asked.query.get("link") == "" else ""
-        return Moved(to=f"/people/{found.profile_id}{was}")
-    defined = project.read(asked.stores.state)
     first = found.identifiers[0]
     why = profiles.identity(asked.stores.state, first.kind, first.value)
+    if str(found.profile_id) != asked.path["id"]:
+        went = any(str(each.from_profile_id) == asked.path["id"] for each in why.changes)
+        return Moved(to=f"/people/{found.profile_id}{'?was=1' if went else ''}")
+    defined = project.read(asked.stores.state)
     titles = {name: each.title for name, each in defined.segments.items()}
     context = {
         "person": found,
@@ -47,6 +47,7 @@ def person(asked: Asked) -> Shown | Moved:
             {
                 "trait": each,
                 "value": shown(each.value),
+                "asks": _asks(each),
                 "field": events.field_class("trait", each.name, declared=defined.classes),
             }
             for each in found.traits
@@ -130,6 +131,14 @@ def _timeline(asked: Asked, found: Person, titles: Mapping[str, str]) -> dict[st
         "older": older,
         "newest": not asked.query.get("before"),
     }
+
+
+def _asks(trait: KnownTrait) -> str:
+    """Return the address of a new segment of those who share the trait; empty for no such value."""
+    if not isinstance(trait.value, str | int | float):
+        return ""
+    told = {"trait": trait.name, "value": pages.json_text(trait.value)}
+    return f"/new-segment?{urlencode(told)}"
 
 
 def _title(entry: Entry, titles: Mapping[str, str]) -> str:

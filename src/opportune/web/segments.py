@@ -101,7 +101,7 @@ def new_segment(asked: Asked) -> Shown:
     elif event:
         title, rule = f"Did {event}"[:200], {"all": [{"event": event, "within": {"days": 30}}]}
     elif trait:
-        rule = {"all": [{"trait": trait, "exists": True}]}
+        rule = {"all": [_shares(trait, asked.query.get("value"))]}
     return _builder(asked, draft_of(rule), title=title, name=_name_for(title))
 
 
@@ -217,6 +217,17 @@ def _days(asked: Asked, name: str) -> list[SegmentDay]:
 def _trend(days: Sequence[SegmentDay], members: int) -> Markup:
     words = f"From {days[0].members:,} to {members:,} in {TREND_DAYS} days"
     return bars.trend([each.members for each in days], words=words)
+
+
+def _shares(trait: str, value: str) -> dict[str, object]:
+    """Return the condition that a trait has this value, as JSON; that it is known if it is none."""
+    try:
+        said = json.loads(value)
+    except ValueError:
+        said = None
+    if isinstance(said, str | int | float):
+        return {"trait": trait, "is": said}
+    return {"trait": trait, "exists": True}
 
 
 def _says_the_same(draft: Draft, rule: Rule) -> bool:

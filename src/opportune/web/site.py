@@ -84,6 +84,7 @@ class Site:
         def endpoint(request: Request) -> Response:
             return self._answer(view, request, Fields())
 
+        endpoint.__doc__ = view.__doc__
         return endpoint
 
     def act(self, view: View) -> Callable[[Request], Awaitable[Response]]:
@@ -107,6 +108,7 @@ class Site:
                 self._answer, lambda asked: acted(asked, request), request, body
             )
 
+        endpoint.__doc__ = view.__doc__
         return endpoint
 
     def _answer(self, view: View, request: Request, sent: Fields | bytes) -> Response:
