@@ -103,6 +103,7 @@ def test_people_are_as_many_as_profiles_whatever_the_order(
         names = names_over_pages(shop_site, f"/people?{order}")
         assert (len(names), len(set(names))) == (total, total)
     assert "121 people known" in shop_site.get("/people").text
+    assert text_of(shop_site.get("/").text, "people") == "121"
 
 
 def test_people_are_found_by_name_address_and_id(shop_stores: Stores) -> None:

@@ -36,6 +36,7 @@ from opportune.profiles.people import (
     PeopleFilter,
     PeopleOrder,
     PersonRow,
+    count_people,
     people,
 )
 from opportune.profiles.permission import (
@@ -84,6 +85,7 @@ __all__ = [
     "View",
     "account",
     "consent_rules",
+    "count_people",
     "cut",
     "get",
     "identifiers",

@@ -10,7 +10,15 @@ from typing import Literal
 from opportune.profiles.regroup import ROOM
 from opportune.storage import State, load_sql
 
-__all__ = ["PEOPLE_PAGE", "People", "PeopleFilter", "PeopleOrder", "PersonRow", "people"]
+__all__ = [
+    "PEOPLE_PAGE",
+    "People",
+    "PeopleFilter",
+    "PeopleOrder",
+    "PersonRow",
+    "count_people",
+    "people",
+]
 
 PEOPLE_PAGE = 200
 UNSTORABLE = "\0"
@@ -96,3 +104,9 @@ def people(
         ),
         total=rows[0]["total"] if rows else 0,
     )
+
+
+def count_people(state: State) -> int:
+    """Return how many people are known, visitors who never said who they are included."""
+    count: int = state.rows(load_sql(ROOM, "count_people"))[0]["people"]
+    return count

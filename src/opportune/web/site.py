@@ -53,6 +53,7 @@ HEADERS = {
         "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
+    # With "no-referrer" a browser does not say where a form came from.
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }

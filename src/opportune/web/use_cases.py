@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opportune import events, pipeline, project, reports
+from opportune import events, pipeline, profiles, project, reports
 from opportune.project import Project
 from opportune.reports import Performance
 from opportune.web import bars, pages
@@ -28,6 +28,8 @@ def home(asked: Asked) -> Shown:
         "refused": sum(each.rejected for each in by_minute),
         "day": sum(each.events_24h for each in seen),
         "kinds": len({each.event for each in seen}),
+        "people": profiles.count_people(asked.stores.state),
+        "segments": len(defined.segments),
         "trend": bars.trend(
             [each.accepted for each in by_minute], words="Messages in each minute of the last hour"
         ),

@@ -2,10 +2,12 @@
 with found as (
     select profile.profile_id,
         case %(sort)s
-            when 'last_seen' then extract(epoch from profile.last_seen_at)
-            when 'first_seen' then extract(epoch from profile.first_seen_at)
+            when 'last_seen' then extract(epoch from profile.last_seen_at)::double precision
+            when 'first_seen' then extract(epoch from profile.first_seen_at)::double precision
+            -- beyond the range of a double, numbers are sorted as the largest there are
             when 'trait' then case
-                when jsonb_typeof(profile.traits -> %(trait)s) = 'number' then (profile.traits ->> %(trait)s)::numeric
+                when jsonb_typeof(profile.traits -> %(trait)s) = 'number'
+                    then greatest(least((profile.traits ->> %(trait)s)::numeric, 1e300), -1e300)::double precision
             end
         end as number_key,
         case %(sort)s
@@ -39,20 +41,17 @@ with found as (
     )
 ),
 page as (
-    select profile_id, count(*) over () as total,
-        row_number() over (
-            order by
-                case when %(descending)s then number_key end desc nulls last,
-                case when not %(descending)s then number_key end nulls last,
-                case when %(descending)s then text_key end desc nulls last,
-                case when not %(descending)s then text_key end nulls last,
-                profile_id
-        ) as place
+    select profile_id, number_key, text_key
     from found
-    order by place
+    order by
+        case when %(descending)s then number_key end desc nulls last,
+        case when not %(descending)s then number_key end nulls last,
+        case when %(descending)s then text_key end desc nulls last,
+        case when not %(descending)s then text_key end nulls last,
+        profile_id
     limit %(rows)s offset %(skip)s
 )
-select page.profile_id, page.total, profile.traits, profile.first_seen_at, profile.last_seen_at,
+select page.profile_id, (select count(*) from found) as total, profile.traits, profile.first_seen_at, profile.last_seen_at,
     coalesce((
         select jsonb_agg(
             jsonb_build_object('kind', identifier.kind, 'value', identifier.value)
@@ -69,4 +68,9 @@ select page.profile_id, page.total, profile.traits, profile.first_seen_at, profi
     ) as segments
 from page
 join profile on profile.profile_id = page.profile_id
-order by page.place
+order by
+    case when %(descending)s then page.number_key end desc nulls last,
+    case when not %(descending)s then page.number_key end nulls last,
+    case when %(descending)s then page.text_key end desc nulls last,
+    case when not %(descending)s then page.text_key end nulls last,
+    page.profile_id
