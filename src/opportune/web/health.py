@@ -36,6 +36,7 @@ def health(asked: Asked) -> Shown:
         "chart": bars.by_minute(found.minutes, chart="received"),
         "received": sum(arrived),
         "busiest": max(arrived),
+        "address": asked.address,
     }
     return Shown(body=pages.render("health.html", asked.frame, context))
 
