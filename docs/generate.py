@@ -23,8 +23,6 @@ from opportune.settings import PREFIX, Settings
 from opportune.storage import attach
 
 MEANINGS = {
-    "/": "The first page: use cases and what they earned.",
-    "/use-cases/{name}": "What one use case earned, chose and sent.",
     "/people/embed/{link}": "One person, read-only, for a frame in another tool.",
     "/favicon.ico": "Icon of the pages.",
     "/healthz": "Alive: this process answers.",
@@ -199,7 +197,13 @@ def _route(route: Any) -> list[tuple[str, str, str]]:
             for method, about in methods.items()
         ]
         return [*found, ("GET", f"{route.path}/openapi.json", "This interface, as OpenAPI.")]
-    return [("GET", route.path, MEANINGS.get(route.path, "A page."))]
+    method = "POST" if "POST" in (route.methods or ()) else "GET"
+    return [(method, route.path, MEANINGS.get(route.path) or f"Page: {_told(route.endpoint)}")]
+
+
+def _told(view: object) -> str:
+    told = summary(view).partition(" Raises ")[0].removesuffix(".")
+    return f"{told[:1].lower()}{told[1:]}."
 
 
 def _default(text: str) -> str:

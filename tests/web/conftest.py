@@ -3,35 +3,49 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import json
+import re
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import urlencode
 
 import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from opportune import api, project, web
-from opportune.storage import Stores
+from opportune import api, project, segments, web
+from opportune.settings import Settings
+from opportune.storage import Stores, open_stores
 
 HISTORY = Path(__file__).parents[1] / "reports" / "history.py"
+SHOP = Path(__file__).with_name("shop.py")
+TOKEN = re.compile(r'name="token" value="([0-9a-f]+)"')
+
+
+def _load(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")
 def history() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tests_history", HISTORY)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["tests_history"] = module
-    spec.loader.exec_module(module)
-    return module
+    return _load("tests_history", HISTORY)
+
+
+@pytest.fixture(scope="session")
+def shop() -> ModuleType:
+    return _load("tests_web_shop", SHOP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,19 +59,45 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A running server."""
+    """A running server, and the cookies of one browser."""
 
     address: str
+    cookies: dict[str, str] = field(default_factory=dict)
 
     def get(self, path: str, *, method: str = "GET") -> Page:
         """Ask for ``path``."""
+        return self._ask(method, path, "", {})
+
+    def post(
+        self,
+        path: str,
+        fields: dict[str, str] | list[tuple[str, str]],
+        *,
+        headers: dict[str, str] | None = None,
+    ) -> Page:
+        """Send a form."""
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self._ask("POST", path, urlencode(fields), {**kind, **(headers or {})})
+
+    def send(self, page: str, path: str, fields: dict[str, str]) -> Page:
+        """Send a form of the page at ``page``, with the token that it has."""
+        found = TOKEN.search(self.get(page).text)
+        assert found is not None
+        return self.post(path, {**fields, "token": found[1]})
+
+    def _ask(self, method: str, path: str, body: str, headers: dict[str, str]) -> Page:
         connection = http.client.HTTPConnection(self.address.removeprefix("http://"), timeout=30)
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         try:
-            connection.request(method, path)
+            kept = {"Cookie": cookies} if cookies else {}
+            connection.request(method, path, body.encode(), {**kept, **headers})
             answer = connection.getresponse()
             text = answer.read().decode()
-            headers = {name.lower(): value for name, value in answer.getheaders()}
-            return Page(status=answer.status, headers=headers, text=text)
+            given = {name.lower(): value for name, value in answer.getheaders()}
+            if "set-cookie" in given:
+                name, _, value = given["set-cookie"].partition(";")[0].partition("=")
+                self.cookies[name] = value
+            return Page(status=answer.status, headers=given, text=text)
         finally:
             connection.close()
 
@@ -137,3 +177,59 @@ def demo(stores: Stores) -> None:
     file = stores.settings.data_folder / "demo.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"captured": captured, "seed": 1}))
+
+
+PEOPLE = 120
+SEGMENTS: dict[str, dict[str, object]] = {
+    "gold": {"trait": "plan", "is": "gold"},
+    "buyers": {"event": "Order Completed", "within": {"days": 30}},
+    "gold_buyers": {"all": [{"segment": "gold"}, {"segment": "buyers"}]},
+}
+
+
+@pytest.fixture(scope="session")
+def shop_stores(
+    fresh_database: Callable[..., AbstractContextManager[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+    shop: ModuleType,
+    history: ModuleType,
+) -> Iterator[Stores]:
+    """A shop with people, segments, consent and refusals, for tests that only look."""
+    folder = tmp_path_factory.mktemp("shop")
+    with fresh_database() as url:
+        stores = open_stores(Settings(data_folder=folder / "data", database_url=url), now=shop.NOW)
+        _define(stores, folder / "project", shop, history)
+        shop.send(stores, [*shop.messages(PEOPLE), *shop.hostile(), *shop.refused()])
+        for name, rule in SEGMENTS.items():
+            body = {"title": name.replace("_", " ").capitalize(), "rule": rule}
+            segments.define(stores.state, name, body, now=shop.NOW)
+        hostile = {"title": shop.HOSTILE, "rule": {"trait": shop.HOSTILE, "is": shop.HOSTILE}}
+        segments.define(stores.state, "hostile", hostile, now=shop.NOW)
+        segments.sync(stores.state, now=shop.NOW)
+        segments.fill(stores, now=shop.NOW)
+        yield stores
+        stores.close()
+
+
+def _define(stores: Stores, folder: Path, shop: ModuleType, history: ModuleType) -> None:
+    for place in ("metrics", "segments", "use_cases"):
+        (folder / place).mkdir(parents=True)
+    (folder / "metrics" / "orders.toml").write_text(
+        'event = "Order Completed"\nvalue = "count"\nunit = "orders"\nwindow_days = 3\n'
+    )
+    (folder / "segments" / "everybody.toml").write_text('rule = { trait = "age", at_least = 0 }\n')
+    written = _use_case(shop.HOSTILE, history.OPTIONS)
+    (folder / "use_cases" / "next_offer.toml").write_text(written)
+    (folder / "consent.toml").write_text(
+        'sends = "marketing"\n[purposes.marketing]\ntitle = "Marketing <b>"\nunknown = "no"\n'
+        'traits = { newsletter = "email" }\n'
+    )
+    (folder / "opportune.toml").write_text('[traits]\nsensitive = ["income"]\n')
+    project.apply(stores.state, folder, now=shop.NOW)
+
+
+@pytest.fixture(scope="session")
+def shop_site(shop_stores: Stores, shop: ModuleType) -> Iterator[Site]:
+    """The pages over the shop."""
+    with _serve(shop_stores, clock=lambda: shop.NOW) as running:
+        yield running

@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from opportune import events
+from opportune import reports
 from opportune.api.errors import answer
 from opportune.errors import OpportuneError
-from opportune.storage import Stores, end_offsets, load_sql
+from opportune.storage import Stores, load_sql
 
 __all__ = [
     "METRICS",
@@ -143,22 +143,8 @@ def _exposition(stores: Stores) -> Iterator[str]:
     yield from _figure("opportune_profiles_expired_total", expired, kind="counter")
     yield from _gauge(
         "opportune_log_bytes_behind",
-        [({"reader": reader}, behind) for reader, behind in _behind(stores)],
+        [({"reader": reader}, behind) for reader, behind in reports.behind(stores).items()],
     )
-
-
-def _behind(stores: Stores) -> Iterator[tuple[str, int]]:
-    folder = stores.settings.log_folder
-    ends = end_offsets(folder)
-    try:
-        stored = events.stored_offsets(stores.lake, folder)
-    except OpportuneError:
-        # Before the first start of the worker there is no table of events.
-        stored = {}
-    rows = stores.state.rows(load_sql("opportune.api", "log_positions"))
-    applied = {row["segment_file"]: row["byte_offset"] for row in rows}
-    for reader, at in (("lake", stored), ("state", applied)):
-        yield reader, sum(max(end - at.get(name, 0), 0) for name, end in ends.items())
 
 
 def _gauge(name: str, samples: Samples) -> Iterator[str]:

@@ -36,6 +36,7 @@ from opportune.events.field_policies import (
 from opportune.events.fields import FieldClass, FieldClasses, field_class, read_classes
 from opportune.events.message import KINDS
 from opportune.events.metric import Metric, parse_metric
+from opportune.events.minutes import Minute, keep_minutes, minutes
 from opportune.events.model import (
     EVENTS,
     LIMITS,
@@ -72,6 +73,7 @@ from opportune.events.seen import (
     SeenEvent,
     SeenField,
     UnknownEvent,
+    field_names,
     nearest_event,
     seen_event,
     seen_events,
@@ -110,6 +112,7 @@ __all__ = [
     "Limits",
     "MalformedBody",
     "Metric",
+    "Minute",
     "NothingChosen",
     "Recorded",
     "Refusal",
@@ -134,12 +137,15 @@ __all__ = [
     "event_table",
     "field_class",
     "field_labels",
+    "field_names",
     "forbidden_fields",
     "keep_counts",
+    "keep_minutes",
     "keep_outcomes",
     "keep_tail",
     "known_fields",
     "limits",
+    "minutes",
     "nearest_event",
     "parse_field_policies",
     "parse_metric",

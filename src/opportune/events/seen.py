@@ -17,6 +17,7 @@ __all__ = [
     "SeenEvent",
     "SeenField",
     "UnknownEvent",
+    "field_names",
     "nearest_event",
     "seen_event",
     "seen_events",
@@ -104,6 +105,15 @@ def seen_fields(
     totals = {(each.source_id, each.type): each.events for each in events}
     rows = state.rows(load_sql("opportune.events", "seen_fields"), {"event": events[0].event})
     return [_field(row, totals.get((row["source_id"], row["type"]), 0), declared) for row in rows]
+
+
+def field_names(state: State, *, most: int = 300) -> dict[str, tuple[str, ...]]:
+    """Return the names seen most of each "event" (of track), "property" and "trait"."""
+    rows = state.rows(load_sql("opportune.events", "field_names"), {"most": most})
+    return {
+        kind: tuple(row["name"] for row in rows if row["kind"] == kind)
+        for kind in ("event", "property", "trait")
+    }
 
 
 def nearest_event(event: str, events: Iterable[SeenEvent]) -> SeenEvent | None:

@@ -35,7 +35,8 @@ class TailRow:
 
     ``place`` orders the rows. ``outcome`` is "accepted", "flagged" (stored, but it breaks a
     tracking plan), "rejected", or "left_out": a row that says how many are not shown. Identifiers
-    are hints: enough to tell two people apart.
+    are hints: enough to tell two people apart. ``identifier_id`` leads to the profile, if there is
+    one.
     """
 
     place: int
@@ -47,6 +48,7 @@ class TailRow:
     received_at: datetime
     user_hint: str | None
     anonymous_hint: str | None
+    identifier_id: int | None
     outcome: str
     reason: str | None
 

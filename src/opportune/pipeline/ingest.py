@@ -226,6 +226,7 @@ class Ingest:
         self._feeder.feed(connection, recorded.events)
         events.keep_counts(connection, counting.result())
         events.keep_tail(connection, recorded)
+        events.keep_minutes(connection, recorded)
         events.keep_outcomes(connection, recorded.outcomes)
         facts = {"files": list(offsets), "offsets": list(offsets.values())}
         fetch(connection, load_sql("opportune", "set_log_positions"), facts)

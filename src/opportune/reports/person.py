@@ -33,6 +33,7 @@ __all__ = [
     "QueuedMessage",
     "TimeZone",
     "consent_answers",
+    "consent_counts",
     "known_zone",
     "person",
     "person_by_id",
@@ -194,6 +195,14 @@ def consent_answers(
         for name in names
         for channel in channels
     )
+
+
+def consent_counts(state: State) -> dict[tuple[str, str], dict[str, int]]:
+    """Return how many people said what, by (purpose, channel): state -> people."""
+    counts: dict[tuple[str, str], dict[str, int]] = {}
+    for row in state.rows(load_sql("opportune.reports", "consent_counts")):
+        counts.setdefault((row["purpose"], row["channel"]), {})[row["state"]] = row["people"]
+    return counts
 
 
 def known_zone(traits: Mapping[str, object], context: str | None, *, default: str) -> TimeZone:

@@ -20,6 +20,7 @@ from opportune.segments.audience import (
     published,
 )
 from opportune.segments.current import current
+from opportune.segments.define import Written, define, written
 from opportune.segments.fields import rule_fields, segment_fields
 from opportune.segments.fill import catch_up, fill, sweep, sync
 from opportune.segments.live import DUE_AT_ONCE, follow
@@ -33,10 +34,12 @@ from opportune.segments.show import (
     Person,
     SegmentDay,
     SegmentState,
+    Sharing,
     UnknownSegment,
     known,
     overlap,
     people,
+    sharing,
     states,
     trend,
 )
@@ -56,15 +59,18 @@ __all__ = [
     "Segment",
     "SegmentDay",
     "SegmentState",
+    "Sharing",
     "UnknownSegment",
     "Watch",
     "WatchReader",
+    "Written",
     "announce",
     "audience_changes",
     "audience_sizes",
     "catch_up",
     "check_references",
     "current",
+    "define",
     "fill",
     "follow",
     "in_order",
@@ -79,8 +85,10 @@ __all__ = [
     "refresh",
     "rule_fields",
     "segment_fields",
+    "sharing",
     "states",
     "sweep",
     "sync",
     "trend",
+    "written",
 ]

@@ -18,11 +18,13 @@ __all__ = [
     "Person",
     "SegmentDay",
     "SegmentState",
+    "Sharing",
     "UnknownSegment",
     "hint",
     "known",
     "overlap",
     "people",
+    "sharing",
     "states",
     "trend",
 ]
@@ -90,6 +92,15 @@ class Overlap:
     both: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharing:
+    """Another segment: how many members it has, and how many of them are shared."""
+
+    segment: str
+    members: int
+    shared: int
+
+
 def states(state: State, segments: Mapping[str, Segment]) -> list[SegmentState]:
     """Return the defined segments with their sizes, by name."""
     rows = state.rows(load_sql(ROOM, "states"), {"segments": sorted(segments)})
@@ -120,6 +131,12 @@ def overlap(state: State, one: str, other: str) -> Overlap:
     """Count who is in both segments."""
     row = state.rows(load_sql(ROOM, "overlap"), {"one": one, "other": other})[0]
     return Overlap(one=row["one"], other=row["other"], both=row["both"])
+
+
+def sharing(state: State, name: str, *, most: int = 3) -> list[Sharing]:
+    """Return the segments that share most members with one, the most first."""
+    rows = state.rows(load_sql(ROOM, "sharing"), {"segment": name, "most": most})
+    return [Sharing(**row) for row in rows]
 
 
 def known(name: str, segments: Mapping[str, Segment]) -> Segment:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from opportune.reports import Performance, Verdict
-from opportune.web import charts, words
+from opportune.web import bars, charts, words
+from opportune.web.asking import Frame
 from opportune.web.truth import Truth
 
-__all__ = ["Frame", "home", "nothing_applied", "problem", "use_case"]
+__all__ = ["asset", "json_text", "nothing_applied", "problem", "render", "use_case"]
 
 VERDICTS: dict[Verdict, tuple[str, str]] = {
     "better": ("▲", "better"),
@@ -24,32 +29,78 @@ VERDICTS: dict[Verdict, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    """What every page shows: when it was true, whose data, and which version of the style sheet."""
+class Screen:
+    """One entry of the rail; ``key`` is what the template of the screen calls itself."""
 
-    as_of: datetime
-    demo: bool
-    style: str
+    key: str
+    name: str
+    address: str
 
 
-def home(performances: Sequence[Performance], *, frame: Frame) -> str:
-    """List the use cases, each with its answer and its lift."""
-    return _render("home.html", frame, performances=performances)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Screens that belong together; without a name where it is one alone."""
+
+    name: str
+    screens: Sequence[Screen]
+
+
+RAIL: tuple[Group, ...] = (
+    Group(name="", screens=(Screen(key="home", name="Home", address="/"),)),
+    Group(
+        name="Understand",
+        screens=(
+            Screen(key="live", name="Live events", address="/live"),
+            Screen(key="people", name="People", address="/people"),
+            Screen(key="segments", name="Segments", address="/segments"),
+        ),
+    ),
+    Group(
+        name="Decide",
+        screens=(Screen(key="use_cases", name="Use cases", address="/use-cases"),),
+    ),
+    Group(
+        name="Govern",
+        screens=(
+            Screen(key="consent", name="Consent and fields", address="/consent"),
+            Screen(key="requests", name="Requests", address="/requests"),
+            Screen(key="health", name="Health", address="/health"),
+        ),
+    ),
+)
 
 
 def use_case(performance: Performance, *, truth: Truth | None, frame: Frame) -> str:
     """Show the result of one use case."""
-    return _render("use_case.html", frame, performance=performance, truth=truth)
+    return render("use_case.html", frame, {"performance": performance, "truth": truth})
 
 
 def nothing_applied(*, frame: Frame) -> str:
     """Say what to run while there is no use case."""
-    return _render("nothing_applied.html", frame)
+    return render("nothing_applied.html", frame, {})
 
 
 def problem(*, title: str, message: str, code: str, since: datetime | None, frame: Frame) -> str:
     """Say what is wrong, since when, and what to do."""
-    return _render("problem.html", frame, title=title, message=message, code=code, since=since)
+    told = {"title": title, "message": message, "code": code, "since": since}
+    return render("problem.html", frame, told)
+
+
+def render(template: str, frame: Frame, context: Mapping[str, object]) -> str:
+    """Fill a template of this room; a name that it asks for and nobody gave is an error."""
+    return _ENVIRONMENT.get_template(template).render(frame=frame, **context)
+
+
+def json_text(value: object) -> str:
+    """Write a value of JSON in one line."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+@cache
+def asset(name: str) -> str:
+    """Return the address of a file of ``static/``: another one whenever its content changes."""
+    content = resources.files("opportune.web").joinpath("static", name).read_bytes()
+    return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
 
 
 def _environment() -> Environment:
@@ -61,20 +112,26 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     for filter_ in (
+        words.ago,
         words.amount,
         words.as_of,
+        words.clock,
         words.count,
         words.percent,
         words.signed_percent,
+        words.size,
+        words.span,
         words.total,
     ):
         environment.filters[filter_.__name__] = filter_
-    environment.globals |= {"charts": charts, "verdicts": VERDICTS}
+    environment.globals |= {
+        "asset": asset,
+        "bars": bars,
+        "charts": charts,
+        "rail": RAIL,
+        "verdicts": VERDICTS,
+    }
     return environment
 
 
 _ENVIRONMENT = _environment()
-
-
-def _render(template: str, frame: Frame, **context: object) -> str:
-    return _ENVIRONMENT.get_template(template).render(frame=frame, **context)

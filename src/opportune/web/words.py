@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-__all__ = ["amount", "as_of", "count", "day_of", "percent", "signed_percent", "tick", "total"]
+__all__ = [
+    "ago",
+    "amount",
+    "as_of",
+    "clock",
+    "count",
+    "day_of",
+    "percent",
+    "signed_percent",
+    "size",
+    "span",
+    "tick",
+    "total",
+]
 
 
 def amount(value: float) -> str:
@@ -81,3 +94,51 @@ def as_of(time: datetime) -> str:
     '2026-01-02 06:00 UTC'
     """
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def clock(time: datetime) -> str:
+    """Write the time of a day to the second.
+
+    >>> clock(datetime(2026, 1, 2, 6, 30, 5, tzinfo=UTC))
+    '06:30:05'
+    """
+    return f"{time.astimezone(UTC):%H:%M:%S}"
+
+
+def span(seconds: float) -> str:
+    """Write how long something lasts, in the largest unit that it fills.
+
+    >>> span(0.4), span(75), span(7200), span(200_000)
+    ('under a second', '1 minute', '2 hours', '2 days')
+    """
+    for size_s, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= size_s:
+            whole = int(seconds // size_s)
+            return f"{whole:,} {unit}" if whole == 1 else f"{whole:,} {unit}s"
+    return "under a second"
+
+
+def ago(time: datetime, now: datetime) -> str:
+    """Write how long ago something was.
+
+    >>> now = datetime(2026, 1, 2, 6, tzinfo=UTC)
+    >>> ago(datetime(2026, 1, 2, 5, 56, tzinfo=UTC), now), ago(now, now)
+    ('4 minutes ago', 'just now')
+    """
+    seconds = (now - time).total_seconds()
+    return f"{span(seconds)} ago" if seconds >= 1 else "just now"
+
+
+def size(number: float) -> str:
+    """Write a number of bytes.
+
+    >>> size(512), size(2_500_000)
+    ('512 bytes', '2.5 MB')
+    """
+    if number < 1000:
+        return f"{number:.0f} bytes"
+    for unit in ("kB", "MB", "GB"):
+        number /= 1000
+        if number < 1000:
+            return f"{number:.1f} {unit}"
+    return f"{number / 1000:,.1f} TB"

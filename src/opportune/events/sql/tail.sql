@@ -1,5 +1,6 @@
 -- The newest rows of the tail past a place, of a source, an event or a person.
-select place, message_id, source_id, type, event, occurred_at, received_at, user_hint, anonymous_hint, outcome, reason
+select place, message_id, source_id, type, event, occurred_at, received_at, user_hint, anonymous_hint,
+    coalesce(user_hash, anonymous_hash) as identifier_id, outcome, reason
 from event_tail
 where place > %(after)s
     and (%(source)s::text is null or source_id = %(source)s)
