@@ -294,17 +294,15 @@ def _build(
         if body is None:
             continue
         before = len(problems)
-        version = given.versions.get(name, 0)
-        use_cases[name] = read_use_case(name, body, problems, version=version)
+        use_cases[name] = read_use_case(name, body, problems, version=given.versions.get(name, 0))
         _check_references(use_cases[name], metrics, segments, problems)
         if personal is not None:
             found = forbidden_uses(use_cases[name], segments, policies, personal=personal)
             problems += (f"use_cases/{name}.toml: {where}: {each.message}" for where, each in found)
         _check_plugins(use_cases[name], problems)
         _check_purpose(use_cases[name], consent, problems)
-        metric = metrics.get(use_cases[name].success_metric)
-        if len(problems) == before and metric is not None:
-            _check_start(use_cases[name], metric, problems)
+        if len(problems) == before:
+            _check_start(use_cases[name], metrics.get(use_cases[name].success_metric), problems)
     if problems:
         raise InvalidDefinition(problems)
     return Project(
@@ -389,8 +387,10 @@ def _check_policy(name: str) -> tuple[str, ...]:
     return ()
 
 
-def _check_start(use_case: UseCase, metric: Metric, problems: list[str]) -> None:
+def _check_start(use_case: UseCase, metric: Metric | None, problems: list[str]) -> None:
     """Note whether the policy cannot play this space, such as one with too many combinations."""
+    if metric is None:
+        return
     kind = cast(PolicyKind, plugins.load(plugins.POLICIES, use_case.policy))
     try:
         kind.start(use_case.space, features=use_case.feature_count, reward=reward_kind(metric))
