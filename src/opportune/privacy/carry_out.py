@@ -31,9 +31,10 @@ from opportune.telemetry import step
 
 __all__ = ["Intake", "carry_out", "is_asked"]
 
-TEXTS = ("clear_tail", "clear_samples")
+TEXTS = ("clear_tail", "clear_samples", "clear_messages", "clear_audiences")
 STEPS = (
-    *("settle_outbox", "rename_memberships", *TEXTS, "clear_links", "clear_cuts"),
+    *TEXTS,
+    *("settle_outbox", "rename_memberships", "clear_links", "clear_cuts"),
     *("delete_rows", "add_anonymous"),
 )
 MOST_TRIES = 5
