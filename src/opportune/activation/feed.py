@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -14,10 +15,12 @@ from opportune.activation.destination import EVERY, Destination, parse_destinati
 from opportune.activation.enqueue import keep_statistics, properties_of
 from opportune.decisions import UseCase
 from opportune.documents import InvalidDefinition
+from opportune.events import Counts, Field, FieldPolicies, Use, counted_fields, forbidden_fields
 from opportune.storage import Connection, Stores, fetch, load_sql, stage
 
 __all__ = ["DECISION_EVENT", "SEGMENT_EVENTS", "Feeder", "tell_decisions"]
 
+LOGGER = logging.getLogger("opportune")
 ROOM = "opportune.activation"
 SEGMENT_EVENTS = ("Segment Entered", "Segment Exited")
 DECISION_EVENT = "Offer Decided"
@@ -55,25 +58,66 @@ class Feeder:
     def __init__(self) -> None:
         self._versions: tuple[object, ...] = ()
         self._destinations: tuple[Destination, ...] = ()
+        self._told: set[str] = set()
 
-    def feed(self, connection: Connection, events: pa.Table) -> int:
+    def feed(
+        self,
+        connection: Connection,
+        events: pa.Table,
+        *,
+        policies: FieldPolicies,
+        counts: Counts,
+    ) -> int:
         """Add what is wanted of ``events`` inside the caller's transaction; return how much it is.
 
-        To be called once profiles know of ``events`` (columns of ``events.EVENTS``). A message that
-        is in the outbox already stays as it is. Where nobody wants anything, nothing is written.
+        To be called once profiles know of ``events`` (columns of ``events.EVENTS``) and before the
+        catalogue does; ``counts`` is what it will be told of them. A field that ``policies`` forbid
+        for a destination stays here, also one that only its values tell, and that is told once. A
+        message that is in the outbox already stays as it is. Where nobody wants anything, nothing
+        is written.
         """
         destinations = self._read(connection)
         wanted = [part for each in destinations for part in _wanted(each, events)]
         if not wanted:
             return 0
         stage(connection, "outgoing", STAGED, pa.concat_tables(wanted))
-        facts = {"wishes": _wishes(destinations)}
+        withheld = self._withheld(connection, destinations, policies, counts)
+        facts = {"wishes": _wishes(destinations, withheld)}
         for step in ("feed_located", "feed_profiles", "feed_events"):
             fetch(connection, load_sql(ROOM, step), facts)
         added: int = fetch(connection, load_sql(ROOM, "feed_added"))[0]["count"]
         keep_statistics(connection, added)
         fetch(connection, load_sql(ROOM, "feed_done"))
         return added
+
+    def _withheld(
+        self,
+        connection: Connection,
+        destinations: Sequence[Destination],
+        policies: FieldPolicies,
+        counts: Counts,
+    ) -> dict[str, frozenset[Field]]:
+        """Return the fields that may not leave, by destination."""
+        known, personal = counted_fields(counts)
+        rows = fetch(connection, load_sql("opportune.events", "known_fields"), {"personal": True})
+        personal |= {Field(kind=row["kind"], name=row["name"]) for row in rows}
+        every = [one for one in known if one.kind == "property" and one.event is None]
+        withheld = {}
+        for each in destinations:
+            sent = sent_fields(each)
+            asked = {
+                *(Field(kind="trait", name=name) for name in sent.traits),
+                *(Field(kind="property", name=name) for name in sent.properties),
+                *(every if sent.every_property else ()),
+            }
+            use = Use(kind="destinations", name=each.name)
+            found = forbidden_fields(use, sorted(asked, key=str), policies, personal=personal)
+            withheld[each.name] = frozenset(one.field for one in found)
+            for one in found:
+                if (told := f"destinations/{each.name}: {one.message}") not in self._told:
+                    self._told.add(told)
+                    LOGGER.warning("field_forbidden: %s It was left out.", told)
+        return withheld
 
     def _read(self, connection: Connection) -> tuple[Destination, ...]:
         rows = fetch(connection, load_sql(ROOM, "destination_definitions"))
@@ -178,15 +222,16 @@ def _outgoing(destination: Destination, kind: str, events: pa.Table) -> pa.Table
     )
 
 
-def _wishes(destinations: Sequence[Destination]) -> str:
+def _wishes(destinations: Sequence[Destination], withheld: Mapping[str, Collection[Field]]) -> str:
     """Write what the statements need to know of each destination."""
     wishes = [
         {
             "destination": each.name,
             "channel": channel_of(each.name),
             "connector": each.connector,
-            "traits": fields.traits,
-            "properties": fields.properties,
+            "traits": _without(fields.traits, "trait", withheld[each.name]),
+            "properties": _without(fields.properties, "property", withheld[each.name]),
+            "left_out": sorted({one.name for one in withheld[each.name] if one.kind == "property"}),
             "every": fields.every_property,
             "echoes": each.echoes,
         }
@@ -194,3 +239,8 @@ def _wishes(destinations: Sequence[Destination]) -> str:
         for fields in [sent_fields(each)]
     ]
     return msgspec.json.encode(wishes).decode()
+
+
+def _without(names: Sequence[str], kind: str, withheld: Collection[Field]) -> list[str]:
+    left_out = {each.name for each in withheld if each.kind == kind}
+    return [name for name in names if name not in left_out]

@@ -223,8 +223,11 @@ class Ingest:
         profiles.resolve(connection, recorded.events)
         _keep_beside(connection, recorded)
         self._follow(connection, recorded.events)
-        self._feeder.feed(connection, recorded.events)
-        events.keep_counts(connection, counting.result())
+        counts = counting.result()
+        self._feeder.feed(
+            connection, recorded.events, policies=self._tracking.policies, counts=counts
+        )
+        events.keep_counts(connection, counts)
         events.keep_tail(connection, recorded)
         events.keep_minutes(connection, recorded)
         events.keep_outcomes(connection, recorded.outcomes)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,7 +24,15 @@ from opportune.activation import (
     reach,
     send_due,
 )
-from opportune.events import Event, event_table
+from opportune.events import (
+    Event,
+    FieldClasses,
+    FieldPolicies,
+    Recorded,
+    count,
+    event_table,
+    keep_counts,
+)
 from opportune.storage import Frame, SegmentLog, Stores
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -42,6 +50,7 @@ class Out:
     pool: ThreadPoolExecutor
     stack: ExitStack
     feeder: Feeder
+    policies: FieldPolicies = field(default_factory=FieldPolicies)
 
     def apply(self, name: str = "crm", *, version: int = 1, **body: object) -> Destination:
         """Define a destination, a file unless told otherwise."""
@@ -76,9 +85,13 @@ class Out:
             frame = Frame(received_at_us=received_us, source_id=source, kind="batch", body=b"")
             frames.append((frame, [event]))
         table = event_table(frames)
+        recorded = Recorded(events=table, duplicates=0, rejected=0, blocked=table.slice(0, 0))
+        counts = count(self.stores.engine, recorded, declared=FieldClasses())
         with self.stores.state.transaction() as connection:
             profiles.resolve(connection, table)
-            return self.feeder.feed(connection, table)
+            added = self.feeder.feed(connection, table, policies=self.policies, counts=counts)
+            keep_counts(connection, counts)
+        return added
 
     def rows(self, name: str = "crm") -> list[dict[str, Any]]:
         """The rows for a destination in the order in which they came to be."""

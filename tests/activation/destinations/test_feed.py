@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from opportune.events import FieldClasses, parse_field_policies
 from opportune.storage import load_sql
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -221,3 +223,35 @@ def test_what_was_taken_out_as_old_is_not_put_in_again(out: Any) -> None:
     assert out.stores.state.rows(load_sql("opportune.activation", "prune"), facts) == [{"count": 2}]
     out.feed(*messages)
     assert out.rows() == []
+
+
+def test_a_field_that_no_destination_may_have_stays_here_and_that_is_told_once(
+    out: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    out.policies = parse_field_policies(
+        {"policies": {"inside": {"forbids": ["personal"], "applies_to": ["destinations/crm"]}}},
+        [],
+        classes=FieldClasses(),
+        use_cases=(),
+    )
+    out.apply(events=["*"], properties=["*"], traits=["religion", "plan"])
+    out.apply("calls", events=["*"], properties=["note"])
+    out.feed(
+        {"id": "i", "type": "identify", "user": "u1", "traits": {"religion": "x", "plan": "gold"}}
+    )
+    # What it holds is known by what it holds: first in this batch, then from the catalogue.
+    said = {"note": "ana@mail.example", "total": 5}
+    out.feed({"id": "a", "event": "Asked", "user": "u1", "properties": said})
+    out.feed({"id": "b", "event": "Asked", "user": "u1", "properties": {"note": "hm", "total": 6}})
+    sent = [json.loads(row["message"]) for row in out.rows()]
+    assert [each["properties"] for each in sent] == [{"total": 5}, {"total": 6}]
+    assert [each["context"]["traits"] for each in sent] == [{"plan": "gold"}] * 2
+    assert [json.loads(row["message"])["properties"] for row in out.rows("calls")] == [
+        {"note": "ana@mail.example"},
+        {"note": "hm"},
+    ]
+    told = [each.getMessage() for each in caplog.records if "field_forbidden" in each.getMessage()]
+    assert len(told) == 2
+    assert "ana@mail" not in caplog.text
+    assert "property 'note' is personal (by values that came)" in "".join(told)
+    assert "trait 'religion' is sensitive (by its name)" in "".join(told)

@@ -16,6 +16,8 @@ select located.channel || ':' || located.message_id,
         'anonymousId', located.anonymous_id,
         'timestamp', iso_time(located.occurred_at_us),
         'properties', case
+            when located.every_property and located.left_out <> '{}'
+                then (coalesce(try_jsonb_object(located.properties), '{}') - located.left_out)::json
             when located.every_property then coalesce(located.properties, '{}')::json
             when located.wished_properties = '{}' then '{}'
             else coalesce(listed.properties, '{}')

@@ -4,11 +4,13 @@ create temporary table located on commit drop as
 select outgoing.destination, outgoing.kind, outgoing.message_id, outgoing.event, outgoing.user_id,
     outgoing.anonymous_id, outgoing.occurred_at_us, outgoing.received_at_us, outgoing.properties, outgoing.place,
     wish.channel, wish.connector, wish.traits as wished_traits, wish.properties as wished_properties,
+    case when outgoing.kind = 'segment' then '{}' else wish.left_out end as left_out,
     wish.every or outgoing.kind = 'segment' as every_property,
     coalesce(known.profile_id, identity_hash(sender.kind, sender.value)) as profile_id
 from outgoing
 join jsonb_to_recordset(%(wishes)s::jsonb) as wish (
-    destination text, channel text, connector text, traits text[], properties text[], every boolean, echoes boolean
+    destination text, channel text, connector text, traits text[], properties text[], left_out text[], every boolean,
+    echoes boolean
 ) on wish.destination = outgoing.destination
 cross join lateral (
     select case when outgoing.user_id is null then 'anonymous_id' else 'user_id' end as kind,
