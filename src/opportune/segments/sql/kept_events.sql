@@ -8,3 +8,4 @@ where events.occurred_at_us >= $low_us
         or case events.type when 'page' then 'Page Viewed' when 'screen' then 'Screen Viewed' else events.event end
             in (select event from wanted)
     )
+order by events.occurred_at_us, events.message_id
