@@ -37,7 +37,8 @@ newest as (
     from said
     where identifier_id is not null and state is not null
         and char_length(purpose) between 1 and 100 and char_length(channel) between 1 and 100
-    order by identifier_id, purpose, channel, occurred_at_us desc, message_id collate "C" desc, state desc
+    order by identifier_id, purpose, channel, occurred_at_us desc, message_id collate "C" desc, state desc,
+        evidence::text collate "C"
 )
 insert into consent as known (
     identifier_id, purpose, channel, state, said_at_us, message_id, source_id, evidence
