@@ -36,7 +36,7 @@ JOB_LEASE_S = 3600.0
 RETRY_S = 1.0
 FULL_FRAMES = 64
 # While there is other work, a trickle of events is gathered this long: one commit and not fifty.
-MICRO_BATCH_S = 0.25
+MICRO_BATCH_S = 0.4
 # While the calls of one batch are under way, the database settles the one before.
 LANES = 2
 LANE_S = 1.0

@@ -11,6 +11,7 @@ newest as (
     from recommendation
     join identifier as own on own.kind = 'user_id' and own.value = recommendation.user_id
     join said on said.profile_id = own.profile_id and said.channel in (recommendation.channel, '*')
+    where %(purpose)s::text is not null
     order by recommendation.key, said.said_at_us desc, said.state desc
 ),
 judged as (
