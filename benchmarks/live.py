@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from opportune import events, pipeline, segments
+from opportune import events, pipeline, profiles, segments
 from opportune.settings import Settings
 from opportune.storage import Frame, SegmentLog, Stores, open_stores
 
@@ -177,7 +177,7 @@ def cpu_s(stores: Stores) -> float:
 
 def timed(spent: dict[str, float]) -> None:
     """Count the time that the steps of the ingest take; they are replaced for this process."""
-    for room, name in ((pipeline.profiles, "resolve"), (pipeline.segments, "follow")):
+    for room, name in ((profiles, "resolve"), (segments, "follow")):
         step = getattr(room, f"_timed_{name}", None) or getattr(room, name)
         setattr(room, f"_timed_{name}", step)
 
