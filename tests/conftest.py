@@ -18,13 +18,14 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
 import psycopg
 import pytest
 import uvicorn
@@ -144,6 +145,24 @@ def until() -> Callable[..., None]:
             time.sleep(looking_every_s)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def parts_of() -> Callable[[int], list[psutil.Process]]:
+    """Find the children of a process that are programs of ours and still run."""
+
+    def find(parent: int) -> list[psutil.Process]:
+        found = []
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(parent).children():
+                # Between two looks it may be gone.
+                with suppress(psutil.NoSuchProcess):
+                    ours = "opportune" in child.cmdline()
+                    if ours and child.status() != psutil.STATUS_ZOMBIE:
+                        found.append(child)
+        return found
+
+    return find
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import psutil
 import pytest
 
 from opportune.cli import demo
@@ -27,14 +28,11 @@ from opportune.settings import Settings
 
 Run = Callable[..., tuple[int, str, str]]
 Until = Callable[..., None]
+PartsOf = Callable[[int], list[psutil.Process]]
 
 AWAY = "postgresql://postgres@127.0.0.1:1/nowhere?connect_timeout=1"
 CUSTOMERS = 60
 DAYS = 2
-
-on_linux = pytest.mark.skipif(
-    not Path("/proc/self/stat").exists(), reason="it reads /proc; run it on Linux"
-)
 
 
 # What it does
@@ -138,7 +136,6 @@ def test_the_page_it_points_at_shows_the_use_case(played: Played) -> None:
     assert "Next best offer" in played.page
 
 
-@on_linux
 def test_the_next_demo_takes_its_place_and_ends_the_database_it_left_behind(
     played: Played, until: Until
 ) -> None:
@@ -147,62 +144,39 @@ def test_the_next_demo_takes_its_place_and_ends_the_database_it_left_behind(
     left += "embedded.start(Path(sys.argv[1])); os.kill(os.getpid(), 9)"
     killed = subprocess.run([sys.executable, "-c", left, str(database)], timeout=60, check=False)
     assert killed.returncode == -signal.SIGKILL
-    server = int((database / "postmaster.pid").read_text().splitlines()[0])
-    assert runs(server)
+    server = psutil.Process(int((database / "postmaster.pid").read_text().splitlines()[0]))
     older = Settings(data_folder=Path("live"), database_url=AWAY, braze_api_key="live")
     found = demo._prepare(played.folder, 4711, older)
-    until(lambda: not runs(server), within_s=10)
+    until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, within_s=10)
     assert [file.name for file in played.folder.iterdir()] == ["demo.json"]
     assert (found.data_folder, found.port, found.host) == (played.folder, 4711, "127.0.0.1")
     assert found.database_url == ""
     assert found.braze_api_key != "live"
 
 
-def runs(process: int) -> bool:
-    """Whether it is there and not just waiting for its parent to hear of its end."""
-    try:
-        os.kill(process, 0)
-        return state_and_parent(process)[0] != "Z"
-    except OSError:
-        return False
-
-
-@on_linux
-def test_a_demo_that_is_told_to_end_takes_its_children_along(place: Path, until: Until) -> None:
+def test_a_demo_that_is_told_to_end_takes_its_children_along(
+    place: Path, until: Until, parts_of: PartsOf
+) -> None:
     folder = place / "ended"
     arguments = ["--data", str(folder), "--port", "0", "--sandbox-port", "0"]
     process = subprocess.Popen(
         [sys.executable, "-m", "opportune", "demo", *arguments, "--customers", "10"],
         stdout=subprocess.DEVNULL,
     )
-    children: list[int] = []
+    children: list[psutil.Process] = []
     try:
-        until(lambda: len(children_of(process.pid)) == 3)
-        children = children_of(process.pid)
+        until(lambda: len(parts_of(process.pid)) == 3)
+        children = parts_of(process.pid)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=40) == 130
-        assert [child for child in children if runs(child)] == []
+        assert [child for child in children if child.is_running()] == []
         assert not (folder / "database" / "pg" / "postmaster.pid").exists()
     finally:
-        for left in filter(runs, [process.pid, *children]):
-            os.kill(left, signal.SIGKILL)
-
-
-def children_of(parent: int) -> list[int]:
-    """The parts of a demo: its children that are programs of ours."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            arguments = (entry / "cmdline").read_bytes().split(b"\0")
-            if state_and_parent(int(entry.name))[1] == parent and b"opportune" in arguments:
-                found.append(int(entry.name))
-    return found
-
-
-def state_and_parent(process: int) -> tuple[str, int]:
-    _, _, after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")
-    state, parent = after_name.split()[:2]
-    return state, int(parent)
+        process.kill()
+        process.wait()
+        for left in children:
+            if left.is_running():
+                left.kill()
 
 
 # Where it refuses to play

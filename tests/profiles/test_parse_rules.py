@@ -100,4 +100,5 @@ def test_every_mistake_is_listed() -> None:
 def test_a_pattern_that_is_taken_can_be_read_by_the_database(stores: Stores, pattern: str) -> None:
     """Otherwise it would stop everything that comes in."""
     if not problems_of(blocked_patterns=[pattern]):
-        stores.state.rows("select 'ab1' ~ %(pattern)s as found", {"pattern": pattern})
+        rows = stores.state.rows("select 'ab1' ~ %(pattern)s as found", {"pattern": pattern})
+        assert isinstance(rows[0]["found"], bool)

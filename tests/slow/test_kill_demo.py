@@ -11,16 +11,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
 
 from opportune.settings import PREFIX
 
+PartsOf = Callable[[int], list[psutil.Process]]
 CUSTOMERS = 20_000
 DAYS = 30
 KILLS = 20
@@ -37,15 +39,17 @@ class Played:
 
 @pytest.mark.slow
 @pytest.mark.timeout(2 * LONGEST_S + 100)
-def test_a_demo_whose_worker_is_killed_twenty_times_sends_what_a_calm_one_sends() -> None:
+def test_a_demo_whose_worker_is_killed_twenty_times_sends_what_a_calm_one_sends(
+    parts_of: PartsOf,
+) -> None:
     chance = random.Random(20)
     day = datetime.now(UTC).date()
     # Not below pytest's own folder, which it closes to every other user again and again.
     with tempfile.TemporaryDirectory(prefix="opportune-test-", ignore_cleanup_errors=True) as place:
         Path(place).chmod(0o755)
         pauses = (chance.uniform(0.6, 3.0) for _ in range(KILLS))
-        killed = play(Path(place) / "killed", pauses)
-        calm = play(Path(place) / "calm", iter(()))
+        killed = play(Path(place) / "killed", pauses, parts_of)
+        calm = play(Path(place) / "calm", iter(()), parts_of)
     assert datetime.now(UTC).date() == day, "the demo's days end today: midnight came between"
     assert (calm.kills, killed.kills) == (0, KILLS)
     assert set(killed.messages.values()) == {1}, "somebody got two messages in a day"
@@ -54,7 +58,7 @@ def test_a_demo_whose_worker_is_killed_twenty_times_sends_what_a_calm_one_sends(
     assert len(calm.messages) > 0.85 * CUSTOMERS * DAYS
 
 
-def play(folder: Path, pauses: Iterator[float]) -> Played:
+def play(folder: Path, pauses: Iterator[float], parts_of: PartsOf) -> Played:
     """Run a demo and kill its worker, each time a pause after the one before was replaced."""
     options = {
         "--seed": "3",
@@ -73,7 +77,7 @@ def play(folder: Path, pauses: Iterator[float]) -> Played:
         stderr=subprocess.STDOUT,
     )
     try:
-        kills = sum(kill_worker(demo, pause) for pause in pauses)
+        kills = sum(kill_worker(demo, pause, parts_of) for pause in pauses)
         output, _ = demo.communicate(timeout=LONGEST_S)
     finally:
         if demo.poll() is None:
@@ -83,30 +87,18 @@ def play(folder: Path, pauses: Iterator[float]) -> Played:
     return Played(accepted(folder / "sandbox.jsonl"), kills)
 
 
-def kill_worker(demo: subprocess.Popen[bytes], pause_s: float) -> bool:
+def kill_worker(demo: subprocess.Popen[bytes], pause_s: float, parts_of: PartsOf) -> bool:
     """Wait for a worker, let it work for a while and kill it; False when the demo was over."""
-    while (worker := worker_of(demo.pid)) is None:
+    while not (workers := [part for part in parts_of(demo.pid) if "worker" in part.cmdline()]):
         if demo.poll() is not None:
             return False
         time.sleep(0.01)
     time.sleep(pause_s)
-    with suppress(ProcessLookupError):
-        os.kill(worker, signal.SIGKILL)
-    while worker_of(demo.pid) == worker and demo.poll() is None:
+    with suppress(psutil.NoSuchProcess):
+        workers[0].kill()
+    while workers[0] in parts_of(demo.pid):
         time.sleep(0.01)
     return demo.poll() is None
-
-
-def worker_of(parent: int) -> int | None:
-    """The demo's child that is its worker, from the table of processes."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            _, _, after_name = (entry / "stat").read_text().rpartition(")")
-            state, its_parent = after_name.split()[:2]
-            arguments = (entry / "cmdline").read_bytes().split(b"\0")
-            if int(its_parent) == parent and b"worker" in arguments and state != "Z":
-                return int(entry.name)
-    return None
 
 
 def accepted(journal: Path) -> Counter[tuple[str, str]]:

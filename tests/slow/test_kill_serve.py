@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
 
 from opportune import pipeline
@@ -32,6 +32,7 @@ KILLS = 50
 CLIENTS = 4
 BATCH = 50
 Until = Callable[..., None]
+PartsOf = Callable[[int], list[psutil.Process]]
 
 
 @dataclass
@@ -93,7 +94,9 @@ def _message(message_id: str, client: int) -> dict[str, object]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_what_was_accepted_is_there_once_whatever_process_was_killed(until: Until) -> None:
+def test_what_was_accepted_is_there_once_whatever_process_was_killed(
+    until: Until, parts_of: PartsOf
+) -> None:
     chance = random.Random(50)
     with ExitStack() as stack:
         # Not below pytest's own folder, which it closes to every other user again and again.
@@ -101,7 +104,7 @@ def test_what_was_accepted_is_there_once_whatever_process_was_killed(until: Unti
         place.chmod(0o755)
         chosen = Settings(data_folder=place / "data", port=_free_port())
         load = Load(port=chosen.port, key=create_key(chosen, "shop"))
-        served = stack.enter_context(_served(chosen))
+        served = stack.enter_context(_served(chosen, parts_of))
         until(lambda: _healthy(chosen.port), within_s=60)
         killed: Counter[str] = Counter()
         with load.sending():
@@ -131,6 +134,7 @@ class Served:
     """``opportune serve``, that is started again whenever it is not there any more."""
 
     settings: Settings
+    parts_of: PartsOf
     process: subprocess.Popen[bytes] | None = None
     ending: threading.Event = field(default_factory=threading.Event)
 
@@ -150,13 +154,15 @@ class Served:
     def kill(self, chance: random.Random) -> str:
         """Kill the parent or one of its children, and say which."""
         while True:
-            parent = self.process
-            running = {} if parent is None else {"serve": parent.pid, **_children(parent.pid)}
-            if len(running) == 3:
-                name = chance.choice(sorted(running))
-                with suppress(ProcessLookupError):
-                    os.kill(running[name], signal.SIGKILL)
-                    return name
+            with suppress(psutil.NoSuchProcess):
+                if self.process is not None:
+                    parent = psutil.Process(self.process.pid)
+                    running = {"serve": parent}
+                    running |= {part.cmdline()[-1]: part for part in self.parts_of(parent.pid)}
+                    if running.keys() == {"serve", "http", "worker"}:
+                        name = chance.choice(sorted(running))
+                        running[name].kill()
+                        return name
             time.sleep(0.02)
 
     def end(self) -> None:
@@ -167,8 +173,8 @@ class Served:
 
 
 @contextmanager
-def _served(chosen: Settings) -> Iterator[Served]:
-    served = Served(chosen)
+def _served(chosen: Settings, parts_of: PartsOf) -> Iterator[Served]:
+    served = Served(chosen, parts_of)
     keeper = threading.Thread(target=served.keep)
     keeper.start()
     try:
@@ -179,19 +185,6 @@ def _served(chosen: Settings) -> Iterator[Served]:
         if served.process is not None and served.process.poll() is None:
             served.process.terminate()
             served.process.wait(timeout=60)
-
-
-def _children(parent: int) -> dict[str, int]:
-    """The parts of the program that run below ``parent``, from the table of processes."""
-    found = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            _, _, after_name = (entry / "stat").read_text().rpartition(")")
-            state, its_parent = after_name.split()[:2]
-            arguments = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-            if int(its_parent) == parent and b"opportune" in arguments and state != "Z":
-                found[arguments[-1].decode()] = int(entry.name)
-    return {name: pid for name, pid in found.items() if name in ("http", "worker")}
 
 
 def _healthy(port: int) -> bool:

@@ -171,6 +171,7 @@ def test_a_folder_that_is_gone_needs_no_stop(folder: Path, monkeypatch: pytest.M
     folder.rename(folder.with_name("moved"))
     server.stop()
     server.stop()
+    assert not folder.exists(), "what was moved away is made anew"
 
 
 def test_a_backup_can_be_listed_and_is_whole_or_absent(way: str, folder: Path) -> None:
@@ -243,19 +244,15 @@ def test_data_of_a_version_that_the_wheel_lacks_needs_an_installed_one(folder: P
         embedded.start(folder)
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0,
-    reason="needs root: PostgreSQL refuses it, so only root starts the server as another user",
-)
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("way", ["installed"], indirect=True)
 def test_root_needs_a_user_that_runs_the_server(
-    folder: Path, way: str, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if way == "wheel":
-        return
-
     def nobody(name: str) -> object:
         raise KeyError(name)
 
+    monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr("pwd.getpwnam", nobody)
     with pytest.raises(NoDatabase, match="this machine has no user 'postgres'"):
         embedded.start(folder)
