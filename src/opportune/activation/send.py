@@ -75,12 +75,12 @@ class _Result:
 
 
 def abandon(state: State, *, settle_s: float, takeover: bool) -> int:
-    """Mark rows whose sender stopped as unknown and return how many.
+    """Mark rows whose sender stopped as unknown and return how many changed.
 
-    ``takeover``: also those whose lease still runs, for the one worker that knows that no other
-    lives.
+    ``takeover``: also those whose lease still runs, and those that were just being asked about, for
+    the one worker that knows that no other lives.
     """
-    facts = {"settle_s": settle_s, "takeover": takeover}
+    facts = {"settle_s": settle_s, "takeover": takeover, "lease_s": LEASE_S}
     count: int = state.rows(load_sql("opportune.activation", "abandon"), facts)[0]["count"]
     return count
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from opportune.activation import Answer, Request
+from opportune.activation.send import LEASE_S
 from opportune.storage import Frame, LogUnavailable, SegmentLog
 
 CUSTOMERS = 300
@@ -55,6 +56,35 @@ def test_a_lease_that_ran_out_gives_the_row_up_without_a_takeover(sender: Any) -
     row = sender.outbox()[0]
     assert (row["state"], row["wait_s"], row["attempts"]) == ("unknown", 60, 1)
     assert row["reason"] == "the sender stopped before the answer came"
+
+
+def test_killed_while_it_asked_the_next_one_asks_as_soon_as_the_receiver_has_settled(
+    sender: Any, sandbox: Any
+) -> None:
+    sender.fill(3)
+    with pytest.raises(Killed):
+        sender.send(sender.answering(_kill))
+    sender.abandon(settle_s=60.0, takeover=True)
+    sender.expire()
+    with pytest.raises(Killed):
+        sender.ask(sender.answering(_kill))
+    assert sender.outbox()[0]["wait_s"] == LEASE_S
+    assert sender.abandon(settle_s=60.0, takeover=False) == 0, "it may still be asking"
+    assert sender.abandon(settle_s=60.0, takeover=True) == 3
+    row = sender.outbox()[0]
+    assert (row["state"], row["wait_s"], row["attempts"]) == ("unknown", 60, 1)
+    assert row["reason"] == "the sender stopped before the answer came"
+    sender.until_settled()
+    assert sandbox.sends() == (3, 3, 1)
+
+
+def test_who_takes_over_asks_no_sooner_than_a_receiver_wished(sender: Any, sandbox: Any) -> None:
+    sender.fill(3)
+    with pytest.raises(Killed):
+        sender.send(sender.answering(_kill))
+    sender.abandon(settle_s=LEASE_S * 2, takeover=True)
+    assert sender.abandon(settle_s=60.0, takeover=True) == 0
+    assert sender.outbox()[0]["wait_s"] == LEASE_S * 2
 
 
 def _kill(request: Request) -> Answer:
