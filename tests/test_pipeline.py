@@ -11,27 +11,22 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mortal import Fate, Killed, mortal
 from opportune import events, pipeline, project
 from opportune.settings import Settings
 from opportune.simulate import internet_provider
 from opportune.storage import (
     ConcurrentWrite,
-    Connection,
     DatabaseUnavailable,
-    DuckDB,
     Frame,
-    Lake,
     SegmentLog,
-    State,
     Stores,
     end_offsets,
     open_stores,
@@ -53,55 +48,6 @@ FreshDatabase = Callable[..., AbstractContextManager[str]]
 
 
 # --- fixtures ------------------------------------------------------------------------------------
-
-
-class Killed(BaseException):
-    """Ends everything, as kill -9 does."""
-
-
-@dataclass
-class Fate:
-    """Counts effects, before and after each; kills at the one that is chosen."""
-
-    at: int | None = None
-    passed: int = 0
-    trouble: BaseException | None = None
-
-    def step(self) -> None:
-        self.passed += 1
-        if self.passed - 1 == self.at:
-            raise self.trouble or Killed
-
-
-class MortalLake(Lake):
-    def __init__(self, folder: Path, fate: Fate) -> None:
-        super().__init__(folder)
-        self._fate = fate
-
-    def append(self, table: str, data: pa.Table, **given: Any) -> bool:
-        self._fate.step()
-        done = super().append(table, data, **given)
-        self._fate.step()
-        return done
-
-
-class MortalState(State):
-    def __init__(self, url: str, fate: Fate) -> None:
-        super().__init__(url)
-        self._fate = fate
-
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        self._fate.step()
-        with super().transaction() as connection:
-            yield connection
-        self._fate.step()
-
-
-def mortal(stores: Stores, fate: Fate) -> Stores:
-    lake = MortalLake(stores.settings.lake_folder, fate)
-    state = MortalState(stores.database_url, fate)
-    return replace(stores, lake=lake, engine=DuckDB(lake), state=state)
 
 
 @dataclass(frozen=True)

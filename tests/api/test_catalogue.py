@@ -24,6 +24,7 @@ name = "Order Completed"
 properties = { revenue = { type = "number" } }
 """
 Send = Callable[..., None]
+Ask = Callable[..., tuple[int, Any]]
 
 
 @pytest.fixture
@@ -70,17 +71,6 @@ def order(message_id: str, **fields: object) -> dict[str, object]:
         **{"messageId": message_id, "properties": {"revenue": 1}},
         **fields,
     }
-
-
-def post(site: Any, path: str, body: object) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection(site.address.removeprefix("http://"), timeout=30)
-    try:
-        headers = {"Content-Type": "application/json"}
-        connection.request("POST", path, json.dumps(body), headers)
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
-    finally:
-        connection.close()
 
 
 def get(site: Any, path: str) -> Any:
@@ -146,7 +136,7 @@ def test_a_name_that_was_never_seen_is_answered_with_the_nearest_one(site: Any, 
 
 
 def test_rejects_are_paged_and_sent_again(
-    site: Any, send: Send, planned: Callable[[str], None], ingest: pipeline.Ingest
+    ask: Ask, site: Any, send: Send, planned: Callable[[str], None], ingest: pipeline.Ingest
 ) -> None:
     planned(PLAN)
     send(*[order(f"m{n}", event=f"E{n % 2}") for n in range(5)])
@@ -163,11 +153,11 @@ def test_rejects_are_paged_and_sent_again(
     since = get(site, "/api/rejects?since=2026-01-11T05:00:01&code=unplanned&source=shop")
     assert since["rejects"] == []
     planned(PLAN + '[[events]]\nname = "E1"\n')
-    assert post(site, "/api/rejects/replay", {"ids": [reject["id"]]}) == (
+    assert ask("/api/rejects/replay", {"ids": [reject["id"]]}) == (
         200,
         {"sent": [reject["id"]], "done": [], "waiting": [], "unusable": {}},
     )
-    status, again = post(site, "/api/rejects/replay", {"event": "E1"})
+    status, again = ask("/api/rejects/replay", {"event": "E1"})
     assert (status, len(again["sent"]), again["waiting"]) == (200, 1, [reject["id"]])
     ingest.tick()
     states = [each["state"] for each in get(site, "/api/rejects?event=E1")["rejects"]]
@@ -188,9 +178,9 @@ def test_rejects_are_paged_and_sent_again(
     ],
 )
 def test_a_replay_of_nothing_says_what_to_give(
-    site: Any, body: dict[str, object], status: int, code: str
+    ask: Ask, body: dict[str, object], status: int, code: str
 ) -> None:
-    answered, problem = post(site, "/api/rejects/replay", body)
+    answered, problem = ask("/api/rejects/replay", body)
     assert (answered, problem["code"], sorted(problem)) == (status, code, ["code", "message"])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from collections.abc import Callable
 from typing import Any
@@ -14,9 +13,12 @@ from opportune.storage import Stores
 Ask = Callable[..., tuple[int, Any]]
 
 
+pytestmark = pytest.mark.usefixtures("dead_letters")
+
+
 @pytest.fixture
-def ask(site: Any, stores: Stores) -> Ask:
-    """Ask the interface beside a destination with two dead letters; with a body it is a POST."""
+def dead_letters(stores: Stores) -> None:
+    """A destination with two dead letters."""
     body = {"title": "CRM", "connector": "file", "events": ["Order"]}
     stores.state.rows(
         "insert into definition (kind, name, version, body, created_at)"
@@ -31,46 +33,30 @@ def ask(site: Any, stores: Stores) -> Ask:
         " from generate_series(1, 2) as n"
     )
 
-    def asked(path: str, body: object = None) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection(site.address.removeprefix("http://"), timeout=30)
-        try:
-            headers = {"Content-Type": "application/json"}
-            method, sent = ("GET", None) if body is None else ("POST", json.dumps(body))
-            connection.request(method, f"/api/{path}", sent, headers)
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
-        finally:
-            connection.close()
-
-    return asked
-
 
 def test_dead_letters_are_shown_and_sent_again(ask: Ask) -> None:
-    status, answer = ask("destinations")
+    status, answer = ask("/api/destinations")
     assert (status, [each["name"] for each in answer["destinations"]]) == (200, ["crm"])
-    status, one = ask("destinations/crm")
+    status, one = ask("/api/destinations/crm")
     assert (status, one) == (200, answer["destinations"][0])
     assert (one["dead"], one["waiting"], one["connector"]) == (2, 0, "file")
-    status, page = ask("destinations/crm/dead-letters?limit=1")
+    status, page = ask("/api/destinations/crm/dead-letters?limit=1")
     assert (status, [each["message_id"] for each in page["dead_letters"]]) == (200, ["m1"])
-    _, rest = ask(f"destinations/crm/dead-letters?after={page['next_after']}&limit=2")
+    _, rest = ask(f"/api/destinations/crm/dead-letters?after={page['next_after']}&limit=2")
     assert [each["message_id"] for each in rest["dead_letters"]] == ["m2"]
     assert rest["next_after"] is None
-    assert ask("destinations/crm/retry", {"message_ids": ["m2"]}) == (200, {"count": 1})
-    assert ask("destinations/crm/retry", {}) == (200, {"count": 1})
-    assert ask("destinations/crm")[1]["waiting"] == 2
+    assert ask("/api/destinations/crm/retry", {"message_ids": ["m2"]}) == (200, {"count": 1})
+    assert ask("/api/destinations/crm/retry", {}) == (200, {"count": 1})
+    assert ask("/api/destinations/crm")[1]["waiting"] == 2
 
 
-def test_the_metrics_tell_each_destination_s_dead_letters(ask: Ask, site: Any) -> None:
-    connection = http.client.HTTPConnection(site.address.removeprefix("http://"), timeout=30)
-    connection.request("GET", "/metrics")
-    text = connection.getresponse().read().decode()
-    connection.close()
+def test_the_metrics_tell_each_destination_s_dead_letters(ask: Ask) -> None:
+    _, text = ask("/metrics")
     assert 'opportune_destination{destination="crm",state="failed"} 2\n' in text
 
 
 def test_what_is_not_there_is_told(ask: Ask) -> None:
-    assert ask("destinations/nobody")[0] == 404
-    status, answer = ask("destinations/crm/retry", {"message_ids": ["m9"]})
+    assert ask("/api/destinations/nobody")[0] == 404
+    status, answer = ask("/api/destinations/crm/retry", {"message_ids": ["m9"]})
     assert (status, answer["code"]) == (404, "unknown_dead_letter")
-    assert ask("destinations/crm/retry", {"message_ids": []})[0] == 400
+    assert ask("/api/destinations/crm/retry", {"message_ids": []})[0] == 400

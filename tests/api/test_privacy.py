@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,25 +14,6 @@ from opportune.storage import Stores
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 Ask = Callable[..., tuple[int, Any]]
 ASKED = {"kind": "email", "value": "Ana@mail.example", "by": "Ben of support"}
-
-
-@pytest.fixture
-def ask(site: Any) -> Ask:
-    """Ask an address; with a body it is a POST."""
-
-    def asked(path: str, body: object = None) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection(site.address.removeprefix("http://"), timeout=30)
-        try:
-            headers = {"Content-Type": "application/json"}
-            method, sent = ("GET", None) if body is None else ("POST", json.dumps(body))
-            connection.request(method, path, sent, headers)
-            answer = connection.getresponse()
-            text = answer.read().decode()
-            return answer.status, json.loads(text) if text[:1] == "{" else text
-        finally:
-            connection.close()
-
-    return asked
 
 
 def test_a_request_is_received_listed_and_shown(ask: Ask) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import shutil
 from collections.abc import Callable
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,23 +17,6 @@ from opportune.storage import Stores
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 TakeIn = Callable[..., None]
 Ask = Callable[..., tuple[int, Any]]
-
-
-@pytest.fixture
-def ask(site: Any) -> Ask:
-    """Ask the interface; with a body it is a POST."""
-
-    def asked(path: str, body: object = None) -> tuple[int, Any]:
-        address = site.address.removeprefix("http://")
-        with closing(http.client.HTTPConnection(address, timeout=30)) as connection:
-            headers = {"Content-Type": "application/json"}
-            method, sent = ("GET", None) if body is None else ("POST", json.dumps(body))
-            connection.request(method, path, sent, headers)
-            answer = connection.getresponse()
-            text = answer.read().decode()
-            return answer.status, json.loads(text) if path.startswith("/api") else text
-
-    return asked
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from collections.abc import Callable
 from typing import Any
@@ -17,9 +16,12 @@ from opportune.storage import Stores
 Ask = Callable[..., tuple[int, Any]]
 
 
+pytestmark = pytest.mark.usefixtures("members")
+
+
 @pytest.fixture
-def ask(site: Any, stores: Stores, history: Any) -> Ask:
-    """Ask the interface about three customers, two of them in a segment; with a body it posts."""
+def members(stores: Stores, history: Any) -> None:
+    """Three customers, two of them in a segment."""
     bodies = {"plus": {"trait": "plan", "is": "plus"}, "others": {"not": {"segment": "plus"}}}
     for name, rule in bodies.items():
         stores.state.rows(
@@ -44,22 +46,9 @@ def ask(site: Any, stores: Stores, history: Any) -> Ask:
         profiles.resolve(connection, pa.Table.from_pylist(rows, schema=EVENTS))
     segments.current(stores, bodies, project.read(stores.state).segments, now=history.NOW)
 
-    def asked(path: str, body: object = None) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection(site.address.removeprefix("http://"), timeout=30)
-        try:
-            headers = {"Content-Type": "application/json"}
-            method, sent = ("GET", None) if body is None else ("POST", json.dumps(body))
-            connection.request(method, f"/api/{path}", sent, headers)
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
-        finally:
-            connection.close()
-
-    return asked
-
 
 def test_segments_are_listed_with_their_sizes(ask: Ask) -> None:
-    status, found = ask("segments")
+    status, found = ask("/api/segments")
     assert status == 200
     assert [(each["name"], each["members"], each["follows"]) for each in found["segments"]] == [
         ("others", 1, False),
@@ -69,18 +58,18 @@ def test_segments_are_listed_with_their_sizes(ask: Ask) -> None:
 
 
 def test_a_segment_shows_days_and_members_by_page(ask: Ask) -> None:
-    status, first = ask("segments/plus?days=2&limit=1")
+    status, first = ask("/api/segments/plus?days=2&limit=1")
     assert (status, first["members"], len(first["trend"])) == (200, 2, 2)
     assert (first["trend"][1]["entered"], first["trend"][1]["members"]) == (2, 2)
-    status, second = ask(f"segments/plus?limit=1&after={first['next']}")
+    status, second = ask(f"/api/segments/plus?limit=1&after={first['next']}")
     assert {first["people"][0]["hint"], second["people"][0]["hint"]} == {"so…1", "so…2"}
-    assert ask(f"segments/plus?limit=1&after={second['next']}")[1]["people"] == []
-    assert ask("segments/plus/overlap/others") == (200, {"one": 2, "other": 1, "both": 0})
+    assert ask(f"/api/segments/plus?limit=1&after={second['next']}")[1]["people"] == []
+    assert ask("/api/segments/plus/overlap/others") == (200, {"one": 2, "other": 1, "both": 0})
 
 
 def test_a_rule_is_asked_while_it_is_written(ask: Ask) -> None:
     rule = {"trait": "plan", "one_of": ["plus", "basic"]}
-    status, found = ask("segments/preview", {"rule": rule})
+    status, found = ask("/api/segments/preview", {"rule": rule})
     assert (status, found["size"], found["share"], len(found["sample"])) == (200, 3, 1.0, 3)
     assert found["words"] == 'plan is "plus" or "basic"'
 
@@ -102,6 +91,6 @@ def test_a_rule_is_asked_while_it_is_written(ask: Ask) -> None:
 def test_mistakes_are_answered_with_the_nearest_name(
     ask: Ask, path: str, body: object, status: int, code: str, said: str
 ) -> None:
-    found, problem = ask(path, body)
+    found, problem = ask(f"/api/{path}", body)
     assert (found, problem["code"]) == (status, code)
     assert said in problem["message"]

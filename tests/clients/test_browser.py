@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import http.server
 import json
-import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -13,21 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-dev-shm-usage",
-    "--disable-sync",
-    "--no-first-run",
-)
-PATIENCE_MS = 60_000
+from chromium import PATIENCE_MS, chromium
+
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Shop</title>
 <link rel="icon" href="data:,"><script src="{script}"></script></head><body></body></html>"""
 # Only the address of the settings is given: where to send, they must tell.
@@ -75,14 +63,8 @@ def shop(libraries: Path) -> Iterator[str]:
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed; install the package 'chromium'")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=list(ARGUMENTS), timeout=PATIENCE_MS
-        )
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.mark.slow

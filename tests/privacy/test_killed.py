@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from mortal import Fate, Killed, MortalState
 from opportune import privacy
-from opportune.storage import Connection, DuckDB, State
+from opportune.storage import DuckDB
 
 NEEDLES = ("c000013", "ana.maria@mail.example", "901-820", "+4930901820", "visitor-0815-ana")
 EFFECTS = (
@@ -26,37 +25,7 @@ EFFECTS = (
 )
 
 
-class Killed(BaseException):
-    """Ends everything, as kill -9 does."""
-
-
-class Fate:
-    """Counts effects, before and after each; kills at the one that is chosen."""
-
-    def __init__(self, at: int | None = None) -> None:
-        self.at = at
-        self.passed = 0
-
-    def step(self) -> None:
-        self.passed += 1
-        if self.passed - 1 == self.at:
-            raise Killed
-
-
-class MortalState(State):
-    def __init__(self, url: str, fate: Fate) -> None:
-        super().__init__(url)
-        self._fate = fate
-
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        self._fate.step()
-        with super().transaction() as connection:
-            yield connection
-        self._fate.step()
-
-
-def mortal(life: Any, fate: Fate, patch: pytest.MonkeyPatch) -> Any:
+def watched(life: Any, fate: Fate, patch: pytest.MonkeyPatch) -> Any:
     """The same life, in which every effect may be the last."""
     pass_ = sys.modules["opportune.privacy.carry_out"]
     for name in EFFECTS:
@@ -80,14 +49,14 @@ def test_a_pass_that_was_killed_goes_on(shop: Any, part: int) -> None:
     with shop.copy() as life, pytest.MonkeyPatch.context() as patch:
         life.ask(mode=mode)
         whole = Fate()
-        mortal(life, whole, patch).carry_out()
+        watched(life, whole, patch).carry_out()
     assert whole.passed > 80
     for at in range(part * 13 % 17, whole.passed, 17):
         with shop.copy() as life:
             before = life.report()
             asked = life.ask(mode=mode)
             with pytest.MonkeyPatch.context() as patch:
-                dying = mortal(life, Fate(at), patch)
+                dying = watched(life, Fate(at=at), patch)
                 with pytest.raises(Killed):
                     dying.carry_out()
                 dying.stores.state.close()

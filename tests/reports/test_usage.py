@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from opportune import project
+from opportune.activation import Destination, parse_destination
 from opportune.profiles import parse_computed_trait
+from opportune.project import Project
 from opportune.reports import usage
 from opportune.rules import parse
 from opportune.segments import Segment
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
+NOTHING = Project(metrics={}, segments={}, use_cases={})
 
 
 def test_definitions_are_told_by_the_events_and_fields_that_they_name() -> None:
     shop = project.load(SHOP)
-    used = usage(
-        shop.metrics, shop.segments, shop.use_cases, shop.tracking_plans, shop.computed_traits
-    )
+    used = usage(shop)
     assert used.events == {
         "Order Completed": ("metric/revenue", "tracking_plan/shop", "use_case/second-order"),
         "identify": ("tracking_plan/shop",),
@@ -40,7 +42,7 @@ def test_a_segment_is_told_by_the_events_and_properties_of_its_rule() -> None:
         where="rule",
     )
     segment = Segment(name="eager", title="Eager", rule=rule)
-    used = usage({}, {"eager": segment}, {}, {}, {})
+    used = usage(replace(NOTHING, segments={"eager": segment}))
     assert used.events == {"Viewed": ("segment/eager",)}
     assert used.properties == {("Viewed", "price"): ("segment/eager",)}
 
@@ -54,9 +56,30 @@ def test_a_computed_trait_names_the_event_and_the_properties_it_reads() -> None:
     }
     spent = parse_computed_trait("spent", body, [])
     assert spent is not None
-    used = usage({}, {}, {}, {}, {"spent": spent})
+    used = usage(replace(NOTHING, computed_traits={"spent": spent}))
     assert used.events == {"Order Completed": ("computed_trait/spent",)}
     assert sorted(used.properties) == [
         ("Order Completed", "currency"),
         ("Order Completed", "revenue"),
     ]
+
+
+def destination(name: str, **body: object) -> Destination:
+    """A destination that gets what ``body`` lists."""
+    problems: list[str] = []
+    found = parse_destination(name, {"title": name, "connector": "file", **body}, problems)
+    assert found is not None, problems
+    return found
+
+
+def test_a_destination_names_the_events_properties_and_traits_that_it_lists() -> None:
+    crm = destination("crm", events=["Viewed"], properties=["price", "*"], traits=["city"])
+    lake = destination("lake", events=["*"], properties=["price"])
+    used = usage(replace(NOTHING, destinations={"crm": crm, "lake": lake}))
+    assert used.events == {"Viewed": ("destination/crm",)}
+    assert used.traits == {"city": ("destination/crm",)}
+    both, of_any = ("destination/crm", "destination/lake"), ("destination/lake",)
+    assert used.of_field("property", "Viewed", "price") == both
+    assert used.of_field("property", "Order Completed", "price") == of_any
+    assert used.of_field("property", None, "price") == both
+    assert used.of_field("property", "Viewed", "color") == ()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mortal import Fate, Killed, MortalState
 from opportune import profiles, segments
 from opportune.events.history.mark import context_of
-from opportune.storage import Connection, DuckDB, Lake, State
+from opportune.storage import DuckDB, Lake, State
 
 T0 = datetime(2026, 3, 1, 6, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -142,39 +143,17 @@ def test_what_happens_while_a_segment_is_filled_counts(shop: Any) -> None:
     assert (shop.members("buyers"), shop.members("regulars")) == (2, 2)
 
 
-class Killed(BaseException):
-    """Ends everything, as kill -9 does."""
-
-
-class DyingState(State):
-    """Is killed before, or after, one of its transactions."""
-
-    left = 0
-
-    def step(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise Killed
-
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        self.step()
-        with super().transaction() as connection:
-            yield connection
-        self.step()
-
-
 def test_filling_goes_on_wherever_it_was_killed(shop: Any) -> None:
     shop.say(ORDER, {"event": "Order Completed", "userId": "bob"})
     shop.define("buyers", BOUGHT)
     shop.define("others", {"not": {"segment": "buyers"}})
     segments.sync(shop.stores.state, now=shop.now)
-    kills = 0
-    with closing(DyingState(shop.stores.database_url)) as state:
+    kills, fate = 0, Fate()
+    with closing(MortalState(shop.stores.database_url, fate)) as state:
         dying = replace(shop.stores, state=state)
         filled: list[str] = []
         while not filled:
-            state.left = kills
+            fate.at, fate.passed = kills, 0
             with suppress(Killed):
                 filled = segments.fill(dying, now=shop.now) or ["done before"]
             kills += 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -16,28 +15,15 @@ from typing import Protocol
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser
 from starlette.applications import Starlette
 
+from chromium import PATIENCE_MS, chromium
 from opportune import api, events, web, worker
 from opportune.keys import create_key, keys_file
 from opportune.storage import Stores
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-dev-shm-usage",
-    "--disable-sync",
-    "--no-first-run",
-)
 MOST_TABS = 40
-# A page of a minute's work on a busy machine.
-PATIENCE_MS = 60_000
 
 
 class Site(Protocol):
@@ -46,17 +32,8 @@ class Site(Protocol):
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed; install the package 'chromium'")
-    with sync_playwright() as playwright:
-        try:
-            started = playwright.chromium.launch(
-                executable_path=CHROMIUM, args=list(ARGUMENTS), timeout=PATIENCE_MS
-            )
-        except Error as error:
-            pytest.skip(f"Chromium does not start here: {error.message.splitlines()[0]}")
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.mark.usefixtures("demo")

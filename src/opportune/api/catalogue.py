@@ -23,7 +23,6 @@ from opportune.api.catalogue_answers import (
     Text,
 )
 from opportune.events import NothingChosen, Refusal, RejectFilter, SeenEvent, SeenField
-from opportune.project import Project
 from opportune.reports import Usage, usage
 from opportune.storage import Stores
 
@@ -41,7 +40,7 @@ def catalogue_routes(
     @application.get("/catalogue")
     def catalogue(source: Text = None, event: Text = None) -> CatalogueAnswer:
         """List every event with its counts, or one by name, with the nearest name if it is none."""
-        used, now = _usage(project.read(stores.state)), clock()
+        used, now = usage(project.read(stores.state)), clock()
         seen = events.seen_events(stores.state, now=now, source=source)
         shown = [each for each in seen if event in (None, each.event)]
         near = events.nearest_event(event, seen) if event and not shown else None
@@ -57,7 +56,7 @@ def catalogue_routes(
     def catalogue_event(event: str) -> EventFieldsAnswer:
         """Show one event with its properties and traits."""
         defined, now = project.read(stores.state), clock()
-        used = _usage(defined)
+        used = usage(defined)
         found = events.seen_event(stores.state, event, now=now)
         fields = events.seen_fields(stores.state, found, declared=defined.classes)
         return EventFieldsAnswer(
@@ -92,16 +91,6 @@ def reject_routes(application: FastAPI, stores: Stores, *, missing: Responses) -
         )
 
 
-def _usage(defined: Project) -> Usage:
-    return usage(
-        defined.metrics,
-        defined.segments,
-        defined.use_cases,
-        defined.tracking_plans,
-        defined.computed_traits,
-    )
-
-
 def _event(seen: SeenEvent, used: Usage) -> EventAnswer:
     return EventAnswer(
         source=seen.source_id,
@@ -116,7 +105,7 @@ def _event(seen: SeenEvent, used: Usage) -> EventAnswer:
         fields=seen.fields,
         first_seen_at=seen.first_seen_at,
         last_seen_at=seen.last_seen_at,
-        used_by=list(used.events.get(seen.event, ())),
+        used_by=list(used.of_event(seen.event)),
     )
 
 

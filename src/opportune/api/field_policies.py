@@ -22,18 +22,4 @@ def field_policy_routes(
     @application.get("/privacy/policies")
     def field_policies() -> FieldReport:
         """Tell which fields may not be used for what, and which definitions break that now."""
-        defined = project.read(stores.state)
-        return reports.field_report(
-            stores.state,
-            defined.field_policies,
-            segments=defined.segments,
-            use_cases=defined.use_cases,
-            used=reports.usage(
-                defined.metrics,
-                defined.segments,
-                defined.use_cases,
-                defined.tracking_plans,
-                defined.computed_traits,
-            ),
-            now=clock(),
-        )
+        return reports.field_report(stores.state, project.read(stores.state), now=clock())

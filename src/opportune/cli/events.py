@@ -46,13 +46,7 @@ def catalogue(
     now = datetime.now(UTC)
     with opened(settings.load()) as stores:
         defined = project.read(stores.state)
-        used = reports.usage(
-            defined.metrics,
-            defined.segments,
-            defined.use_cases,
-            defined.tracking_plans,
-            defined.computed_traits,
-        )
+        used = reports.usage(defined)
         if event is None:
             seen = events.seen_events(stores.state, now=now, source=source)
             _print_events(seen, used, as_json=as_json)
@@ -123,7 +117,7 @@ def _utc(moment: datetime | None) -> datetime | None:
 
 def _print_events(seen: list[SeenEvent], used: Usage, *, as_json: bool) -> None:
     if as_json:
-        rows = [{**asdict(each), "used_by": used.events.get(each.event, ())} for each in seen]
+        rows = [{**asdict(each), "used_by": used.of_event(each.event)} for each in seen]
         typer.echo(json.dumps(rows, default=str))
         return
     table = _table(

@@ -21,20 +21,7 @@ def field_policies(
     """Show the policies for fields, the fields they may speak of, and what breaks them now."""
     with opened(settings.load()) as stores:
         defined = project.read(stores.state)
-        report = reports.field_report(
-            stores.state,
-            defined.field_policies,
-            segments=defined.segments,
-            use_cases=defined.use_cases,
-            used=reports.usage(
-                defined.metrics,
-                defined.segments,
-                defined.use_cases,
-                defined.tracking_plans,
-                defined.computed_traits,
-            ),
-            now=datetime.now(UTC),
-        )
+        report = reports.field_report(stores.state, defined, now=datetime.now(UTC))
     if as_json:
         typer.echo(json.dumps(asdict(report), default=str))
         return

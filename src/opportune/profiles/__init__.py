@@ -36,7 +36,6 @@ from opportune.profiles.people import (
     People,
     PeopleFilter,
     PeopleOrder,
-    PersonRow,
     count_people,
     people,
 )
@@ -75,7 +74,6 @@ __all__ = [
     "People",
     "PeopleFilter",
     "PeopleOrder",
-    "PersonRow",
     "Profile",
     "Purpose",
     "Reason",

@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from opportune.errors import NotFound
 from opportune.profiles.model import View
 from opportune.storage import State, load_sql
 
-__all__ = ["Profile", "UnknownProfile", "get", "storable", "unknown"]
+__all__ = ["Profile", "UnknownProfile", "get", "profile_of", "storable", "unknown"]
 
 # What no stored text contains: asking the database for it would be an error.
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -47,7 +48,11 @@ def get(state: State, kind: str, value: str, *, view: View = "private") -> Profi
     found = state.rows(query, asked) if storable(kind, value) else []
     if not found:
         raise unknown(kind)
-    row = found[0]
+    return profile_of(found[0])
+
+
+def profile_of(row: Mapping[str, Any]) -> Profile:
+    """Read a row of ``get``, ``get_alone`` or ``people``."""
     return Profile(
         profile_id=row["profile_id"],
         identifiers=tuple((each["kind"], each["value"]) for each in row["identifiers"]),

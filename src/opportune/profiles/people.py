@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
+from opportune.profiles.get import Profile, profile_of
 from opportune.profiles.regroup import ROOM
 from opportune.storage import State, load_sql
 
@@ -15,7 +15,6 @@ __all__ = [
     "People",
     "PeopleFilter",
     "PeopleOrder",
-    "PersonRow",
     "count_people",
     "people",
 ]
@@ -47,22 +46,10 @@ class PeopleFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PersonRow:
-    """One person in a list."""
-
-    profile_id: int
-    identifiers: tuple[tuple[str, str], ...]
-    traits: Mapping[str, object]
-    segments: tuple[str, ...]
-    first_seen_at: datetime
-    last_seen_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class People:
     """One page of a list, and how many people the whole list has."""
 
-    rows: tuple[PersonRow, ...]
+    rows: tuple[Profile, ...]
     total: int
 
 
@@ -91,18 +78,7 @@ def people(
     }
     rows = state.rows(load_sql(ROOM, "people"), facts)
     return People(
-        rows=tuple(
-            PersonRow(
-                profile_id=row["profile_id"],
-                identifiers=tuple((each["kind"], each["value"]) for each in row["identifiers"]),
-                traits=row["traits"],
-                segments=tuple(row["segments"]),
-                first_seen_at=row["first_seen_at"],
-                last_seen_at=row["last_seen_at"],
-            )
-            for row in rows
-        ),
-        total=rows[0]["total"] if rows else 0,
+        rows=tuple(profile_of(row) for row in rows), total=rows[0]["total"] if rows else 0
     )
 
 

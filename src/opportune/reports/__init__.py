@@ -41,7 +41,7 @@ from opportune.reports.person import (
     person_by_id,
 )
 from opportune.reports.timeline import Entry, Timeline, timeline
-from opportune.reports.usage import Usage, usage
+from opportune.reports.usage import Defined, Usage, usage
 
 __all__ = [
     "ConsentAnswer",
@@ -49,6 +49,7 @@ __all__ = [
     "DayOfVariant",
     "DayResult",
     "DayShares",
+    "Defined",
     "DeliveryCount",
     "DimensionChoices",
     "Entry",

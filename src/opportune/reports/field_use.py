@@ -16,8 +16,7 @@ from opportune.events import (
     known_fields,
     personal_fields,
 )
-from opportune.reports.usage import Usage
-from opportune.segments import Segment
+from opportune.reports.usage import Defined, Usage, usage
 from opportune.storage import State
 
 __all__ = ["FieldReport", "LabelledField", "PolicyInForce", "PolicyViolation", "field_report"]
@@ -79,19 +78,12 @@ class FieldReport:
     violations: tuple[PolicyViolation, ...]
 
 
-def field_report(
-    state: State,
-    policies: FieldPolicies,
-    *,
-    segments: Mapping[str, Segment],
-    use_cases: Mapping[str, UseCase],
-    used: Usage,
-    now: datetime,
-) -> FieldReport:
+def field_report(state: State, defined: Defined, *, now: datetime) -> FieldReport:
     """Report the policies, the fields they may speak of, and what breaks them now.
 
     A violation is of what was applied before a value told that its field is personal.
     """
+    policies, used = defined.field_policies, usage(defined)
     personal = personal_fields(state)
     return FieldReport(
         as_of=now,
@@ -109,8 +101,8 @@ def field_report(
         fields=tuple(_labelled(known_fields(state), policies, personal, used)),
         violations=tuple(
             violation
-            for each in use_cases.values()
-            for violation in _violations(each, segments, policies, personal=personal, used=used)
+            for each in defined.use_cases.values()
+            for violation in _violations(each, defined, personal=personal, used=used)
         ),
     )
 
@@ -128,19 +120,15 @@ def _labelled(
     for kind, name in sorted(names):
         field = Field(kind=kind, name=name)
         if labels := field_labels(field, policies, personal=personal):
-            users = _users(field, used)
+            users = used.of_field(kind, None, name)
             yield LabelledField(kind=kind, name=name, labels=labels, used_by=users)
 
 
 def _violations(
-    use_case: UseCase,
-    segments: Mapping[str, Segment],
-    policies: FieldPolicies,
-    *,
-    personal: Collection[Field],
-    used: Usage,
+    use_case: UseCase, defined: Defined, *, personal: Collection[Field], used: Usage
 ) -> Iterator[PolicyViolation]:
-    for where, found in forbidden_uses(use_case, segments, policies, personal=personal):
+    policies = defined.field_policies
+    for where, found in forbidden_uses(use_case, defined.segments, policies, personal=personal):
         yield PolicyViolation(
             definition=f"use_case/{use_case.name}",
             where=where,
@@ -152,16 +140,5 @@ def _violations(
             because=found.because,
             policy=found.policy,
             message=found.message,
-            used_by=_users(found.field, used),
+            used_by=used.of_field(found.field.kind, found.field.event, found.field.name),
         )
-
-
-def _users(field: Field, used: Usage) -> tuple[str, ...]:
-    if field.kind == "trait":
-        return used.traits.get(field.name, ())
-    users = (
-        each
-        for (event, name), each in used.properties.items()
-        if name == field.name and field.event in (None, event)
-    )
-    return tuple(sorted({user for each in users for user in each}))

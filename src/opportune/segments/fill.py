@@ -11,7 +11,7 @@ from opportune.rules.times import microseconds
 from opportune.segments.judge import ROOM, defer_all
 from opportune.segments.keep import backfill, prune
 from opportune.segments.live import DUE_AT_ONCE, follow
-from opportune.segments.refresh import ask, everyone
+from opportune.segments.refresh import ask, everyone, set_members
 from opportune.segments.watch import Watch, Watched, WatchReader
 from opportune.storage import (
     Connection,
@@ -20,13 +20,9 @@ from opportune.storage import (
     fetch,
     load_sql,
     open_engine,
-    read_table,
-    stage,
 )
 
 __all__ = ["catch_up", "fill", "sweep", "sync"]
-
-MOVED = pa.schema([("profile_id", pa.int64())])
 
 
 def sync(state: State, *, now: datetime) -> list[str]:
@@ -98,12 +94,7 @@ def _finish(
     facts = {"segment": segment.name, "version": segment.version, "now": now}
     if not fetch(connection, load_sql(ROOM, "end_filling"), facts):
         return
-    fetch(connection, load_sql(ROOM, "lock_segment"), facts)
-    stage(connection, "member", ("profile_id bigint primary key",), members)
-    left = read_table(connection, load_sql(ROOM, "leave_found"), MOVED, facts)
-    come = read_table(connection, load_sql(ROOM, "enter_found"), MOVED, facts)
-    fetch(connection, load_sql(ROOM, "drop_member"))
-    moved = pa.concat_tables([left, come])["profile_id"].to_numpy()
+    moved = set_members(connection, segment.name, members, now=now)
     defer_all(connection, dict.fromkeys(watch.above([segment.name]), moved), now=now)
     reach = segment.reach
     is_timed = any(after_us for _, after_us in reach.after_events) or bool(reach.after_properties)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from opportune import rules
 from opportune.profiles import identifiers
 from opportune.segments.model import Segment
-from opportune.storage import State, Stores, fetch, load_sql, stage
+from opportune.storage import Connection, State, Stores, fetch, load_sql, read_table, stage
 
-__all__ = ["MEMBERS", "ask", "everyone", "refresh"]
+__all__ = ["MEMBERS", "ask", "everyone", "refresh", "set_members"]
+
+ROOM = "opportune.segments"
+MOVED = pa.schema([("profile_id", pa.int64())])
 
 MEMBERS = pa.schema(
     [
@@ -35,26 +40,36 @@ def refresh(stores: Stores, segment: Segment, profiles: pa.Table, *, now: dateti
     Not for a segment that follows every event: that one is up to date.
     """
     members = ask(stores, segment.rule, profiles, now=now)
-    facts = {"segment": segment.name, "now": now}
     with stores.state.transaction() as connection:
-        fetch(connection, load_sql("opportune.segments", "lock_segment"), {"segment": segment.name})
-        stage(connection, "member", ("profile_id bigint primary key",), members)
-        fetch(connection, load_sql("opportune.segments", "leave"), facts)
-        fetch(connection, load_sql("opportune.segments", "enter"), facts)
+        set_members(connection, segment.name, members, now=now)
     count: int = members.num_rows
     return count
 
 
+def set_members(
+    connection: Connection, segment: str, members: pa.Table, *, now: datetime
+) -> NDArray[np.int64]:
+    """Let ``members`` (``profile_id``) enter who are not in and all others leave; say who moved."""
+    facts = {"segment": segment, "now": now}
+    fetch(connection, load_sql(ROOM, "lock_segment"), facts)
+    stage(connection, "member", ("profile_id bigint primary key",), members)
+    left = read_table(connection, load_sql(ROOM, "leave"), MOVED, facts)
+    come = read_table(connection, load_sql(ROOM, "enter"), MOVED, facts)
+    fetch(connection, load_sql(ROOM, "drop_member"))
+    moved: NDArray[np.int64] = pa.concat_tables([left, come])["profile_id"].to_numpy()
+    return moved
+
+
 def ask(stores: Stores, rule: rules.Rule, profiles: pa.Table, *, now: datetime) -> pa.Table:
     """Return the ids of those the rule holds for; only what the rule needs is read."""
-    events = load_sql("opportune.segments", "events")
+    events = load_sql(ROOM, "events")
     asked = rules.to_sql(rule, now=now, sources={"events": events})
     relations = {"profiles": profiles}
     if "events" in asked.relations:
         relations["identifiers"] = identifiers(stores.state)
     if "members" in asked.relations:
         relations["members"] = stores.state.table(
-            load_sql("opportune.segments", "memberships"),
+            load_sql(ROOM, "memberships"),
             MEMBERS,
             {"segments": sorted(rules.uses(rule).segments)},
         )
@@ -64,4 +79,4 @@ def ask(stores: Stores, rule: rules.Rule, profiles: pa.Table, *, now: datetime) 
 
 def everyone(state: State) -> pa.Table:
     """Return all profiles with their traits, anonymous visitors too."""
-    return state.table(load_sql("opportune.segments", "everyone"), EVERYONE)
+    return state.table(load_sql(ROOM, "everyone"), EVERYONE)

@@ -9,8 +9,6 @@ from urllib.parse import urlencode
 
 from opportune import events, project, reports
 from opportune.events import RejectFilter, SeenEvent, TailRow
-from opportune.project import Project
-from opportune.reports import Usage
 from opportune.web import bars, pages
 from opportune.web.asking import Asked, Moved, Shown
 
@@ -51,8 +49,7 @@ def live_rows(asked: Asked) -> Shown:
 
 def catalogue(asked: Asked) -> Shown:
     """Show every event that was ever seen."""
-    defined = project.read(asked.stores.state)
-    used = _usage(defined)
+    used = reports.usage(project.read(asked.stores.state))
     seen = _seen(asked)
     wanted = asked.query.get("q").casefold()
     shown = [each for each in seen if wanted in each.event.casefold()]
@@ -71,7 +68,7 @@ def catalogue_event(asked: Asked) -> Shown:
     """Show one event with its fields. Raises ``UnknownEvent`` with the nearest name."""
     name = asked.path["event"]
     defined = project.read(asked.stores.state)
-    used = _usage(defined)
+    used = reports.usage(defined)
     found = events.seen_event(asked.stores.state, name, now=asked.now)
     fields = events.seen_fields(asked.stores.state, found, declared=defined.classes)
     context = {
@@ -85,7 +82,7 @@ def catalogue_event(asked: Asked) -> Shown:
             }
             for each in fields
         ],
-        "used": used.events.get(name, ()),
+        "used": used.of_event(name),
     }
     return Shown(body=pages.render("catalogue_event.html", asked.frame, context))
 
@@ -122,16 +119,6 @@ def replay(asked: Asked) -> Moved:
     )
     told = {"sent": len(done.sent), "unusable": len(done.unusable)}
     return Moved(to=f"/live/rejected?{urlencode(told)}")
-
-
-def _usage(defined: Project) -> Usage:
-    return reports.usage(
-        defined.metrics,
-        defined.segments,
-        defined.use_cases,
-        defined.tracking_plans,
-        defined.computed_traits,
-    )
 
 
 def _tail(asked: Asked, *, after: int) -> list[TailRow]:

@@ -8,7 +8,7 @@ from typing import Literal, cast
 from urllib.parse import urlencode
 
 from opportune import events, profiles, project
-from opportune.profiles import PeopleFilter, PeopleOrder, PersonRow
+from opportune.profiles import PeopleFilter, PeopleOrder, Profile
 from opportune.web import pages
 from opportune.web.asking import Asked, Moved, Shown
 
@@ -99,7 +99,7 @@ def _columns(asked: Asked) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in given if each))[:MOST_COLUMNS]
 
 
-def _row(person: PersonRow, columns: Sequence[str]) -> dict[str, object]:
+def _row(person: Profile, columns: Sequence[str]) -> dict[str, object]:
     kinds = [kind for kind, _ in person.identifiers]
     return {
         "person": person,

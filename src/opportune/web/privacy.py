@@ -27,21 +27,7 @@ WORKING = ("received", "running")
 def consent_and_fields(asked: Asked) -> Shown:
     """Show the purposes, the classes of fields, where each field flows, and what is forbidden."""
     defined = project.read(asked.stores.state)
-    used = reports.usage(
-        defined.metrics,
-        defined.segments,
-        defined.use_cases,
-        defined.tracking_plans,
-        defined.computed_traits,
-    )
-    found = reports.field_report(
-        asked.stores.state,
-        defined.field_policies,
-        segments=defined.segments,
-        use_cases=defined.use_cases,
-        used=used,
-        now=asked.now,
-    )
+    found = reports.field_report(asked.stores.state, defined, now=asked.now)
     rules = defined.consent
     context = {
         "report": found,

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mortal import Fate, Killed, mortal
 from opportune import events
 from opportune.events import Recorded, catalogue
-from opportune.storage import Connection, Frame, Lake, State, Stores, open_engine
+from opportune.storage import Frame, Lake, Stores, open_engine
 
 PLAN = """
 violations = "block"
@@ -26,55 +25,6 @@ properties = { revenue = { type = "number", required = true }, coupon = { type =
 [[events]]
 name = "Viewed"
 """
-
-
-class Killed(BaseException):
-    """Ends everything, as kill -9 does."""
-
-
-@dataclass
-class Fate:
-    """Counts effects, before and after each; kills at the one that is chosen."""
-
-    at: int
-    passed: int = 0
-
-    def step(self) -> None:
-        self.passed += 1
-        if self.passed - 1 == self.at:
-            raise Killed
-
-
-class MortalLake(Lake):
-    def __init__(self, lake: Lake, fate: Fate) -> None:
-        super().__init__(lake.folder)
-        self._fate = fate
-
-    def append(self, table: str, data: pa.Table, **given: Any) -> bool:
-        self._fate.step()
-        done = super().append(table, data, **given)
-        self._fate.step()
-        return done
-
-
-class MortalState(State):
-    def __init__(self, url: str, fate: Fate) -> None:
-        super().__init__(url)
-        self._fate = fate
-
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        self._fate.step()
-        with super().transaction() as connection:
-            yield connection
-        self._fate.step()
-
-
-def mortal(stores: Stores, at: int) -> Stores:
-    fate = Fate(at=at)
-    lake = MortalLake(stores.lake, fate)
-    state = MortalState(stores.database_url, fate)
-    return replace(stores, lake=lake, engine=open_engine("duckdb:", lake), state=state)
 
 
 def story(order: Callable[..., dict[str, object]]) -> list[list[dict[str, object]]]:
@@ -93,7 +43,7 @@ def test_a_process_killed_anywhere_leaves_the_counts_as_they_would_be(
     with open_shop(stores) as shop:
         shop.apply(shop=PLAN)
     for number, batch in enumerate(story(order)):
-        dying = mortal(stores, at)
+        dying = mortal(stores, Fate(at=at))
         with open_shop(dying) as shop:
             shop.post(*batch, at_us=1_772_344_800_000_000 + number)
             with suppress(Killed):
@@ -119,7 +69,7 @@ def test_what_a_killed_process_refused_stays_refused_though_the_plan_is_gone(
     with open_shop(stores) as shop:
         shop.apply(shop=PLAN)
     # Tracking is read in one transaction, and the rejects are one commit.
-    dying = mortal(stores, 4)
+    dying = mortal(stores, Fate(at=4))
     with open_shop(dying) as shop:
         shop.post(order("a", revenue=1), order("b", revenue="1"))
         with pytest.raises(Killed):

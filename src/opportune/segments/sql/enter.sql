@@ -1,4 +1,4 @@
--- Memberships begin once; who is in already stays in since the same time.
+-- Whoever was found and is not in enters; who is in already stays in since the same time.
 insert into segment_membership (segment, profile_id, entered_at)
 select %(segment)s, member.profile_id, %(now)s
 from member
@@ -8,3 +8,4 @@ where not exists (
 )
 order by member.profile_id
 on conflict (segment, profile_id, entered_at) do update set left_at = null
+returning profile_id
