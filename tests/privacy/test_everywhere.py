@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from opportune import pipeline, privacy, profiles, project, segments, worker
+from opportune import activation, pipeline, privacy, profiles, project, segments, worker
 
 ANA = "c000013"
 NEEDLES = (ANA, "ana.maria@mail.example", "+4930901820", "visitor-0815-ana")
@@ -22,6 +22,7 @@ DEFINITIONS = {
     "audiences/ads.toml": 'title = "Ads"\nsegments = ["buyers"]\n',
     "computed_traits/orders.toml": 'event = "Order Completed"\ncompute = "count"\n',
     "destinations/files.toml": 'title = "Files"\nconnector = "file"\nkinds = ["profile"]\n'
+    'audiences = ["ads"]\n'
     'events = ["Order Completed"]\nproperties = ["revenue"]\ntraits = ["email"]\n',
 }
 
@@ -60,10 +61,13 @@ def told(life: Any, tmp_path: Path) -> Any:
         ingest.catch_up()
     defined = project.read(state)
     profiles.compute(life.stores, defined.computed_traits.values(), now=MOMENT)
-    audience = defined.audiences["ads"]
-    with state.transaction() as connection:
-        changes = segments.audience_changes(connection, audience, destination="ads", limit=1_000)
-        segments.published(connection, audience, changes, destination="ads", now=MOMENT)
+    publishing = activation.Publishing(
+        audiences=defined.audiences,
+        destinations=defined.destinations,
+        segments=defined.segments,
+        policies=defined.field_policies,
+    )
+    assert activation.publish(state, publishing, now=MOMENT)
     return life
 
 
@@ -71,7 +75,7 @@ def told(life: Any, tmp_path: Path) -> Any:
 def test_who_is_forgotten_is_in_nothing_that_any_room_keeps(told: Any, mode: privacy.Mode) -> None:
     profile_id = profiles.get(told.stores.state, "user_id", ANA).profile_id
     tables = ("consent", "event_hour", "account_member", "computed_trait", "live_event")
-    tables += ("audience_published", "destination_profile", "telling")
+    tables += ("audience_published", "destination_profile", "telling", "destination_told")
     empty = [
         table
         for table in tables

@@ -1,4 +1,4 @@
-"""Audiences: segments in minus segments out, and what a destination is still to be told."""
+"""Audiences: segments in minus segments out, read and checked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from opportune import project, segments
-from opportune.segments import Addressed, Audience, AudienceChanges, parse_audiences
+from opportune.segments import Audience, parse_audiences
 from opportune.storage import Stores
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "shop"
@@ -16,51 +16,14 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "shop"
 PLUS = Audience(name="reach", title="Reach", segments=("buyers",), minus=("out",), labels=("ads",))
 
 
-def user(name: str) -> Addressed:
-    return Addressed(kind="user_id", value=name)
-
-
-def changes(shop: Any, *, limit: int = 1_000) -> AudienceChanges:
-    with shop.stores.state.transaction() as connection:
-        return segments.audience_changes(connection, PLUS, destination="ads", limit=limit)
-
-
-def tell(shop: Any, told: AudienceChanges) -> None:
-    with shop.stores.state.transaction() as connection:
-        segments.published(connection, PLUS, told, destination="ads", now=shop.now)
-
-
-def test_a_destination_is_told_what_changed_since_it_was_told_last(shop: Any) -> None:
+def test_an_audience_has_whoever_is_in_and_not_out(shop: Any) -> None:
     shop.define("buyers", {"event": "Order Completed"})
     shop.define("out", {"trait": "newsletter", "is": False})
     shop.follow()
-    orders = [
-        {"event": "Order Completed", "userId": "ada"},
-        {"event": "Order Completed", "userId": "bob"},
-        {"event": "Order Completed", "anonymousId": "a"},
-    ]
+    bought = [{"event": "Order Completed", "userId": each} for each in ("ada", "bob")]
     no = {"type": "identify", "userId": "bob", "traits": {"newsletter": False}}
-    shop.say(*orders, no)
+    shop.say(*bought, {"event": "Order Completed", "anonymousId": "a"}, no)
     assert segments.audience_sizes(shop.stores.state, {"reach": PLUS}) == {"reach": 2}
-    visitor = Addressed(kind="anonymous_id", value="a")
-    told = AudienceChanges(adds=(visitor, user("ada")), removes=())
-    assert (changes(shop), changes(shop)) == (told, told)
-    assert changes(shop, limit=1).adds == (visitor,)
-    for _ in range(2):
-        tell(shop, told)
-        assert changes(shop) == AudienceChanges(adds=(), removes=())
-    shop.say(
-        {"type": "identify", "userId": "bob", "traits": {"newsletter": True}},
-        {"type": "identify", "userId": "ada", "traits": {"newsletter": False}},
-        {"event": "Login", "userId": "carl", "anonymousId": "a"},
-    )
-    told = AudienceChanges(adds=(user("bob"), user("carl")), removes=(visitor, user("ada")))
-    assert changes(shop) == told
-    tell(shop, told)
-    assert changes(shop) == AudienceChanges(adds=(), removes=())
-    with shop.stores.state.transaction() as connection:
-        other = segments.audience_changes(connection, PLUS, destination="mail")
-    assert other.adds == (user("bob"), user("carl"))
 
 
 def test_an_audience_is_read_and_checked() -> None:
@@ -69,10 +32,13 @@ def test_an_audience_is_read_and_checked() -> None:
     known = dict.fromkeys(("buyers", "out"))
     assert parse_audiences({"reach": body, "broken": None}, known, problems) == {"reach": PLUS}
     assert problems == []
+    parse_audiences({"reach": {"segments": []}}, known, problems)
+    assert problems == ["audiences/reach.toml: segments: [] given, must name one or more."]
+    problems.clear()
     parse_audiences({"reach": {"segments": ["buyer"], "minsu": []}}, known, problems)
     assert problems == [
-        "audiences/reach.toml: minsu: unknown key. Did you mean 'minus'? Allowed: labels, minus, "
-        "segments, title.",
+        "audiences/reach.toml: minsu: unknown key. Did you mean 'minus'? Allowed: channel, labels, "
+        "minus, purpose, segments, title.",
         "audiences/reach.toml: segments: no segment 'buyer'. Did you mean 'buyers'? Allowed: "
         "buyers, out.",
     ]

@@ -34,12 +34,21 @@ from opportune.activation.letters import (
 from opportune.activation.model import Answer, Connector, Delivery, Outcome, Request, Send
 from opportune.activation.parts import PartWriter
 from opportune.activation.prune import prune
+from opportune.activation.publish import (
+    AUDIENCE_EVENTS,
+    Published,
+    Publishing,
+    forbidden_publications,
+    publications,
+    publish,
+)
 from opportune.activation.reach import reach
 from opportune.activation.send import abandon, enquire, send_due
 from opportune.activation.transport import InvalidAddress, Transport
 from opportune.activation.withdraw import withdraw
 
 __all__ = [
+    "AUDIENCE_EVENTS",
     "CALLS_AT_ONCE",
     "LETTERS_PAGE",
     "Answer",
@@ -58,6 +67,8 @@ __all__ = [
     "Outcome",
     "PartWriter",
     "Patience",
+    "Published",
+    "Publishing",
     "Request",
     "Send",
     "SentFields",
@@ -72,9 +83,12 @@ __all__ = [
     "dead_letters",
     "enqueue",
     "enquire",
+    "forbidden_publications",
     "named_destination",
     "parse_destination",
     "prune",
+    "publications",
+    "publish",
     "reach",
     "resend",
     "send_due",

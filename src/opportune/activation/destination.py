@@ -15,6 +15,7 @@ from opportune.errors import NotFound, nearest
 from opportune.settings import SECRET_PREFIX
 
 __all__ = [
+    "AUDIENCE_AS",
     "CONNECTORS",
     "EVERY",
     "KINDS",
@@ -31,6 +32,7 @@ CONNECTORS = {"segment": MAX_MESSAGES, "webhook": 1, "file": 10_000}
 BATCH = {"segment": 100, "webhook": 1, "file": 1_000}
 KINDS = ("profile", "segment", "decision")
 VARIANTS = ("treatment", "control")
+AUDIENCE_AS = ("track", "identify")
 EVERY = "*"
 SECRET = re.compile(rf"{SECRET_PREFIX}[A-Z0-9_]{{1,63}}")
 FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -64,6 +66,10 @@ class Destination:
         Names of the traits that go along, and of which a profile's news consist.
     variants:
         Whose recommendations are told.
+    audiences:
+        Names of the audiences that are published there.
+    audience_as:
+        The call that tells of a change of an audience, of ``AUDIENCE_AS``.
     echoes:
         Whether events are sent on that a destination had from here before.
     except_sources:
@@ -81,6 +87,8 @@ class Destination:
     properties: tuple[str, ...]
     traits: tuple[str, ...]
     variants: tuple[str, ...]
+    audiences: tuple[str, ...]
+    audience_as: str
     echoes: bool
     except_sources: frozenset[str]
     batch_size: int
@@ -149,6 +157,8 @@ def parse_destination(
         properties=document.texts("properties", ()),
         traits=document.texts("traits", ()),
         variants=tuple(sorted(_chosen(document, "variants", VARIANTS, ("treatment",)))),
+        audiences=tuple(sorted(set(document.texts("audiences", ())))),
+        audience_as=_audience_as(document),
         echoes=document.flag("echoes", default=False),
         except_sources=frozenset(document.texts("except_sources", ())),
         batch_size=int(document.number("batch_size", BATCH.get(connector, 1), low=1, high=most)),
@@ -161,8 +171,10 @@ def parse_destination(
 
 
 def _check(document: Document, destination: Destination) -> None:
-    if not destination.kinds and not destination.events:
-        document.wrong("events", f"nothing is sent. Name events, '{EVERY}', or kinds of them.")
+    if not destination.kinds and not destination.events and not destination.audiences:
+        document.wrong(
+            "events", f"nothing is sent. Name events, '{EVERY}', kinds of them, or audiences."
+        )
     if "profile" in destination.kinds and not destination.traits:
         document.wrong("traits", "of profiles, only traits that are listed are sent: list some.")
     if EVERY in destination.traits:
@@ -177,6 +189,13 @@ def _chosen(
         if each not in allowed:
             document.wrong(key, f"'{each}' given. {nearest(each, allowed)}")
     return frozenset(given)
+
+
+def _audience_as(document: Document) -> str:
+    given = document.text("audience_as", AUDIENCE_AS[0])
+    if given not in AUDIENCE_AS:
+        document.wrong("audience_as", f"'{given}' given. {nearest(given, AUDIENCE_AS)}")
+    return given
 
 
 def _url(document: Document, connector: str) -> str:

@@ -261,10 +261,12 @@ def parse_field_policies(
     *,
     classes: FieldClasses,
     use_cases: Collection[str] | None,
+    more_labels: Collection[str] = (),
 ) -> FieldPolicies:
     """Read ``privacy.toml``; mistakes are added to ``problems`` and left out.
 
-    Uses of use cases must be of one of ``use_cases``, of any if it is None.
+    Uses of use cases must be of one of ``use_cases``, of any if it is None. ``more_labels`` are
+    those of other things than fields, which policies may forbid as well.
 
     >>> body = {
     ...     "fields": {"traits": {"income": ["money"]}},
@@ -281,7 +283,7 @@ def parse_field_policies(
         **_labels(named.table("traits", required=False), "trait"),
     }
     named.close()
-    known = {label for each in labels.values() for label in each}
+    known = {label for each in labels.values() for label in each} | set(more_labels)
     written = document.table("policies", required=False)
     policies = [
         _policy(name, written.table(name), known=known, use_cases=use_cases)

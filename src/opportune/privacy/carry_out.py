@@ -35,7 +35,7 @@ TEXTS = ("clear_tail", "clear_samples", "clear_messages", "clear_audiences")
 STEPS = (
     *TEXTS,
     *("settle_outbox", "rename_memberships", "clear_links", "clear_cuts"),
-    *("delete_rows", "add_anonymous"),
+    *("delete_rows", "clear_touched", "add_anonymous"),
 )
 MOST_TRIES = 5
 

@@ -8,7 +8,13 @@ from types import MappingProxyType
 from typing import TypeVar, cast
 
 from opportune import plugins
-from opportune.activation import Destination, parse_destination, sent_fields
+from opportune.activation import (
+    Destination,
+    Publishing,
+    forbidden_publications,
+    parse_destination,
+    sent_fields,
+)
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase, forbidden_uses, read_use_case
 from opportune.documents import InvalidDefinition, read_each
@@ -26,7 +32,7 @@ from opportune.events import (
 from opportune.learning.train import PolicyKind, reward_kind
 from opportune.profiles import ComputedTrait, ConsentRules, parse_computed_trait, parse_consent
 from opportune.project.model import CONSENT, PRIVACY, Definitions, Project
-from opportune.segments import Segment, parse_audiences, parse_segments
+from opportune.segments import Audience, Segment, parse_audiences, parse_segments
 
 __all__ = ["build"]
 
@@ -50,14 +56,17 @@ def build(
         problems,
         classes=given.classes,
         use_cases=given.bodies["use_case"],
+        more_labels={label for each in audiences.values() for label in each.labels},
     )
     computed = read_each(given.bodies["computed_trait"], parse_computed_trait, problems)
     policies = replace(policies, sources=_sources(computed))
     asked = given.said.get(CONSENT)
     consent = parse_consent(asked, problems, where="consent.toml") if asked else None
     destinations = read_each(given.bodies["destination"], parse_destination, problems)
+    leaving = _leaving(audiences, destinations, segments, policies)
+    _check_audiences(leaving, given.bodies["audience"], consent, problems)
     if personal is not None:
-        _check_sent_fields(destinations, policies, personal, problems)
+        _check_sent_fields(leaving, personal, problems)
     known = _Known(metrics=metrics, segments=segments, policies=policies, consent=consent)
     use_cases = _use_cases(given, known, problems, personal=personal)
     if problems:
@@ -130,24 +139,59 @@ def _sources(computed: Mapping[str, ComputedTrait | None]) -> dict[str, tuple[Fi
     }
 
 
-def _check_sent_fields(
+def _leaving(
+    audiences: Mapping[str, Audience],
     destinations: Mapping[str, Destination | None],
+    segments: Mapping[str, Segment | None],
     policies: FieldPolicies,
-    personal: Collection[Field],
-    problems: list[str],
+) -> Publishing:
+    return Publishing(
+        audiences=audiences,
+        destinations=_readable(destinations),
+        segments=_readable(segments),
+        policies=policies,
+    )
+
+
+def _check_sent_fields(
+    publishing: Publishing, personal: Collection[Field], problems: list[str]
 ) -> None:
-    """Note every field that a destination lists and no destination may get."""
-    for name, destination in destinations.items():
-        if destination is None:
-            continue
+    """Note every field that a destination lists, or an audience tells it, and it may not get."""
+    for name, destination in publishing.destinations.items():
         sent = sent_fields(destination)
         fields = [
             *(Field(kind="trait", name=trait) for trait in sent.traits),
             *(Field(kind="property", name=each) for each in sent.properties),
         ]
         use = Use(kind="destinations", name=name)
-        found = forbidden_fields(use, fields, policies, personal=personal)
+        found = forbidden_fields(use, fields, publishing.policies, personal=personal)
         problems += (f"destinations/{name}.toml: {each.message}" for each in found)
+    problems.extend(
+        f"audiences/{audience.name}.toml: published to '{destination.name}': {found.message}"
+        for audience, destination, found in forbidden_publications(publishing, personal=personal)
+    )
+
+
+def _check_audiences(
+    publishing: Publishing,
+    known: Collection[str],
+    consent: ConsentRules | None,
+    problems: list[str],
+) -> None:
+    """Note audiences that are published and not there, and purposes that nobody can allow."""
+    for name, destination in publishing.destinations.items():
+        problems.extend(
+            f"destinations/{name}.toml: audiences: no audience '{each}'. {nearest(each, known)}"
+            for each in destination.audiences
+            if each not in known
+        )
+    purposes = consent.purposes if consent is not None else {}
+    problems.extend(
+        f"audiences/{name}.toml: purpose: consent.toml has no purpose '{audience.purpose}'. "
+        f"{nearest(audience.purpose, purposes)}"
+        for name, audience in publishing.audiences.items()
+        if audience.purpose is not None and audience.purpose not in purposes
+    )
 
 
 def _check_purpose(use_case: UseCase, consent: ConsentRules | None, problems: list[str]) -> None:

@@ -11,13 +11,10 @@ Deliberately absent: telling anybody of the members that a new rule begins with.
 
 from opportune.segments.announce import announce
 from opportune.segments.audience import (
-    Addressed,
+    EVERY_CHANNEL,
     Audience,
-    AudienceChanges,
-    audience_changes,
     audience_sizes,
     parse_audiences,
-    published,
 )
 from opportune.segments.current import current
 from opportune.segments.define import Written, define, written
@@ -47,10 +44,9 @@ from opportune.segments.watch import Watch, WatchReader
 
 __all__ = [
     "DUE_AT_ONCE",
+    "EVERY_CHANNEL",
     "OWN_EVENTS",
-    "Addressed",
     "Audience",
-    "AudienceChanges",
     "Overlap",
     "People",
     "Person",
@@ -65,7 +61,6 @@ __all__ = [
     "WatchReader",
     "Written",
     "announce",
-    "audience_changes",
     "audience_sizes",
     "catch_up",
     "check_references",
@@ -81,7 +76,6 @@ __all__ = [
     "parse_segments",
     "people",
     "preview",
-    "published",
     "refresh",
     "rule_fields",
     "segment_fields",

@@ -1,56 +1,44 @@
-"""Audiences: segments in minus segments out, and what a destination is to be told of them."""
+"""Audiences: segments in minus segments out, of those who allow what they are for."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from opportune.documents import Document
 from opportune.errors import nearest
 from opportune.segments.model import Segment
-from opportune.storage import Connection, State, fetch, load_sql
+from opportune.storage import State, load_sql
 
-__all__ = [
-    "Addressed",
-    "Audience",
-    "AudienceChanges",
-    "audience_changes",
-    "audience_sizes",
-    "parse_audiences",
-    "published",
-]
+__all__ = ["EVERY_CHANNEL", "Audience", "audience_sizes", "parse_audiences"]
 
 ROOM = "opportune.segments"
-MOST_CHANGES = 10_000
+EVERY_CHANNEL = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
-    """Whoever is in one of ``segments`` and in none of ``minus``; ``labels`` say what it may do."""
+    """Whoever is in one of ``segments`` and in none of ``minus``.
+
+    Parameters
+    ----------
+    labels:
+        What policies of fields may forbid to destinations, as they forbid labels of fields.
+    purpose:
+        What a member must allow before a destination is told of it; None: what the rules of
+        consent ask for every send.
+    channel:
+        The channel that the consent is asked for; ``EVERY_CHANNEL``: what was said of all of them.
+    """
 
     name: str
     title: str
     segments: tuple[str, ...]
     minus: tuple[str, ...]
     labels: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addressed:
-    """Somebody as a destination knows them: by the user id, or else by an anonymous id."""
-
-    kind: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AudienceChanges:
-    """Whom a destination is to add and to remove; empty when it knows the audience as it is."""
-
-    adds: tuple[Addressed, ...]
-    removes: tuple[Addressed, ...]
+    purpose: str | None = None
+    channel: str = EVERY_CHANNEL
 
 
 def parse_audiences(
@@ -73,8 +61,12 @@ def parse_audiences(
             segments=document.texts("segments"),
             minus=document.texts("minus", ()),
             labels=document.texts("labels", ()),
+            purpose=document.text("purpose", "") or None,
+            channel=document.text("channel", EVERY_CHANNEL),
         )
         document.close()
+        if not found[name].segments:
+            document.wrong("segments", "[] given, must name one or more.")
         for key, parts in (("segments", found[name].segments), ("minus", found[name].minus)):
             for part in parts:
                 if part not in segments:
@@ -90,47 +82,3 @@ def audience_sizes(state: State, audiences: Mapping[str, Audience]) -> dict[str,
     ]
     rows = state.rows(load_sql(ROOM, "audience_sizes"), {"audiences": json.dumps(asked)})
     return {row["name"]: row["members"] for row in rows}
-
-
-def audience_changes(
-    connection: Connection, audience: Audience, *, destination: str, limit: int = 1_000
-) -> AudienceChanges:
-    """Return up to ``limit`` people whom ``destination`` is still to add or remove, removes first.
-
-    Until `published` says that it was told, the same call returns the same people, unless they
-    moved meanwhile. A visitor who logs in is removed by the anonymous id and added by the user id.
-    """
-    facts = {
-        "audience": audience.name,
-        "destination": destination,
-        "segments": list(audience.segments),
-        "minus": list(audience.minus),
-        "limit": max(1, min(limit, MOST_CHANGES)),
-    }
-    rows = fetch(connection, load_sql(ROOM, "audience_changes"), facts)
-    people = {
-        added: tuple(
-            Addressed(kind=row["kind"], value=row["value"]) for row in rows if row["added"] == added
-        )
-        for added in (True, False)
-    }
-    return AudienceChanges(adds=people[True], removes=people[False])
-
-
-def published(
-    connection: Connection,
-    audience: Audience,
-    changes: AudienceChanges,
-    *,
-    destination: str,
-    now: datetime,
-) -> None:
-    """Note that ``destination`` was told of ``changes``; saying it again changes nothing."""
-    facts = {"audience": audience.name, "destination": destination, "now": now}
-    for query, people in (("audience_removed", changes.removes), ("audience_added", changes.adds)):
-        if people:
-            names = {
-                "kinds": [each.kind for each in people],
-                "texts": [each.value for each in people],
-            }
-            fetch(connection, load_sql(ROOM, query), {**facts, **names})

@@ -25,6 +25,7 @@ from opportune.storage import DatabaseUnavailable, Stores, load_sql
 from opportune.telemetry import Troubles, pause_s, step
 from opportune.worker.following import Following
 from opportune.worker.model import Clock, Worker
+from opportune.worker.publishing import publish
 
 __all__ = ["Unanswered", "decoders", "run", "simulated_clock"]
 
@@ -198,7 +199,8 @@ def _round(worker: Worker, definitions: project.Project) -> bool:
         _schedule_expiry(worker.stores, now)
     busy = _run_job(worker, definitions, now)
     activation.abandon(worker.stores.state, settle_s=settle_s, takeover=False)
-    lanes = [
+    lanes = [worker.lanes.submit(publish, worker, definitions, now)]
+    lanes += [
         worker.lanes.submit(_hand_over, worker, channel, now)
         for channel in _channels(worker, definitions)
         for _ in range(LANES)

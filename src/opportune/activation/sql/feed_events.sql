@@ -37,7 +37,8 @@ left join lateral (
 left join lateral (
     select jsonb_object_agg(trait.key, trait.value) as traits
     from profile
-    cross join lateral jsonb_each(profile.traits) as trait
+    left join computed_trait as computed on computed.profile_id = profile.profile_id
+    cross join lateral jsonb_each(profile.traits || coalesce(computed.traits, '{}')) as trait
     where located.wished_traits <> '{}' and profile.profile_id = located.profile_id
         and trait.key = any (located.wished_traits)
 ) as known on true

@@ -11,9 +11,10 @@ known as (
         sha256(convert_to(told.traits::text, 'UTF8')) as digest
     from news
     join profile on profile.profile_id = news.profile_id
+    left join computed_trait as computed on computed.profile_id = news.profile_id
     cross join lateral (
-        select jsonb_object_agg(name, profile.traits -> name) as traits,
-            bool_and(profile.traits -> name is null) as nothing
+        select jsonb_object_agg(name, coalesce(computed.traits -> name, profile.traits -> name)) as traits,
+            bool_and(coalesce(computed.traits -> name, profile.traits -> name) is null) as nothing
         from unnest(news.wished_traits) as wished (name)
     ) as told
 ),
