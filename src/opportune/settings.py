@@ -24,6 +24,7 @@ NUMBERS: dict[str, tuple[Callable[[str], float], str]] = {
 }
 SHORTEST_KEY = 16
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
+HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
 CHECKED: dict[str, tuple[Callable[[str], bool], str]] = {
     "time_zone": (
         lambda name: name in available_timezones(),
@@ -32,6 +33,10 @@ CHECKED: dict[str, tuple[Callable[[str], bool], str]] = {
     "embed_key": (
         lambda key: not key or len(key) >= SHORTEST_KEY,
         "16 characters or more, such as from `openssl rand -hex 32`",
+    ),
+    "hosts": (
+        lambda text: all(HOST.fullmatch(each) for each in text.split()),
+        "names of hosts separated by spaces, without scheme and port, such as shop.example.com",
     ),
     "embed_origins": (
         lambda text: all(ORIGIN.fullmatch(each) for each in text.split()),
@@ -62,6 +67,12 @@ class Settings:
         ``sc://host:port`` a Spark cluster that sees the lake under the same path.
     host, port:
         Where the server listens. Nothing but this machine reaches the default.
+    hosts:
+        Names under which pages and interface are asked beside ``host`` and those of this machine,
+        separated by spaces, such as ``opportune.example.com``. With one of them, or where ``host``
+        is not this machine's own, everybody signs in.
+    sign_in:
+        Everybody signs in on this machine, too; elsewhere they always do.
     max_batch_bytes:
         Largest accepted body of one request, after decompression.
     max_message_bytes:
@@ -102,6 +113,8 @@ class Settings:
     engine: str = field(default="duckdb:", repr=False)
     host: str = "127.0.0.1"
     port: int = 8420
+    hosts: str = ""
+    sign_in: bool = False
     max_batch_bytes: int = 500_000
     max_message_bytes: int = 32_768
     segment_compatible: bool = False

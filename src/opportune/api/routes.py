@@ -17,6 +17,7 @@ import opportune
 from opportune import project
 from opportune.api.catalogue import catalogue_routes, reject_routes
 from opportune.api.destinations import destination_routes
+from opportune.api.door import Door
 from opportune.api.errors import HANDLERS
 from opportune.api.field_policies import field_policy_routes
 from opportune.api.identity import identity_routes
@@ -92,7 +93,9 @@ def routes(
     for kind, handler in HANDLERS.items():
         application.add_exception_handler(kind, handler)
     counted: Counts = Counter() if counts is None else counts
-    _add(application, stores, clock or (lambda: datetime.now(UTC)), counted)
+    told = clock or (lambda: datetime.now(UTC))
+    application.add_middleware(Door, stores=stores, clock=told)
+    _add(application, stores, told, counted)
     return (
         Mount("/api", application),
         *operation_routes(stores, counted),

@@ -21,6 +21,7 @@ from opportune.cli import (
     sandbox,
     segments,
     serve,
+    sign_in,
     use_case,
 )
 from opportune.cli.field_policies import field_policies
@@ -80,6 +81,7 @@ app.add_typer(segments.app, name="segments")
 app.command("forget")(forget.forget)
 app.command("export-person")(forget.export_person)
 app.add_typer(forget.app, name="privacy")
+app.add_typer(sign_in.app, name="sign-in")
 app.add_typer(sandbox.app, name="sandbox")
 
 

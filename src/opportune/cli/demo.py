@@ -125,6 +125,8 @@ def _prepare(data: Path, port: int, base: Settings) -> Settings:
         data_folder=data.resolve(),
         port=port,
         host=HOST,
+        hosts="",
+        sign_in=False,
         braze_api_key=secrets.token_hex(16),
         braze_settle_s=0.5,
         # Made-up customers do not belong into anybody's database.

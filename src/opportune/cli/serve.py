@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -22,13 +22,13 @@ import typer
 import uvicorn
 from starlette.applications import Starlette
 
-from opportune import api, settings, web
+from opportune import api, settings, sign_in, web
 from opportune import worker as work
 from opportune.errors import Conflict, InvalidInput, Unavailable
 from opportune.events import limits
 from opportune.keys import keys_file
 from opportune.settings import PREFIX, Settings
-from opportune.storage import SegmentLog, Stores, attach, open_stores
+from opportune.storage import DatabaseUnavailable, SegmentLog, Stores, attach, open_stores
 
 __all__ = [
     "Children",
@@ -82,6 +82,8 @@ def serve(
     """Take events, decide, send and show: collector, worker, API and pages until interrupted."""
     given = settings.load()
     configured = replace(given, port=free_port(given.host, given.port))
+    if only is not Part.collector:
+        _check_sign_in(configured)
     if only is not None:
         _serve_http(configured, only)
         return
@@ -96,6 +98,21 @@ def serve(
             address = f"http://{configured.host}:{configured.port}"
             typer.echo(f"Opportune is at {address} (Ctrl-C stops it).")
         children.watch(stop)
+
+
+def _check_sign_in(configured: Settings) -> None:
+    """Refuse to show people to others while nobody can sign in. Raises ``NoSignIn``."""
+    if not sign_in.is_needed(configured):
+        return
+    now = datetime.now(UTC)
+    try:
+        stores = open_stores(configured, now=now)
+    except DatabaseUnavailable as error:
+        # Events are taken in all the same, and until it answers nobody gets in.
+        LOGGER.warning("%s: %s", error.code, error.message)
+        return
+    with closing(stores):
+        sign_in.check_ready(stores.state, configured, now=now)
 
 
 def worker(

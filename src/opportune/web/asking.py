@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
-from opportune.errors import Forbidden, InvalidInput
+from opportune.errors import InvalidInput
+from opportune.sign_in import SESSION_COOKIE, CrossSitePost, check_origin
 from opportune.storage import Stores
 from opportune.web.truth import Truth
 
@@ -20,8 +21,8 @@ __all__ = [
     "SESSION_COOKIE",
     "Answer",
     "Asked",
-    "CrossSitePost",
     "Download",
+    "Entered",
     "Fields",
     "FormTooLarge",
     "Frame",
@@ -33,16 +34,9 @@ __all__ = [
     "token_of",
 ]
 
-SESSION_COOKIE = "opportune_session"
 # A rule of the most parts there may be, each with all its fields.
 FORM_BYTES = 1024 * 1024
 FORM_FIELDS = 20_000
-
-
-class CrossSitePost(Forbidden):
-    """A form was sent from another site, or from a page that is too old."""
-
-    code = "cross_site_post"
 
 
 class FormTooLarge(InvalidInput):
@@ -56,7 +50,9 @@ class Frame:
     """What every page shows beside its own content.
 
     ``token`` goes into every form. ``dot`` is how the program is ("fine", "behind" or "down") and
-    ``dot_words`` says so in words. ``as_of`` is the time that the numbers are true for.
+    ``dot_words`` says so in words. ``signed_in`` is who reads the page, empty where nobody signs
+    in. ``outside``: the page shows nothing but itself, to somebody who is not signed in.
+    ``as_of`` is the time that the numbers are true for.
     """
 
     as_of: datetime
@@ -64,6 +60,8 @@ class Frame:
     token: str = ""
     dot: str = "fine"
     dot_words: str = ""
+    signed_in: str = ""
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +103,12 @@ class Asked:
     truth: Truth | None = None
     address: str = ""
     part: bool = False
+    session: str = ""
+
+    @property
+    def by(self) -> str:
+        """Who is said to have done what a page does."""
+        return self.frame.signed_in or "pages"
 
     @property
     def now(self) -> datetime:
@@ -137,7 +141,15 @@ class Moved:
     to: str
 
 
-Answer: TypeAlias = Shown | Moved | Download
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """Somebody signed in, or out: ``session`` is the secret of the new one."""
+
+    session: str
+    to: str
+
+
+Answer: TypeAlias = Shown | Moved | Download | Entered
 
 
 def new_session() -> str:
@@ -155,12 +167,9 @@ def token_of(session: str) -> str:
 
 def check_post(headers: Mapping[str, str], *, session: str, token: str) -> None:
     """Raise ``CrossSitePost`` unless a form comes from a page of this site and this session."""
-    origin, host = headers.get("origin"), headers.get("host", "")
-    elsewhere = origin is not None and urlsplit(origin).netloc != host
-    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        elsewhere = True
+    check_origin(headers)
     own = hmac.compare_digest(token_of(session).encode(), token.encode())
-    if elsewhere or not session or not own:
+    if not session or not own:
         raise CrossSitePost(
             "This form did not come from a page that this browser has open. Nothing was changed. "
             "Open the page again and send the form from there."

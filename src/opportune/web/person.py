@@ -14,13 +14,11 @@ from opportune.web.asking import Asked, Moved, Shown
 from opportune.web.identity import identity_tree
 from opportune.web.people import display_name, shown
 
-__all__ = ["BY", "NotConfirmed", "cut", "first_of", "person", "person_of", "restore"]
+__all__ = ["NotConfirmed", "cut", "first_of", "person", "person_of", "restore"]
 
 ENTRIES = 50
 MOST_ENTRIES = 200
 KINDS = ("event", "message", "decision", "membership")
-# Who is said to have done what was done from a page: there are no accounts yet.
-BY = "pages"
 CUT = "cut"
 
 
@@ -71,7 +69,7 @@ def cut(asked: Asked) -> Moved:
         asked.stores.state,
         asked.form.get("kind"),
         asked.form.all("value")[0] if asked.form.all("value") else "",
-        by=BY,
+        by=asked.by,
         reason=asked.form.get("reason") or "no reason given",
         now=asked.now,
     )
@@ -82,7 +80,7 @@ def restore(asked: Asked) -> Moved:
     """Undo a cut."""
     given = asked.form.get("cut_id")
     cut_id = int(given) if given.isdecimal() and len(given) < 18 else 0
-    profiles.restore(asked.stores.state, cut_id, by=BY, now=asked.now)
+    profiles.restore(asked.stores.state, cut_id, by=asked.by, now=asked.now)
     return Moved(to=f"/people/{asked.path['id']}#identity")
 
 

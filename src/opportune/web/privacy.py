@@ -12,7 +12,7 @@ from opportune.privacy import Mode, Request
 from opportune.reports import FieldReport, Person
 from opportune.web import pages
 from opportune.web.asking import Asked, Download, Moved, Shown
-from opportune.web.person import BY, NotConfirmed, first_of, person_of
+from opportune.web.person import NotConfirmed, first_of, person_of
 
 __all__ = ["consent_and_fields", "erase", "export", "request", "requests"]
 
@@ -90,7 +90,7 @@ def erase(asked: Asked) -> Moved:
             "forgotten."
         )
     mode: Mode = "anonymise" if asked.form.get("mode") == "anonymise" else "erase"
-    said = privacy.Asked(request_id=uuid.uuid4().hex, mode=mode, by=BY, now=asked.now)
+    said = privacy.Asked(request_id=uuid.uuid4().hex, mode=mode, by=asked.by, now=asked.now)
     received = privacy.ask(asked.stores.state, kind, value, said)
     return Moved(to=f"/requests/{quote(received.request_id, safe='')}")
 

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from opportune.storage import Stores
-from opportune.web import events, health, people, person, privacy, segments, use_cases
+from opportune.web import events, health, people, person, privacy, segments, signing_in, use_cases
 from opportune.web.embed import embed_routes
 from opportune.web.site import Site, View
 
@@ -47,6 +47,7 @@ DONE: Sequence[tuple[str, View]] = (
     ("/segments/edit", segments.edited),
     ("/segments/preview", segments.preview),
     ("/segments/save", segments.save),
+    ("/sign-out", signing_in.sign_out),
 )
 
 
@@ -61,6 +62,8 @@ def routes(stores: Stores, *, clock: Callable[[], datetime] = _now) -> Sequence[
     """
     site = Site(stores, clock)
     return (
+        Route("/sign-in", site.show(signing_in.sign_in, outside=True)),
+        Route("/sign-in", site.act(signing_in.enter, outside=True), methods=["POST"]),
         *(Route(address, site.act(view), methods=["POST"]) for address, view in DONE),
         *(Route(address, site.show(view)) for address, view in SHOWN),
         *embed_routes(stores, clock=clock),

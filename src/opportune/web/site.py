@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -22,15 +23,16 @@ from opportune.errors import (
     Unavailable,
     Unsupported,
 )
+from opportune.sign_in import SESSION_COOKIE, SESSION_FOR, SignInNeeded, check_host, is_needed, who
 from opportune.storage import Stores
 from opportune.telemetry import LOGGER
 from opportune.web import pages
 from opportune.web.asking import (
     FORM_BYTES,
-    SESSION_COOKIE,
     Answer,
     Asked,
     Download,
+    Entered,
     Fields,
     FormTooLarge,
     Frame,
@@ -41,7 +43,7 @@ from opportune.web.asking import (
     token_of,
 )
 from opportune.web.dot import dot
-from opportune.web.truth import read_truth
+from opportune.web.truth import Truth, read_truth
 
 __all__ = ["HEADERS", "Site", "View"]
 
@@ -57,6 +59,9 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+SIGN_IN = "/sign-in"
+# A script asks for it.
+TAIL = "/live/rows"
 TITLES: tuple[tuple[type[OpportuneError], int, str], ...] = (
     (Unavailable, 503, "The numbers cannot be read just now"),
     (NotFound, 404, "There is no such page"),
@@ -78,17 +83,20 @@ class Site:
         self._down_since: datetime | None = None
         self._dot = ("fine", "")
         self._dot_until = 0.0
+        # Where nobody signs in, a session ends with its browser.
+        lasts = is_needed(stores.settings)
+        self._session_s = int(SESSION_FOR.total_seconds()) if lasts else None
 
-    def show(self, view: View) -> Callable[[Request], Response]:
-        """Return the endpoint that answers with ``view``."""
+    def show(self, view: View, *, outside: bool = False) -> Callable[[Request], Response]:
+        """Return the endpoint that answers with ``view``; ``outside``: to anybody at all."""
 
         def endpoint(request: Request) -> Response:
-            return self._answer(view, request, Fields())
+            return self._answer(view, request, Fields(), outside=outside)
 
         endpoint.__doc__ = view.__doc__
         return endpoint
 
-    def act(self, view: View) -> Callable[[Request], Awaitable[Response]]:
+    def act(self, view: View, *, outside: bool = False) -> Callable[[Request], Awaitable[Response]]:
         """Return the endpoint that takes a form of this site and answers with ``view``."""
 
         def acted(asked: Asked, request: Request) -> Answer:
@@ -106,31 +114,36 @@ class Site:
                 if len(body) > FORM_BYTES:
                     break
             return await run_in_threadpool(
-                self._answer, lambda asked: acted(asked, request), request, body
+                partial(
+                    self._answer,
+                    lambda asked: acted(asked, request),
+                    request,
+                    body,
+                    outside=outside,
+                )
             )
 
         endpoint.__doc__ = view.__doc__
         return endpoint
 
-    def _answer(self, view: View, request: Request, sent: Fields | bytes) -> Response:
+    def _answer(
+        self, view: View, request: Request, sent: Fields | bytes, *, outside: bool
+    ) -> Response:
         session = request.cookies.get(SESSION_COOKIE, "")
         fresh = "" if session else new_session()
         truth = read_truth(self._stores.settings.data_folder)
-        frame = Frame(as_of=self._clock(), demo=truth is not None, token=token_of(session or fresh))
+        frame = Frame(
+            as_of=self._clock(),
+            demo=truth is not None,
+            token=token_of(session or fresh),
+            outside=is_needed(self._stores.settings),
+        )
         try:
-            colour, words = self._look()
-            frame = replace(frame, dot=colour, dot_words=words)
-            asked = Asked(
-                stores=self._stores,
-                frame=frame,
-                path=request.path_params,
-                query=Fields(tuple(request.query_params.multi_items())),
-                form=_form(sent),
-                truth=truth,
-                address=str(request.base_url).rstrip("/"),
-                part="x-part" in request.headers,
-            )
-            answer = view(asked)
+            frame = self._let_in(request, session, frame, outside=outside)
+            answer = view(self._asked(request, sent, frame, truth))
+        except SignInNeeded as error:
+            asks = request.method == "GET" and request.url.path != TAIL
+            response = _response(Moved(to=SIGN_IN)) if asks else self._problem(error, frame)
         except OpportuneError as error:
             response = self._problem(error, frame)
         except Exception as error:
@@ -138,15 +151,50 @@ class Site:
         else:
             self._down_since = None
             response = _response(answer)
+            fresh = answer.session if isinstance(answer, Entered) else fresh
         if fresh:
-            response.set_cookie(
-                SESSION_COOKIE,
-                fresh,
-                httponly=True,
-                samesite="lax",
-                secure=request.url.scheme == "https",
-            )
+            self._keep_session(response, fresh, secure=request.url.scheme == "https")
         return response
+
+    def _asked(
+        self, request: Request, sent: Fields | bytes, frame: Frame, truth: Truth | None
+    ) -> Asked:
+        return Asked(
+            stores=self._stores,
+            frame=frame,
+            path=request.path_params,
+            query=Fields(tuple(request.query_params.multi_items())),
+            form=_form(sent),
+            truth=truth,
+            address=str(request.base_url).rstrip("/"),
+            part="x-part" in request.headers,
+            session=request.cookies.get(SESSION_COOKIE, ""),
+        )
+
+    def _keep_session(self, response: Response, session: str, *, secure: bool) -> None:
+        response.set_cookie(
+            SESSION_COOKIE,
+            session,
+            max_age=self._session_s,
+            httponly=True,
+            samesite="lax",
+            secure=secure,
+        )
+
+    def _let_in(self, request: Request, session: str, frame: Frame, *, outside: bool) -> Frame:
+        """Return what the page shows to who asks. Raises ``UnknownHost``, ``SignInNeeded``."""
+        settings = self._stores.settings
+        check_host(settings, request.headers.get("host"))
+        if outside:
+            return frame
+        name = ""
+        if is_needed(settings):
+            authorization = request.headers.get("authorization")
+            name = who(
+                self._stores.state, session=session, authorization=authorization, now=frame.as_of
+            )
+        colour, words = self._look()
+        return replace(frame, dot=colour, dot_words=words, signed_in=name, outside=False)
 
     def _look(self) -> tuple[str, str]:
         """Look how the program is, not more often than somebody can tell."""
@@ -191,7 +239,7 @@ def _form(sent: Fields | bytes) -> Fields:
 
 
 def _response(answer: Answer) -> Response:
-    if isinstance(answer, Moved):
+    if isinstance(answer, Moved | Entered):
         return RedirectResponse(answer.to, 303, headers={"Cache-Control": "no-store"})
     if isinstance(answer, Download):
         kept = {"Content-Disposition": f'attachment; filename="{answer.name}"'}

@@ -4,8 +4,8 @@ const find = document.getElementById("find");
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
     event.preventDefault();
-    find.focus();
-    find.select();
+    find?.focus();
+    find?.select();
   }
 });
 
