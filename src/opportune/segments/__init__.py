@@ -43,10 +43,12 @@ from opportune.segments.show import (
     states,
     trend,
 )
+from opportune.segments.told import MEMBERSHIPS, begin_hearing, end_hearing, hear, tell
 from opportune.segments.watch import Watch, WatchReader
 
 __all__ = [
     "DUE_AT_ONCE",
+    "MEMBERSHIPS",
     "OWN_EVENTS",
     "Addressed",
     "Audience",
@@ -67,12 +69,15 @@ __all__ = [
     "announce",
     "audience_changes",
     "audience_sizes",
+    "begin_hearing",
     "catch_up",
     "check_references",
     "current",
     "define",
+    "end_hearing",
     "fill",
     "follow",
+    "hear",
     "in_order",
     "known",
     "overlap",
@@ -89,6 +94,7 @@ __all__ = [
     "states",
     "sweep",
     "sync",
+    "tell",
     "trend",
     "written",
 ]
