@@ -48,6 +48,7 @@ from opportune.events.model import (
     Reject,
     limits,
 )
+from opportune.events.own import OWN, Own, decode_own, own_frame, said_by_us
 from opportune.events.plan import TrackingPlan, parse_plan
 from opportune.events.recall import recall
 from opportune.events.record import (
@@ -89,6 +90,7 @@ __all__ = [
     "KINDS",
     "LIMITS",
     "OTHERS",
+    "OWN",
     "REJECTS",
     "REJECTS_PAGE",
     "REPLAY",
@@ -114,6 +116,7 @@ __all__ = [
     "Metric",
     "Minute",
     "NothingChosen",
+    "Own",
     "Recorded",
     "Refusal",
     "Reject",
@@ -132,6 +135,7 @@ __all__ = [
     "counted_fields",
     "create_tables",
     "declared_classes",
+    "decode_own",
     "decode_replay",
     "decode_segment",
     "event_table",
@@ -147,6 +151,7 @@ __all__ = [
     "limits",
     "minutes",
     "nearest_event",
+    "own_frame",
     "parse_field_policies",
     "parse_metric",
     "parse_plan",
@@ -156,6 +161,7 @@ __all__ = [
     "record",
     "rejects",
     "replay",
+    "said_by_us",
     "seed",
     "seen_event",
     "seen_events",

@@ -221,6 +221,7 @@ class Ingest:
             events.count, self._engine, recorded, declared=self._tracking.declared
         )
         profiles.resolve(connection, recorded.events)
+        profiles.hear(connection, recorded.events)
         _keep_beside(connection, recorded)
         self._follow(connection, recorded.events)
         counts = counting.result()

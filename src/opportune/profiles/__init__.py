@@ -23,6 +23,7 @@ from opportune.profiles.identity import identity
 from opportune.profiles.model import (
     Change,
     Cut,
+    Decided,
     Decision,
     Identifier,
     Identity,
@@ -48,12 +49,22 @@ from opportune.profiles.permission import (
 )
 from opportune.profiles.refold import refold
 from opportune.profiles.resolve import resolve
-from opportune.profiles.review import DecisionDoesNotFit, UnknownReview, review, settle
+from opportune.profiles.review import (
+    DecisionDoesNotFit,
+    DecisionStands,
+    UnknownReview,
+    decided,
+    review,
+    settle,
+    take_back,
+)
 from opportune.profiles.rules import IdentityRules, parse_identity_rules
 from opportune.profiles.snapshot import IDENTIFIERS, SNAPSHOT, identifiers, snapshot
+from opportune.profiles.told import DECIDED_EVENTS, hear, tell
 
 __all__ = [
     "CONSENT_EVENT",
+    "DECIDED_EVENTS",
     "EVERY",
     "IDENTIFIERS",
     "PEOPLE_PAGE",
@@ -64,8 +75,10 @@ __all__ = [
     "ConsentRules",
     "ConsentState",
     "Cut",
+    "Decided",
     "Decision",
     "DecisionDoesNotFit",
+    "DecisionStands",
     "FirstIdentifier",
     "Identifier",
     "Identity",
@@ -88,7 +101,9 @@ __all__ = [
     "consent_rules",
     "count_people",
     "cut",
+    "decided",
     "get",
+    "hear",
     "identifiers",
     "identity",
     "is_blocked",
@@ -106,4 +121,6 @@ __all__ = [
     "settle",
     "snapshot",
     "storable",
+    "take_back",
+    "tell",
 ]

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from opportune.profiles.get import storable, unknown
-from opportune.profiles.model import Change, Cut, Identifier, Identity, Link
+from opportune.profiles.model import Change, Cut, Decided, Identifier, Identity, Link
 from opportune.profiles.regroup import ROOM
 from opportune.storage import Connection, State, fetch, load_sql
 
-__all__ = ["identified", "identity", "moment", "read_cuts"]
+__all__ = ["identified", "identity", "moment", "read_cuts", "read_decisions"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # An identifier that thousands share has thousands of links: these many are shown.
@@ -42,6 +42,7 @@ def identity(state: State, kind: str, value: str) -> Identity:
             links=tuple(_link(row) for row in links),
             cuts=tuple(read_cuts(connection, identifiers=ids)),
             changes=tuple(_change(row) for row in changes),
+            decisions=tuple(read_decisions(connection, identifiers=ids, limit=MOST_SHOWN)),
         )
 
 
@@ -71,6 +72,29 @@ def read_cuts(
             restored_at=row["restored_at"],
         )
         for row in fetch(connection, load_sql(ROOM, "cuts"), facts)
+    ]
+
+
+def read_decisions(
+    connection: Connection, *, limit: int, identifiers: Sequence[int] | None = None
+) -> list[Decided]:
+    """Return what people decided about links, of ``identifiers`` or of all, the newest first."""
+    facts = {
+        "identifiers": None if identifiers is None else list(identifiers),
+        "limit": max(0, min(limit, MOST_SHOWN)),
+    }
+    return [
+        Decided(
+            review_id=row["review_id"],
+            owner=(row["owner_kind"], row["owner_value"]),
+            other=(row["other_kind"], row["other_value"]),
+            decision=row["decision"],
+            decided_by=row["decided_by"],
+            decided_at=row["decided_at"],
+            taken_back_by=row["taken_back_by"],
+            taken_back_at=row["taken_back_at"],
+        )
+        for row in fetch(connection, load_sql(ROOM, "decisions"), facts)
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 __all__ = [
     "Change",
     "Cut",
+    "Decided",
     "Decision",
     "Identifier",
     "Identity",
@@ -86,6 +87,20 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What a person said of a link that was set aside, until it is taken back."""
+
+    review_id: str
+    owner: tuple[str, str]
+    other: tuple[str, str]
+    decision: Decision
+    decided_by: str
+    decided_at: datetime
+    taken_back_by: str | None = None
+    taken_back_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Everything that says why these identifiers are one profile."""
 
@@ -94,6 +109,7 @@ class Identity:
     links: tuple[Link, ...]
     cuts: tuple[Cut, ...]
     changes: tuple[Change, ...]
+    decisions: tuple[Decided, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

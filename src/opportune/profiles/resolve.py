@@ -20,6 +20,7 @@ __all__ = ["current_rules", "resolve"]
 PASSIVE = (
     *("Message Sent", "Message Failed", "Message Sent By Braze", "Message Bounced"),
     *("Segment Entered", "Segment Exited"),
+    *("Segment Memberships", "Identity Cut", "Identity Decided"),
 )
 SAYING = ("traits", "context", "properties")
 STAGED = (

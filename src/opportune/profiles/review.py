@@ -7,14 +7,22 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from opportune.errors import InvalidInput, NotFound
+from opportune.errors import Conflict, InvalidInput, NotFound
 from opportune.profiles.cut import Act, cut_off, regroup_and_refresh
-from opportune.profiles.identity import EPOCH, moment
-from opportune.profiles.model import Decision, ReviewItem
+from opportune.profiles.identity import EPOCH, moment, read_decisions
+from opportune.profiles.model import Decided, Decision, ReviewItem
 from opportune.profiles.regroup import ROOM, Cause, Seed
 from opportune.storage import Connection, State, fetch, load_sql
 
-__all__ = ["DecisionDoesNotFit", "UnknownReview", "review", "settle"]
+__all__ = [
+    "DecisionDoesNotFit",
+    "DecisionStands",
+    "UnknownReview",
+    "decided",
+    "review",
+    "settle",
+    "take_back",
+]
 
 MOST_ITEMS = 1_000
 REVIEW_ID = re.compile("[0-9a-f]{32}")
@@ -41,6 +49,12 @@ class DecisionDoesNotFit(InvalidInput):
     code = "decision_does_not_fit"
 
 
+class DecisionStands(Conflict):
+    """Such a decision is undone in another way."""
+
+    code = "decision_stands"
+
+
 def review(state: State, *, limit: int = 100) -> list[ReviewItem]:
     """Return what waits for a decision, the newest evidence first; at most a thousand items."""
     rows = state.rows(load_sql(ROOM, "review"), {"limit": max(0, min(limit, MOST_ITEMS))})
@@ -59,6 +73,38 @@ def review(state: State, *, limit: int = 100) -> list[ReviewItem]:
         )
         for row in rows
     ]
+
+
+def decided(state: State, *, limit: int = 100) -> list[Decided]:
+    """Return what was decided, the newest first, taken back or not; at most a thousand."""
+    with state.transaction() as connection:
+        return read_decisions(connection, limit=limit)
+
+
+def take_back(state: State, review_id: str, *, by: str, now: datetime) -> None:
+    """Take back that two are ``apart``: the link is on the review list again.
+
+    Raises ``UnknownReview`` where nothing is decided, or ``DecisionStands``: ``move`` is undone by
+    restoring its cut, ``same`` by cutting what does not belong there.
+    """
+    owner_id, other_id = _pair(review_id)
+    with state.transaction() as connection:
+        fetch(connection, load_sql(ROOM, "lock_identity"))
+        facts = {"owner_id": owner_id, "other_id": other_id, "by": by, "now": now}
+        found = fetch(connection, load_sql(ROOM, "take_back"), facts)
+        if not found:
+            raise UnknownReview(
+                "Nothing with this id is decided. The list of what was decided has the ids; what "
+                "was taken back cannot be taken back again."
+            )
+        if found[0]["decision"] != "apart":
+            raise DecisionStands(
+                f"It was decided '{found[0]['decision']}', and only 'apart' is taken back here. "
+                "Undo 'move' by restoring the cut that it made, 'same' by cutting the identifier "
+                "that does not belong there."
+            )
+        facts["decision_id"] = found[0]["decision_id"]
+        fetch(connection, load_sql(ROOM, "taken_back"), facts)
 
 
 def settle(state: State, review_id: str, decision: Decision, *, by: str, now: datetime) -> None:
@@ -88,6 +134,9 @@ def settle(state: State, review_id: str, decision: Decision, *, by: str, now: da
                 f"'{decision}' does not fit a link that was set aside for '{link['reason']}'. "
                 f"Allowed: {', '.join(FITTING[link['reason']])}."
             )
+        joined = _joined(link, owner_id, other_id) if decision == "same" else (None, None)
+        facts |= {"joined_one_id": joined[0], "joined_two_id": joined[1]}
+        fetch(connection, load_sql(ROOM, "add_decision"), facts)
         if decision == "move":
             act = Act(by=by, reason=f"review {review_id}", now=now)
             cut_off(connection, other_id, link["other_profile_id"], act)
@@ -102,17 +151,25 @@ def _join(connection: Connection, link: Mapping[str, Any], facts: Mapping[str, A
         other_profile_id=link["other_profile_id"],
         since_us=(now - EPOCH) // MICROSECOND,
     )
-    one, two = facts["other_id"], facts["owner_id"]
-    if link["reason"] == "two_known":
-        # Two people are one by their user ids, whatever the link was about.
-        one, two = seed.profile_id, seed.other_profile_id
-    joined = {"owner_id": one, "other_id": two, "now_us": seed.since_us}
+    joined = {
+        "owner_id": facts["joined_one_id"],
+        "other_id": facts["joined_two_id"],
+        "now_us": seed.since_us,
+    }
     fetch(
         connection,
         load_sql(ROOM, "add_decided_link"),
         joined | {"review_id": facts["review_id"]},
     )
     regroup_and_refresh(connection, [seed], Cause(reason="review", now=now, by=facts["by"]))
+
+
+def _joined(link: Mapping[str, Any], owner_id: int, other_id: int) -> tuple[int, int]:
+    """Return the two identifiers that are one person from now on."""
+    if link["reason"] == "two_known":
+        # Two people are one by their user ids, whatever the link was about.
+        return link["owner_profile_id"], link["other_profile_id"]
+    return other_id, owner_id
 
 
 def _pair(review_id: str) -> tuple[int, int]:

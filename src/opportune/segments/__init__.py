@@ -40,11 +40,13 @@ from opportune.segments.show import (
     states,
     trend,
 )
+from opportune.segments.told import MEMBERSHIPS, begin_hearing, end_hearing, hear, tell
 from opportune.segments.watch import Watch, WatchReader
 
 __all__ = [
     "DUE_AT_ONCE",
     "EVERY_CHANNEL",
+    "MEMBERSHIPS",
     "OWN_EVENTS",
     "Audience",
     "Overlap",
@@ -62,12 +64,15 @@ __all__ = [
     "Written",
     "announce",
     "audience_sizes",
+    "begin_hearing",
     "catch_up",
     "check_references",
     "current",
     "define",
+    "end_hearing",
     "fill",
     "follow",
+    "hear",
     "in_order",
     "known",
     "overlap",
@@ -83,6 +88,7 @@ __all__ = [
     "states",
     "sweep",
     "sync",
+    "tell",
     "trend",
     "written",
 ]

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from datetime import datetime, timedelta
 from functools import partial
 
-from opportune import project, segments
+from opportune import profiles, project, segments
 from opportune.storage import Stores
 from opportune.worker.model import Worker
 
@@ -46,10 +46,16 @@ class Following:
         worker.troubles.attempt(
             "announce", partial(segments.announce, worker.stores.state, worker.log, now=now), 0
         )
+        worker.troubles.attempt("tell", partial(self._tell, now), 0)
 
     def _sync(self, now: datetime) -> bool:
         segments.sync(self._worker.stores.state, now=now)
         return True
+
+    def _tell(self, now: datetime) -> int:
+        """Tell the log what State has of memberships and of what people decided."""
+        state, log = self._worker.stores.state, self._worker.log
+        return segments.tell(state, log, now=now) + profiles.tell(state, log, now=now)
 
     def _fill(self, now: datetime) -> bool:
         stores, troubles = self._worker.stores, self._worker.troubles

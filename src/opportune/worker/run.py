@@ -121,6 +121,7 @@ def decoders(stores: Stores) -> dict[str, events.Decoder]:
         **dict.fromkeys(events.KINDS, segment),
         "currents": connector("braze").decode,
         history.KIND: history.decode_refused,
+        events.OWN: events.decode_own,
     }
 
 
