@@ -104,6 +104,26 @@ def test_a_part_of_a_file_makes_the_same_ids_as_the_whole(
     assert {each.message_id for each in desk.events()} == ids
 
 
+def test_stopped_between_two_parts_it_goes_on(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop() -> None:
+        raise Stopped
+
+    monkeypatch.setattr("opportune.events.history.objects.CHUNK_LINES", 2)
+    rows = [{**ORDER, "amount": number} if number % 3 != 1 else [] for number in range(7)]
+    request = desk.request(desk.file(lines(*rows), name="o.jsonl"), SCHEMA)
+    for _ in range(2):
+        with pytest.raises(Stopped):
+            desk.enter(request, pause=stop)
+    found = desk.enter(request)
+    assert (found.tally.rows, found.tally.sent) == (7, 10)
+    assert found.tally.refused == {"message_not_object": 2}
+    assert sum(len(json.loads(frame.body).get("batch", [])) for frame in desk.frames()) == 10
+    assert [row for row, _, _ in desk.refusals()] == [2, 5]
+
+
 def test_a_key_that_no_line_has_is_told_with_the_nearest_one(desk: Any) -> None:
     given = {**ORDER, "whta": ORDER["what"]}
     del given["what"]
