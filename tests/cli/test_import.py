@@ -155,7 +155,6 @@ def test_a_hint_equal_rows_and_times_to_come_are_told(
         ({"--source": "My Shop"}, 2, "invalid_source: 'My Shop' cannot be a source's name."),
         ({"--schema": "nowhere.toml"}, 3, "schema_not_found: There is no schema file"),
         ({"file": "nowhere.csv"}, 3, "file_not_found: There is no file nowhere.csv."),
-        ({"file": "/"}, 3, "file_not_found: / is a folder, not a file."),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_written(
@@ -172,11 +171,6 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(
     assert (answer[0], answer[1]) == (code, "")
     assert answer[2].startswith(said)
     assert not (tmp_path / "data").exists()
-
-
-def test_a_table_without_a_schema_is_refused(command: Run, files: tuple[Path, Path]) -> None:
-    code, _, err = command("import", str(files[0]), "--source", "shop")
-    assert (code, err.partition(":")[0]) == (2, "schema_missing")
 
 
 def test_a_terminal_shows_a_bar_and_the_result_stands_by_itself() -> None:

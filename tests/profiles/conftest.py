@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+import identity_model
 from opportune import profiles
 from opportune.events import EVENTS
 from opportune.storage import Stores
@@ -76,11 +74,4 @@ def everything(stores: Stores) -> Callable[[], dict[str, Any]]:
 @pytest.fixture(scope="session")
 def world() -> ModuleType:
     """The naive model of identity, and how to compare the program with it."""
-    path = Path(__file__).with_name("identity_model.py")
-    spec = importlib.util.spec_from_file_location("tests_identity_model", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["tests_identity_model"] = module
-    spec.loader.exec_module(module)
-    return module
+    return identity_model

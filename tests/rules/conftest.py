@@ -1,34 +1,16 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import ModuleType
 
 import duckdb
 import pytest
 
+import drawn
 from opportune.rules import Event, Facts, Rule, holds, parse, to_sql
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        f"tests_rules_{name}", Path(__file__).with_name(f"{name}.py")
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-# Strategies are needed when the tests are collected, before any fixture.
-_load("drawn")
 
 Ask = Callable[[Rule, Sequence[Facts]], list[bool]]
 
@@ -36,7 +18,6 @@ Ask = Callable[[Rule, Sequence[Facts]], list[bool]]
 @pytest.fixture(scope="session")
 def ask() -> Iterator[Ask]:
     """What DuckDB says of each profile, asked in bulk."""
-    drawn = sys.modules["tests_rules_drawn"]
     with duckdb.connect(config={"threads": 1}) as engine:
 
         def answer(rule: Rule, profiles: Sequence[Facts]) -> list[bool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -10,11 +9,11 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import drawn
 from opportune.rules import Facts, Reach, Window, holds, parse, reach, wakes
 from opportune.rules.fields import date_us
 from opportune.rules.times import microseconds
 
-drawn = sys.modules["tests_rules_drawn"]
 EXAMPLES = settings(max_examples=400, deadline=None, derandomize=True)
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+import drawn
 from opportune.rules import Facts, Rule, holds, parse
 
-drawn = sys.modules["tests_rules_drawn"]
 Ask = Callable[[Rule, Sequence[Facts]], list[bool]]
 
 COMMON = {

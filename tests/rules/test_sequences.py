@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -10,6 +9,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+import drawn
 from opportune.rules import (
     SESSION_GAP_US,
     Event,
@@ -23,7 +23,6 @@ from opportune.rules import (
 )
 from opportune.rules.fields import met
 
-drawn = sys.modules["tests_rules_drawn"]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Answer = Callable[[dict[str, object], Facts], bool]
 Past = Callable[..., Facts]

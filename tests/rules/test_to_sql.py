@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+import drawn
 from opportune.rules import AnyOf, parse, to_sql
 from opportune.storage.dialect import to_spark
 
-drawn = sys.modules["tests_rules_drawn"]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INJECTION = "x' or 1=1; drop table profiles; --"
 THEN: dict[str, object] = {"sequence": [{"event": "A"}, {"event": "B"}]}

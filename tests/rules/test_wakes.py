@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import drawn
 from opportune.rules import Facts, holds, parse, wakes
 from opportune.rules.wakes import LOOK_AHEAD
 
-drawn = sys.modules["tests_rules_drawn"]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MOMENT = timedelta(microseconds=1)
 Past = Callable[..., Facts]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import ModuleType
 
 import msgspec
 import pyarrow as pa
@@ -35,19 +31,6 @@ from opportune.storage import (
 
 ROOM = "opportune.segments"
 Body = Mapping[str, object]
-
-
-@pytest.fixture(scope="session")
-def drawn() -> ModuleType:
-    """Random rules and histories that fit each other."""
-    path = Path(__file__).parents[1] / "rules" / "drawn.py"
-    spec = importlib.util.spec_from_file_location("tests_segments_drawn", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["tests_segments_drawn"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def microseconds(moment: datetime) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import drawn
 from opportune.storage import DuckDB, Stores, fetch
 
 EXAMPLES = settings(
@@ -38,9 +38,9 @@ STEPS = st.lists(
 @EXAMPLES
 @given(data=st.data())
 def test_members_are_those_of_the_rule_at_every_step(
-    stores: Stores, duckdb: DuckDB, drawn: ModuleType, followed: type[Any], data: st.DataObject
+    stores: Stores, duckdb: DuckDB, followed: type[Any], data: st.DataObject
 ) -> None:
-    live_as_bulk(stores, duckdb, drawn, followed, data)
+    live_as_bulk(stores, duckdb, followed, data)
 
 
 @pytest.mark.slow
@@ -48,18 +48,16 @@ def test_members_are_those_of_the_rule_at_every_step(
 @settings(EXAMPLES, max_examples=60)
 @given(data=st.data())
 def test_members_are_those_of_the_rule_at_every_step_of_many_worlds(
-    stores: Stores, duckdb: DuckDB, drawn: ModuleType, followed: type[Any], data: st.DataObject
+    stores: Stores, duckdb: DuckDB, followed: type[Any], data: st.DataObject
 ) -> None:
-    live_as_bulk(stores, duckdb, drawn, followed, data)
+    live_as_bulk(stores, duckdb, followed, data)
 
 
-def live_as_bulk(
-    stores: Stores, duckdb: DuckDB, drawn: ModuleType, followed: type[Any], data: st.DataObject
-) -> None:
+def live_as_bulk(stores: Stores, duckdb: DuckDB, followed: type[Any], data: st.DataObject) -> None:
     """Live through some steps; after each, ask all rules of everybody."""
     plain = drawn.nested(drawn.leaves("trait") | drawn.of_events | drawn.sessions)
     bodies = {
-        "timed": data.draw(timed(drawn)),
+        "timed": data.draw(timed()),
         "vip": data.draw(plain),
         "new": data.draw(plain | st.just({"not": {"segment": "vip"}})),
         "third": data.draw(drawn.documents),
@@ -75,7 +73,7 @@ def live_as_bulk(
             )
         for step in ["events", *data.draw(STEPS)]:
             if step == "events":
-                world.take_in(*data.draw(st.lists(messages(drawn), min_size=1, max_size=5)))
+                world.take_in(*data.draw(st.lists(messages(), min_size=1, max_size=5)))
             elif step == "wait":
                 world.now += timedelta(minutes=data.draw(WAITS), microseconds=data.draw(NUDGES))
                 world.follow()
@@ -89,7 +87,7 @@ def live_as_bulk(
 NUDGES = st.sampled_from([0, 0, 1])
 
 
-def timed(drawn: ModuleType) -> st.SearchStrategy[dict[str, object]]:
+def timed() -> st.SearchStrategy[dict[str, object]]:
     """A rule whose answer time alone changes soon after what the messages say."""
     few = st.sampled_from([{"minutes": 15}, {"minutes": 30}, {"hours": 1}, {"days": 1}])
     windows = st.sampled_from(["within", "ago"])
@@ -115,7 +113,7 @@ def timed(drawn: ModuleType) -> st.SearchStrategy[dict[str, object]]:
     )
 
 
-def messages(drawn: ModuleType) -> st.SearchStrategy[dict[str, object]]:
+def messages() -> st.SearchStrategy[dict[str, object]]:
     """A message of somebody, mostly of the last days, sometimes of the next minutes."""
     at = st.sampled_from([0, 0, 1, 15, 30, 60, 1440, 2880, -1, -30]).map(
         lambda minutes: timedelta(minutes=-minutes)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+import drawn
 from opportune import rules
 from opportune.storage import Lake, open_engine
 from opportune.testing import Compared
@@ -26,20 +25,6 @@ HISTORIES = 150
 RULES_AT_ONCE = 10
 LEAST_CASES = 10_000
 ONE = "select {number} as rule, held{number}.profile_id\nfrom (\n{text}\n) as held{number}"
-
-
-def _drawn() -> ModuleType:
-    """The random rules and histories of the tests of the rules."""
-    path = Path(__file__).resolve().parents[1] / "rules" / "drawn.py"
-    spec = importlib.util.spec_from_file_location("tests_drawn_for_spark", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-drawn = _drawn()
 
 
 def draw(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:

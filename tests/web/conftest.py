@@ -23,7 +23,7 @@ from opportune import api, project, segments, web
 from opportune.settings import Settings
 from opportune.storage import Stores, open_stores
 
-HISTORY = Path(__file__).parents[1] / "reports" / "history.py"
+HISTORY = Path(__file__).parents[1] / "common" / "history.py"
 SHOP = Path(__file__).with_name("shop.py")
 TOKEN = re.compile(r'name="token" value="([0-9a-f]+)"')
 

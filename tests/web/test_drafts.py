@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from html.parser import HTMLParser
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import drawn
 from opportune import rules
 from opportune.web import pages
 from opportune.web.asking import Fields, Frame
@@ -21,20 +18,6 @@ from opportune.web.draft_rules import document_of, draft_of
 from opportune.web.segments import READY, VOCABULARY
 
 NOTHING = {"problems": (), "words": "", "preview": None, "enters": ""}
-
-
-def _drawn() -> ModuleType:
-    place = Path(__file__).parents[1] / "rules" / "drawn.py"
-    spec = importlib.util.spec_from_file_location("tests_web_drawn", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-drawn = _drawn()
 
 
 class Controls(HTMLParser):

@@ -50,7 +50,7 @@ Files = Annotated[
 ]
 Source = Annotated[str, typer.Option(help="Where the events come from, such as 'shop'.")]
 SchemaFile = Annotated[
-    Path | None, typer.Option(help="TOML that says what the columns of a table mean.")
+    Path | None, typer.Option(help="TOML that says what the columns of a file mean.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and tell, write nothing.")]
 Wait = Annotated[

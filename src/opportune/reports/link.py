@@ -7,12 +7,11 @@ import binascii
 import hashlib
 import hmac
 import struct
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from opportune.errors import Forbidden
 
 __all__ = [
-    "LONGEST_LINK",
     "InvalidLink",
     "WrongEmbedKey",
     "check_embed_key",
@@ -20,7 +19,6 @@ __all__ = [
     "sign_link",
 ]
 
-LONGEST_LINK = timedelta(hours=1)
 # The id of the profile, and when the link ends, in seconds since 1970.
 CONTENT = struct.Struct(">qq")
 WHAT = b"opportune person page 1"

@@ -215,9 +215,6 @@ def test_a_folder_and_a_file_that_is_not_there(desk: Any) -> None:
         desk.enter(desk.request(desk.folder / "orders.csv", TRACK))
 
 
-def test_a_table_needs_a_schema_and_messages_need_none(desk: Any) -> None:
+def test_a_table_needs_a_schema(desk: Any) -> None:
     with pytest.raises(history.SchemaMissing, match="Say with --schema"):
         desk.enter(desk.request(desk.file("a,b\n1,2\n"), None))
-    lines = desk.file('{"type": "track"}\n', name="events.jsonl")
-    with pytest.raises(history.SchemaNeedless, match="Leave --schema out"):
-        desk.enter(desk.request(lines, TRACK))

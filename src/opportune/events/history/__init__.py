@@ -1,6 +1,6 @@
 """History: files of what happened earlier, let in as events that keep their time.
 
-`read_schema` reads what the columns of a table mean, `enter` appends the messages of a file to the
+`read_schema` reads what the columns of a file mean, `enter` appends the messages of a file to the
 log, `preview` says beforehand what that would come to, and `is_history` tells later rooms which
 events they must start nothing for.
 
@@ -13,7 +13,7 @@ Deliberately absent: a way into the lake or into State. What is imported comes t
 everything else.
 """
 
-from opportune.events.history.enter import Place, SchemaNeedless, added, check, enter, preview
+from opportune.events.history.enter import Place, added, check, enter, preview
 from opportune.events.history.mark import is_history
 from opportune.events.history.model import (
     Imported,
@@ -39,7 +39,6 @@ __all__ = [
     "Request",
     "Schema",
     "SchemaMissing",
-    "SchemaNeedless",
     "Tally",
     "Told",
     "added",

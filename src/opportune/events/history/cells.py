@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import reduce
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import Raw
 from numpy.typing import NDArray
 
 from opportune.events.history.model import Moment
 from opportune.storage import Engine, load_sql
 
-__all__ = ["as_json", "as_text", "as_times", "ask", "objects", "quoted", "whole_rows", "written"]
+__all__ = [
+    "RAW",
+    "as_json",
+    "as_text",
+    "as_times",
+    "ask",
+    "column",
+    "objects",
+    "quoted",
+    "whole_rows",
+    "written",
+]
 
 PACKAGE = "opportune.events.history"
 UNITS_US = {"s": 1_000_000, "ms": 1_000, "us": 1}
@@ -21,6 +34,9 @@ UNITS_US = {"s": 1_000_000, "ms": 1_000, "us": 1}
 EARLIEST_US = -62_135_596_800_000_000
 LATEST_US = 253_402_300_799_999_999
 # The name of the query that reads a text as a value of this type.
+# Cells that are JSON texts, one value each.
+RAW = pa.json_(pa.string())
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
 READERS = {"number": "numbers", "integer": "integers", "boolean": "booleans", "json": "documents"}
 
 
@@ -33,6 +49,23 @@ def ask(
     """Run the query ``name`` over the relation ``cells`` of ``columns``, numbered by ``place``."""
     cells = pa.table({"place": np.arange(len(next(iter(columns.values())))), **columns})
     return engine.query(load_sql(PACKAGE, name), facts, relations={"cells": cells})
+
+
+def column(rows: pa.RecordBatch, name: str) -> pa.Array:
+    """The cells of a column; of "customer.id", where no column is called so, those within it.
+
+    Nothing where there is no such column: a line of JSON may lack what others have.
+    """
+    if name in rows.schema.names:
+        return rows.column(name)
+    outer, _, inner = name.partition(".")
+    if not inner or outer not in rows.schema.names:
+        return pa.nulls(rows.num_rows)
+    found = rows.column(outer)
+    if found.type == RAW:
+        texts = [_within(text, inner.split(".")) for text in found.storage.to_pylist()]
+        return pa.ExtensionArray.from_storage(RAW, pa.array(texts, pa.string()))
+    return pc.struct_field(found, inner.split("."))
 
 
 def as_text(column: pa.Array) -> pa.Array:
@@ -71,6 +104,10 @@ def as_json(
 
     ``kind`` is what the schema says of the column, None to keep what the file has.
     """
+    if column.type == RAW:
+        if kind is None:
+            return column.storage, np.zeros(len(column), dtype=np.bool_)
+        column = _plain(column)
     if isinstance(kind, Moment):
         times = as_times(engine, column, kind)
         found = quoted(written(times))
@@ -129,8 +166,32 @@ def _one(
 
 
 def _plain(column: pa.Array) -> pa.Array:
-    """The cells themselves, of a column that keeps each value only once."""
+    """The cells themselves, of a column that keeps each value only once, or that is JSON."""
+    if column.type == RAW:
+        return _unquoted(column.storage)
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _within(text: str | None, path: Sequence[str]) -> bytes | None:
+    """What stands at ``path`` in a JSON text, null where nothing does."""
+    found = None if text is None else text.encode()
+    for name in path:
+        if found is None or not found.startswith(b"{"):
+            return None
+        inner = _OBJECT.decode(found).get(name)
+        found = None if inner is None else bytes(inner)
+    return None if found == b"null" else found
+
+
+def _unquoted(texts: pa.Array) -> pa.Array:
+    """JSON strings as the texts that they stand for, other JSON as it is written."""
+    strings = pc.fill_null(pc.starts_with(texts, '"'), False)
+    found = pc.if_else(strings, pc.utf8_trim(texts, '"'), texts)
+    escaped = pc.and_(strings, pc.fill_null(pc.match_substring(texts, "\\"), False))
+    if not pc.any(escaped).as_py():
+        return found
+    read = msgspec.json.decode(f"[{','.join(texts.filter(escaped).to_pylist())}]")
+    return pc.replace_with_mask(found, escaped, pa.array(read, pa.string()))
 
 
 def _clock_times(column: pa.Array, zone: str) -> pa.Array:

@@ -15,9 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from opportune.errors import InvalidInput
 from opportune.events.history.hints import numbers_as_texts
-from opportune.events.history.lines import line_parts
+from opportune.events.history.lines import check_messages, line_parts
 from opportune.events.history.mark import context_of
 from opportune.events.history.messages import schema_of, table_parts
 from opportune.events.history.model import (
@@ -36,12 +35,12 @@ from opportune.events.history.note import (
     refused_rows,
     write_note,
 )
+from opportune.events.history.read import check_columns
 from opportune.events.history.refused import refused_frame, was_told
-from opportune.events.history.table import check_columns
 from opportune.files import UnusableFile, digest, kind_of
 from opportune.storage import Engine, Frame, SegmentLog, load_sql
 
-__all__ = ["Place", "SchemaNeedless", "added", "check", "enter", "preview"]
+__all__ = ["Place", "added", "check", "enter", "preview"]
 
 PER_REQUEST = 500
 BODY_BYTES = 400_000
@@ -50,12 +49,6 @@ WINDOW_BYTES = 16 * 1024 * 1024
 MOST_EXAMPLES = 20
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-
-
-class SchemaNeedless(InvalidInput):
-    """A schema was given for JSON lines, which are messages already."""
-
-    code = "schema_needless"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,20 +142,16 @@ def _import_id(request: Request) -> str:
 def check(requests: Sequence[Request]) -> None:
     """Refuse files that cannot be imported, all of them at once, before anything is entered.
 
-    Raises ``FileNotFound``, ``SchemaMissing``, ``SchemaNeedless``, or ``UnusableFile`` with a line
-    for every mistake.
+    Raises ``FileNotFound``, ``SchemaMissing``, or ``UnusableFile`` with a line for every mistake.
     """
     problems: list[str] = []
     for request in requests:
         try:
             kind = kind_of(request.path)
-            if kind != "json_lines":
+            if kind == "json_lines" and request.schema is None:
+                check_messages(request.path)
+            else:
                 check_columns(request.path, kind, schema_of(request))
-            elif request.schema is not None:
-                raise SchemaNeedless(
-                    f"{request.path.name} holds JSON lines, which must be messages of the tracking "
-                    "protocol already. Leave --schema out, or give a table (CSV or Parquet)."
-                )
         except UnusableFile as refusal:
             problems += refusal.problems
     if problems:
@@ -171,7 +160,7 @@ def check(requests: Sequence[Request]) -> None:
 
 def _parts(request: Request, engine: Engine, *, now_us: int, after_row: int) -> Iterator[Part]:
     kind = kind_of(request.path)
-    if kind == "json_lines":
+    if kind == "json_lines" and request.schema is None:
         return line_parts(request, now_us=now_us, after_row=after_row)
     return table_parts(request, kind, engine, now_us=now_us, after_row=after_row)
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from opportune.events.history import cells
 from opportune.events.history.messages import listed, schema_of
 from opportune.events.history.model import Request
-from opportune.events.history.table import read_table
+from opportune.events.history.read import read_rows
 from opportune.files import kind_of
 from opportune.storage import Engine
 
@@ -22,16 +22,16 @@ CODE = r"^\s*[+]?0[0-9]"
 
 def numbers_as_texts(request: Request, engine: Engine) -> tuple[str, ...]:
     """Name the fields that the schema leaves texts although all of them look like numbers."""
-    kind = kind_of(request.path)
-    if kind == "json_lines":
+    if request.schema is None:
         return ()
-    chunk = next(iter(read_table(request.path, kind, schema_of(request), engine)), None)
+    kind = kind_of(request.path)
+    chunk = next(iter(read_rows(request.path, kind, schema_of(request), engine)), None)
     if chunk is None:
         return ()
     return tuple(
         f'column {name!r} holds numbers and stays text; types.{name} = "number" makes them numbers'
         for name in dict.fromkeys(_untyped(request, chunk.rows))
-        if _are_numbers(engine, chunk.rows.column(name), schema_of(request).decimal)
+        if _are_numbers(engine, cells.column(chunk.rows, name), schema_of(request).decimal)
     )
 
 

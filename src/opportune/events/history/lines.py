@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import IO
 
 import msgspec
@@ -12,14 +14,15 @@ import pyarrow as pa
 from msgspec import Raw
 
 from opportune.events.decode import decode_segment
-from opportune.events.history.model import Part, RefusedRow, Request, Tally
+from opportune.events.history.model import Part, RefusedRow, Request, SchemaMissing, Tally
 from opportune.events.model import LIMITS
 from opportune.files import opened, position
 from opportune.storage import Frame
 
-__all__ = ["line_parts"]
+__all__ = ["Line", "check_messages", "line_parts", "numbered", "read_object"]
 
 PART_LINES = 2_000
+LINES_LOOKED_AT = 100
 # Enough to see that a line is too long for a message; what is beyond is passed over.
 LINE_BYTES = 4 * LIMITS.message_bytes
 MOST_PAYLOADS = 1_000
@@ -32,9 +35,24 @@ _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
+class Line:
+    """A line that is not empty, counted from 1; the end of a very long one is cut off."""
+
     number: int
     text: bytes
+
+
+def check_messages(path: Path) -> None:
+    """Refuse JSON lines of which the first ones are no messages. Raises ``SchemaMissing``."""
+    with opened(path) as stream:
+        first = islice(numbered(stream), LINES_LOOKED_AT)
+        read = [read_object(line, most_bytes=LINE_BYTES) for line in first]
+    objects = [said for said in read if isinstance(said, dict)]
+    if objects and not any("type" in said for said in objects):
+        raise SchemaMissing(
+            f"The lines of {path.name} are no messages of the tracking protocol: they have no "
+            "'type'. Say with --schema what their keys mean; the page 'Import history' shows how."
+        )
 
 
 def line_parts(request: Request, *, now_us: int, after_row: int) -> Iterator[Part]:
@@ -44,8 +62,8 @@ def line_parts(request: Request, *, now_us: int, after_row: int) -> Iterator[Par
     """
     size = max(1, request.path.stat().st_size)
     with opened(request.path) as stream:
-        lines: list[_Line] = []
-        for line in _lines(stream):
+        lines: list[Line] = []
+        for line in numbered(stream):
             if line.number > after_row:
                 lines.append(line)
             if len(lines) == PART_LINES:
@@ -55,8 +73,8 @@ def line_parts(request: Request, *, now_us: int, after_row: int) -> Iterator[Par
             yield _part(lines, request, 1.0, now_us)
 
 
-def _lines(stream: IO[bytes]) -> Iterator[_Line]:
-    """The lines that are not empty, counted from 1; the end of a very long one is cut off."""
+def numbered(stream: IO[bytes]) -> Iterator[Line]:
+    """Read the lines that are not empty."""
     number = 0
     while text := stream.readline(LINE_BYTES):
         number += 1
@@ -65,10 +83,10 @@ def _lines(stream: IO[bytes]) -> Iterator[_Line]:
             pass
         text = text.removeprefix(b"\xef\xbb\xbf") if number == 1 else text
         if text := text.strip():
-            yield _Line(number=number, text=text)
+            yield Line(number=number, text=text)
 
 
-def _part(lines: list[_Line], request: Request, share: float, now_us: int) -> Part:
+def _part(lines: list[Line], request: Request, share: float, now_us: int) -> Part:
     part = Part(
         last_row=lines[-1].number,
         share=share,
@@ -76,7 +94,7 @@ def _part(lines: list[_Line], request: Request, share: float, now_us: int) -> Pa
         refused=[],
         tally=Tally(rows=len(lines)),
     )
-    read: list[tuple[_Line, bytes]] = []
+    read: list[tuple[Line, bytes]] = []
     for line in lines:
         message = _message(line, request.source_id)
         if isinstance(message, bytes):
@@ -87,16 +105,11 @@ def _part(lines: list[_Line], request: Request, share: float, now_us: int) -> Pa
     return part
 
 
-def _message(line: _Line, source_id: str) -> bytes | tuple[str, str]:
+def _message(line: Line, source_id: str) -> bytes | tuple[str, str]:
     """The message of a line as it goes into the log, or the code and reason why there is none."""
-    if len(line.text) > LIMITS.message_bytes:
-        return "message_too_large", f"it has more than {LIMITS.message_bytes} bytes."
-    try:
-        said = _OBJECT.decode(line.text)
-    except msgspec.ValidationError:
-        return "message_not_object", "a line must be a JSON object."
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
-        return "bad_request", f"this is not JSON: {cause}."
+    said = read_object(line, most_bytes=LIMITS.message_bytes)
+    if not isinstance(said, dict):
+        return said
     times = [said.pop(name) for name in TIMES if name in said]
     known = [time for time in times if bytes(time) != b"null"]
     if not known:
@@ -111,8 +124,25 @@ def _message(line: _Line, source_id: str) -> bytes | tuple[str, str]:
     return msgspec.json.encode(said)
 
 
+def read_object(line: Line, *, most_bytes: int) -> dict[str, Raw] | tuple[str, str]:
+    """Return what a line says by key, or the code and reason why it cannot be read."""
+    if len(line.text) > most_bytes:
+        return "message_too_large", f"it has more than {most_bytes} bytes."
+    try:
+        # Bytes and escapes that stand for no character are found only when they are looked at.
+        if not line.text.isascii():
+            line.text.decode()
+        if b"\\u" in line.text:
+            msgspec.json.decode(line.text)
+        return _OBJECT.decode(line.text)
+    except msgspec.ValidationError:
+        return "message_not_object", "a line must be a JSON object."
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
+        return "bad_request", f"this is not JSON: {cause}."
+
+
 def _sound(
-    read: list[tuple[_Line, bytes]], part: Part, request: Request, now_us: int
+    read: list[tuple[Line, bytes]], part: Part, request: Request, now_us: int
 ) -> list[bytes]:
     """The messages that break no rule of the protocol, by the decoder that takes them in."""
     if not read:
@@ -130,7 +160,7 @@ def _sound(
     return [message for place, (_, message) in enumerate(read) if place not in bad]
 
 
-def _refuse(part: Part, line: _Line, code: str, reason: str) -> None:
+def _refuse(part: Part, line: Line, code: str, reason: str) -> None:
     part.tally.refuse(code, 1)
     if len(part.refused) < MOST_PAYLOADS:
         payload = _shown(line.text).decode(errors="replace")[: LIMITS.message_bytes]

@@ -26,8 +26,9 @@ from opportune.events.history.model import (
     Tally,
     Value,
 )
+from opportune.events.history.read import read_rows
 from opportune.events.history.repeats import Repeats
-from opportune.events.history.table import PAYLOAD_CHARACTERS, Chunk, read_table
+from opportune.events.history.table import PAYLOAD_CHARACTERS, Chunk
 from opportune.events.message import ID_CHARACTERS
 from opportune.events.model import LIMITS
 from opportune.files import Kind
@@ -101,8 +102,11 @@ class _Table:
         count = len(chunk.numbers)
         again, digests = np.zeros(count, dtype=np.int64), pa.array([""] * count, pa.string())
         if self._needs_digests and count:
-            whole = {"value": cells.whole_rows(self.engine, chunk.rows)}
-            digests = cells.ask(self.engine, "digests", whole)["value"].combine_chunks()
+            whole = chunk.whole
+            if whole is None:
+                whole = cells.whole_rows(self.engine, chunk.rows)
+            found = cells.ask(self.engine, "digests", {"value": whole})
+            digests = found["value"].combine_chunks()
             again = self._repeats.count(digests)
         return _Rows(cells=chunk.rows, numbers=chunk.numbers, again=again, digests=digests)
 
@@ -148,7 +152,7 @@ class _Table:
     def _chosen(self, rows: _Rows, each: MessageMap) -> _Rows:
         mask = np.ones(len(rows.numbers), dtype=np.bool_)
         for column, values in each.only.items():
-            texts = cells.as_text(rows.cells.column(column))
+            texts = cells.as_text(cells.column(rows.cells, column))
             mask &= pc.is_in(texts, value_set=pa.array(values, pa.string())).to_numpy(False)
         if self.schema.equal_rows == "one" and "messageId" not in each.texts:
             mask &= rows.again == 0
@@ -157,7 +161,7 @@ class _Table:
     def _times(self, rows: _Rows, each: MessageMap) -> pa.Array:
         if each.timestamp.column is None:
             return pa.array([each.timestamp.constant_us] * len(rows.numbers), pa.int64())
-        column = rows.cells.column(each.timestamp.column)
+        column = cells.column(rows.cells, each.timestamp.column)
         return cells.as_times(self.engine, column, each.timestamp)
 
     def _fields(self, rows: _Rows, each: MessageMap, refusals: _Refusals) -> pa.Array:
@@ -170,7 +174,7 @@ class _Table:
                 members[name] = pa.array([constant] * len(rows.numbers), pa.string())
                 continue
             kind = self.schema.types.get(one.column)
-            column = rows.cells.column(one.column)
+            column = cells.column(rows.cells, one.column)
             decimal = self.schema.decimal
             members[name], bad = cells.as_json(self.engine, column, kind, decimal=decimal)
             must = "a time" if not isinstance(kind, str) else MUST_BE.get(kind, "a text")
@@ -283,7 +287,7 @@ def table_parts(
     table = _Table(request, schema, engine, now_us=now_us)
     made: deque[Future[Part]] = deque()
     with ThreadPoolExecutor(LANES) as lanes:
-        for chunk in read_table(request.path, kind, schema, engine):
+        for chunk in read_rows(request.path, kind, schema, engine):
             # One chunk after the other: what came before counts.
             rows = table.rows(chunk)
             if chunk.last_row > after_row:
@@ -314,7 +318,7 @@ def _text(rows: _Rows, value: Value) -> pa.Array:
     """The texts that ``value`` stands for, null where there is none or an empty one."""
     if value.column is None:
         return pa.array([value.constant] * len(rows.numbers), pa.string())
-    found = cells.as_text(rows.cells.column(value.column))
+    found = cells.as_text(cells.column(rows.cells, value.column))
     found = pc.if_else(pc.equal(found, ""), pa.scalar(None, pa.string()), found)
     return pc.binary_join_element_wise(value.prefix, found, "") if value.prefix else found
 

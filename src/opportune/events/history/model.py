@@ -27,6 +27,7 @@ __all__ = [
     "Tally",
     "Told",
     "Value",
+    "columns_needed",
     "columns_used",
 ]
 
@@ -119,7 +120,7 @@ class Schema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One file to import. ``schema`` is None for JSON lines.
+    """One file to import. ``schema`` is None for messages, one a line of JSON.
 
     ``live``: the events count as if they happened now. ``again``: also when the file was imported
     before, which is of use only when the log and the lake have lost it.
@@ -231,18 +232,24 @@ class Imported:
     hints: tuple[str, ...] = ()
 
 
-def columns_used(schema: Schema) -> Iterator[tuple[str, str]]:
-    """Say which columns ``schema`` names, each with the key that names it."""
+def columns_needed(schema: Schema) -> Iterator[tuple[str, str]]:
+    """Say which columns say whose, when and what, each with the key that names it."""
     for each in schema.messages:
         for wire, value in each.texts.items():
             if value.column is not None:
                 yield f"{each.where}, {wire}", value.column
         if each.timestamp.column is not None:
             yield f"{each.where}, timestamp", each.timestamp.column
+        for column in each.only:
+            yield f"{each.where}, only", column
+
+
+def columns_used(schema: Schema) -> Iterator[tuple[str, str]]:
+    """Say which columns ``schema`` names, each with the key that names it."""
+    yield from columns_needed(schema)
+    for each in schema.messages:
         for one in each.fields or ():
             if one.column is not None:
                 yield f"{each.where}, {one.name}", one.column
-        for column in each.only:
-            yield f"{each.where}, only", column
     for column in schema.types:
         yield "types", column

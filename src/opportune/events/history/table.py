@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -19,7 +19,7 @@ from opportune.events.history.model import RefusedRow, Schema, columns_used
 from opportune.files import Kind, UnusableFile, opened, position
 from opportune.storage import Engine
 
-__all__ = ["Chunk", "check_columns", "read_table"]
+__all__ = ["Chunk", "check_table", "read_table"]
 
 CHUNK_ROWS = 50_000
 # A row of CSV must fit into it; so an open quotation mark is noticed and does not eat the memory.
@@ -35,7 +35,8 @@ class Chunk:
     """Some rows: ``numbers`` (n,) count them from 1, the header not included.
 
     ``last_row`` may be beyond them: what stood there is among ``refused``. ``share`` (0..1) is how
-    much of the file was read when they were.
+    much of the file was read when they were. ``whole`` (n,) are the rows as they are written, where
+    that tells them apart; else their cells do.
     """
 
     rows: pa.RecordBatch
@@ -43,10 +44,11 @@ class Chunk:
     last_row: int
     refused: list[RefusedRow]
     share: float
+    whole: pa.Array | None = None
 
 
 def read_table(path: Path, kind: Kind, schema: Schema, engine: Engine) -> Iterator[Chunk]:
-    """Read ``path``, whose columns must have passed `check_columns`.
+    """Read ``path``, whose columns must have passed `check_table`.
 
     The cells of CSV are texts, and null where they are empty. Raises ``UnusableFile`` when the file
     cannot be read on.
@@ -58,17 +60,17 @@ def read_table(path: Path, kind: Kind, schema: Schema, engine: Engine) -> Iterat
         yield from _csv(path, stream, schema, engine)
 
 
-def check_columns(path: Path, kind: Kind, schema: Schema) -> None:
+def check_table(path: Path, kind: Kind, schema: Schema) -> None:
     """Refuse a file that has not the columns ``schema`` names, with every mistake.
 
     Raises ``UnusableFile``.
     """
     try:
         if kind == "parquet":
-            _check_names(path, parquet.read_schema(path).names, schema)
+            _check_names(path, parquet.read_schema(path), schema)
             return
         with opened(path) as stream:
-            _check_names(path, _reader(_Watched(stream), schema, []).schema.names, schema)
+            _check_names(path, _reader(_Watched(stream), schema, []).schema, schema)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as cause:
         raise _unreadable(path, cause, last=0) from cause
 
@@ -237,16 +239,30 @@ def _unreadable(path: Path, cause: Exception, *, last: int) -> UnusableFile:
     return UnusableFile([f"{path.name}: it cannot be read after row {last}: {said}."])
 
 
-def _check_names(path: Path, names: Sequence[str], schema: Schema) -> None:
+def _check_names(path: Path, columns: pa.Schema, schema: Schema) -> None:
+    names = columns.names
     problems = [
         f"{path.name}: column {name!r}: there are {names.count(name)} columns of this name."
         for name in sorted({name for name in names if name and names.count(name) > 1})
     ]
     for where, column in columns_used(schema):
-        if column not in names:
+        if not _has(columns, column):
             problems.append(
                 f"{path.name}: column {column!r} ({where}): there is no such column. "
                 f"{nearest(column, names)}"
             )
     if problems:
         raise UnusableFile(problems)
+
+
+def _has(columns: pa.Schema, name: str) -> bool:
+    """Say whether there is a column of the name, or cells at that path within one."""
+    if name in columns.names:
+        return True
+    outer, *path = name.split(".")
+    kind = columns.field(outer).type if columns.names.count(outer) == 1 else pa.null()
+    for each in path:
+        if not pa.types.is_struct(kind) or kind.get_field_index(each) < 0:
+            return False
+        kind = kind.field(each).type
+    return bool(path)
