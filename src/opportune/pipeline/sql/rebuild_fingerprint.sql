@@ -1,8 +1,8 @@
--- The definitions that profiles follow from.
-select coalesce(jsonb_agg(newest.body order by newest.kind, newest.name)::text, '') as definitions
+-- The settings that profiles follow from.
+select coalesce(jsonb_agg(newest.body order by newest.name)::text, '') as definitions
 from (
-    select distinct on (kind, name) kind, name, body
+    select distinct on (name) name, body
     from definition
-    where kind in ('identity', 'consent')
-    order by kind, name, version desc
+    where kind = 'settings'
+    order by name, version desc
 ) as newest
