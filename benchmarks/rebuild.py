@@ -120,8 +120,7 @@ def define(stores: Stores) -> None:
 
 
 def live(stores: Stores, log: SegmentLog, people: int, count: int) -> tuple[float, datetime]:
-    """Let all of it happen; return the seconds that took behind the log, and the time it is then.
-    """
+    """Let all of it happen; return the seconds it took behind the log, and the time then."""
     spent = 0.0
     random = np.random.default_rng(3)
     now = START
@@ -142,9 +141,7 @@ def live(stores: Stores, log: SegmentLog, people: int, count: int) -> tuple[floa
     began = time.perf_counter()
     cut(stores, random, people, now)
     profiles.tell(stores.state, log, now=now)
-    while segments.announce(stores.state, log, now=now) + segments.tell(
-        stores.state, log, now=now
-    ):
+    while segments.announce(stores.state, log, now=now) + segments.tell(stores.state, log, now=now):
         ingest.catch_up()
     ingest.close()
     return spent + time.perf_counter() - began, now

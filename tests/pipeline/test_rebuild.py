@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -18,6 +19,18 @@ from opportune.storage import Frame, State, Stores, open_stores
 T0 = datetime(2026, 3, 1, 6, tzinfo=UTC)
 BOUGHT = {"event": "Order Completed", "within": {"days": 1}}
 PEOPLE = ("profile", "identifier", "identifier_link", "consent", "account", "segment_membership")
+QUERIES = {
+    "profile": "select t::text as row from profile as t order by 1",
+    "identifier": "select t::text as row from identifier as t order by 1",
+    "identifier_link": "select t::text as row from identifier_link as t order by 1",
+    "identity_cut": "select t::text as row from identity_cut as t order by 1",
+    "identity_decision": "select t::text as row from identity_decision as t order by 1",
+    "consent": "select t::text as row from consent as t order by 1",
+    "account": "select t::text as row from account as t order by 1",
+    "segment_membership": "select t::text as row from segment_membership as t order by 1",
+    "outbox": "select t::text as row from outbox as t order by 1",
+    "profile_change": "select t::text as row from profile_change as t order by 1",
+}
 
 
 class Market:
@@ -63,7 +76,6 @@ class Market:
         *,
         swap: bool = False,
         told: Callable[[int, int], object] = lambda *_: None,
-        rows_at_once: int = 1_000,
     ) -> Rebuilt:
         with ExitStack() as stack:
             return pipeline.rebuild(
@@ -73,7 +85,6 @@ class Market:
                 swap=swap,
                 now=self.now,
                 told=told,
-                rows_at_once=rows_at_once,
             )
 
     @contextmanager
@@ -95,13 +106,7 @@ def differing(done: Rebuilt) -> dict[str, tuple[int, int, int]]:
 
 
 def rows(state: State, *tables: str) -> dict[str, list[str]]:
-    return {
-        table: [
-            row["row"]
-            for row in state.rows(f"select t::text as row from {table} as t order by 1")
-        ]
-        for table in tables
-    }
+    return {name: [row["row"] for row in state.rows(QUERIES[name])] for name in tables}
 
 
 @pytest.fixture
@@ -194,16 +199,18 @@ def test_a_state_that_was_lost_comes_from_the_log(
         stores.close()
 
 
-def test_it_goes_on_after_it_was_killed(market: Market) -> None:
+def test_it_goes_on_after_it_was_killed(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["opportune.pipeline.rebuild"], "ROWS_AT_ONCE", 1)
+
     def killed(count: int, total: int) -> None:
         if 0 < count < total:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        market.rebuild(told=killed, rows_at_once=1)
+        market.rebuild(told=killed)
     began = market.stores.state.rows("select events from opportune_rebuild.rebuild_progress")
     seen: list[int] = []
-    done = market.rebuild(told=lambda count, _: seen.append(count), rows_at_once=1)
+    done = market.rebuild(told=lambda count, _: seen.append(count))
     assert differing(done) == {}
     assert seen[0] > began[0]["events"] > 0
     again: list[int] = []
@@ -212,8 +219,7 @@ def test_it_goes_on_after_it_was_killed(market: Market) -> None:
 
 
 def test_it_waits_for_no_worker_to_run(market: Market) -> None:
-    with market.stores.state.lock(WORKER_LOCK) as alone, pytest.raises(WorkerRuns):
-        assert alone
+    with market.stores.state.lock(WORKER_LOCK), pytest.raises(WorkerRuns):
         market.rebuild()
 
 

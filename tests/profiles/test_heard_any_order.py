@@ -1,4 +1,4 @@
-"""What people decided, heard from the log after all events: the same identities, whatever the order."""
+"""What people decided, heard from the log after all events, makes the same identities."""
 
 from __future__ import annotations
 

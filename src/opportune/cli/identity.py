@@ -43,8 +43,8 @@ def show(kind: Kind, value: Value, *, as_json: AsJson = False) -> None:
         )
     for cut in found.cuts:
         typer.echo(_cut(cut))
-    for each in found.decisions:
-        typer.echo(f"decision {_decided(each)}")
+    for decision in found.decisions:
+        typer.echo(f"decision {_decided(decision)}")
     for change in found.changes:
         typer.echo(
             f"change {_named(change.identifier)} from {change.from_profile_id} to "

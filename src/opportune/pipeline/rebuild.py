@@ -79,7 +79,6 @@ def rebuild(
     swap: bool,
     now: datetime,
     told: Told = lambda *_: None,
-    rows_at_once: int = ROWS_AT_ONCE,
 ) -> Rebuilt:
     """Build profiles and memberships from the lake and compare; ``swap`` puts them in place.
 
@@ -96,7 +95,7 @@ def rebuild(
         found = scan(stores.lake, "events")
         with closing(State(stores.database_url, schema=SCHEMA)) as built:
             fresh = replace(stores, state=built)
-            count = _build(fresh, stores.state, found, told=told, rows_at_once=rows_at_once)
+            count = _build(fresh, stores.state, found, told=told)
             _end(fresh, now=now)
         rows = stores.state.rows(load_sql(ROOM, "rebuild_compare"))
         tables = tuple(Compared(table=row.pop("table_name"), **row) for row in rows)
@@ -138,16 +137,17 @@ def _settle(stores: Stores, ingest: Ingest, log: SegmentLog, *, now: datetime) -
             return
 
 
-def _build(fresh: Stores, live: State, found: Scan, *, told: Told, rows_at_once: int) -> int:
+def _build(fresh: Stores, live: State, found: Scan, *, told: Told) -> int:
     """Apply all events in the schema beside; return how many that was."""
     fingerprint = _fingerprint(live, found)
     if not _goes_on(live, fingerprint):
         _begin(fresh.state, live, fingerprint)
     progress = live.rows(load_sql(ROOM, "rebuild_progress"))[0]
     count, analyzed = progress["events"], 0
-    for part, reached in parts(found, after=progress["row_groups"], rows_at_once=rows_at_once):
+    for part, reached in parts(found, after=progress["row_groups"], rows_at_once=ROWS_AT_ONCE):
         count += part.num_rows
         with fresh.state.transaction() as connection:
+            fetch(connection, load_sql(ROOM, "rebuild_memory"))
             _apply(connection, part)
             facts = {"row_groups": reached, "events": part.num_rows}
             fetch(connection, load_sql(ROOM, "rebuild_go_on"), facts)

@@ -86,6 +86,8 @@ create trigger segment_membership_ended after update on segment_membership
 
 -- In the schema in which State is built anew: nobody follows what is built, and nobody is told of it.
 create function begin_rebuild() returns void language plpgsql as $$
+declare
+    found record;
 begin
     create table rebuild_progress (
         fingerprint text not null,
@@ -97,6 +99,10 @@ begin
     alter table identity_cut disable trigger user;
     alter table identity_decision disable trigger user;
     alter table segment_membership disable trigger user;
+    -- After a crash of the server it is empty, and begun anew.
+    for found in select relname from pg_class where relkind = 'r' and relnamespace = current_schema()::regnamespace loop
+        execute format('alter table %I set unlogged', found.relname);
+    end loop;
 end
 $$;
 
