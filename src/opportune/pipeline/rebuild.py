@@ -97,6 +97,7 @@ def rebuild(
             fresh = replace(stores, state=built)
             count = _build(fresh, stores.state, found, told=told)
             _end(fresh, now=now)
+        stores.state.rows(load_sql(ROOM, "rebuild_nobodies"))
         rows = stores.state.rows(load_sql(ROOM, "rebuild_compare"))
         tables = tuple(Compared(table=row.pop("table_name"), **row) for row in rows)
         if swap:
