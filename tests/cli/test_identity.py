@@ -96,3 +96,29 @@ def test_review_and_decide(run: Run, stores: Stores) -> None:
 
 def test_refold_says_what_changed(run: Run) -> None:
     assert run("identity", "refold") == (0, "0 profiles changed.\n", "")
+
+
+def test_an_apart_decision_can_be_taken_back(run: Run, stores: Stores) -> None:
+    (item,) = profiles.review(stores.state)
+    assert run("identity", "review", "--decided") == (0, "Nothing was decided.\n", "")
+    run("identity", "decide", item.review_id, "apart", "--by", "ann")
+    code, out, _ = run("identity", "review", "--decided")
+    assert code == 0
+    assert out.startswith(f"{item.review_id}  apart: user_id u2 and anonymous_id a1, by ann on ")
+    assert run("identity", "take-back", item.review_id, "--by", "bob") == (
+        0,
+        f"{item.review_id}: to decide.\n",
+        "",
+    )
+    assert [each.review_id for each in profiles.review(stores.state)] == [item.review_id]
+    _, out, _ = run("identity", "review", "--decided", "--json")
+    (decided,) = json.loads(out)
+    assert (decided["decided_by"], decided["taken_back_by"]) == ("ann", "bob")
+    _, out, _ = run("identity", "show", "user_id", "u2")
+    assert "decision " in out
+    assert ", taken back by bob on " in out
+    code, _, err = run("identity", "take-back", item.review_id, "--by", "bob")
+    assert (code, err.split(":")[0]) == (3, "unknown_review")
+    run("identity", "decide", item.review_id, "same", "--by", "ann")
+    code, _, err = run("identity", "take-back", item.review_id, "--by", "bob")
+    assert (code, err.split(":")[0]) == (4, "decision_stands")

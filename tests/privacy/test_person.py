@@ -35,6 +35,7 @@ def test_an_export_has_everything_of_one_person_and_nothing_of_others(life: Any)
         "event_hour": 6,
         "identifier": 4,
         "identifier_link": 3,
+        "membership_untold": 1,
         "outbox": 4,
         "profile": 1,
         "segment_membership": 1,

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from opportune import pipeline, project
+from opportune import pipeline, project, segments
 from opportune.storage import Frame, SegmentLog, Stores
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -51,7 +51,7 @@ def test_the_worker_follows_fills_and_tells(market: Any, until: Until) -> None:
     def told() -> list[tuple[str, str]]:
         rows = stores.lake.read("events", ["event", "user_id"]).to_pylist()
         return sorted(
-            (row["event"], row["user_id"]) for row in rows if row["event"].startswith("Segment")
+            (row["event"], row["user_id"]) for row in rows if row["event"] in segments.OWN_EVENTS
         )
 
     define(stores, "buyers", bought)

@@ -79,6 +79,19 @@ class ChangeAnswer(BaseModel):
     changed_by: str | None
 
 
+class DecidedAnswer(BaseModel):
+    """What a person said of a link that was set aside, and whether it was taken back."""
+
+    review_id: str
+    owner: NamedIdentifier
+    other: NamedIdentifier
+    decision: profiles.Decision
+    decided_by: str
+    decided_at: datetime
+    taken_back_by: str | None
+    taken_back_at: datetime | None
+
+
 class IdentityAnswer(BaseModel):
     """Everything that made one profile of these identifiers."""
 
@@ -86,6 +99,7 @@ class IdentityAnswer(BaseModel):
     identifiers: list[LinkedIdentifier]
     links: list[LinkAnswer]
     cuts: list[CutAnswer]
+    decisions: list[DecidedAnswer]
     changes: list[ChangeAnswer]
 
 
@@ -110,6 +124,12 @@ class ReviewAnswer(BaseModel):
     items: list[ReviewItemAnswer]
 
 
+class DecisionsAnswer(BaseModel):
+    """What was decided, the newest first."""
+
+    items: list[DecidedAnswer]
+
+
 class CutRequest(BaseModel):
     """Which identifier leaves its profile, who says so, and why."""
 
@@ -122,6 +142,13 @@ class CutRequest(BaseModel):
 
 class RestoreRequest(BaseModel):
     """Who undoes a cut."""
+
+    model_config = ConfigDict(extra="forbid")
+    by: Words
+
+
+class TakeBackRequest(BaseModel):
+    """Who takes a decision back."""
 
     model_config = ConfigDict(extra="forbid")
     by: Words
@@ -174,6 +201,7 @@ def identity_routes(
             ],
             links=[_link(each) for each in found.links],
             cuts=[_cut(each) for each in found.cuts],
+            decisions=[_decided(each) for each in found.decisions],
             changes=[_change(each) for each in found.changes],
         )
 
@@ -186,6 +214,18 @@ def _review_routes(
         """List the links that were set aside and wait for a decision."""
         found = profiles.review(stores.state, limit=limit)
         return ReviewAnswer(items=[_item(each) for each in found])
+
+    @application.get("/identity/decisions")
+    def decisions(limit: Limit = 100) -> DecisionsAnswer:
+        """List what was decided of links that were set aside, taken back or not."""
+        found = profiles.decided(stores.state, limit=limit)
+        return DecisionsAnswer(items=[_decided(each) for each in found])
+
+    @application.post("/identity/review/{review_id}/take-back", responses=dict(missing))
+    def take_back(review_id: str, said: TakeBackRequest) -> ReviewAnswer:
+        """Take back that two are apart; answers with the review list, where the link is again."""
+        profiles.take_back(stores.state, review_id, by=said.by, now=clock())
+        return review()
 
     @application.post("/identity/review/{review_id}", responses=dict(missing))
     def decide(review_id: str, said: DecisionRequest) -> DecisionAnswer:
@@ -223,6 +263,19 @@ def _cut(cut: profiles.Cut) -> CutAnswer:
         cut_at=cut.cut_at,
         restored_by=cut.restored_by,
         restored_at=cut.restored_at,
+    )
+
+
+def _decided(each: profiles.Decided) -> DecidedAnswer:
+    return DecidedAnswer(
+        review_id=each.review_id,
+        owner=_named(each.owner),
+        other=_named(each.other),
+        decision=each.decision,
+        decided_by=each.decided_by,
+        decided_at=each.decided_at,
+        taken_back_by=each.taken_back_by,
+        taken_back_at=each.taken_back_at,
     )
 
 

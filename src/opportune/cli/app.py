@@ -18,6 +18,7 @@ from opportune.cli import (
     identity,
     import_,
     person,
+    rebuild,
     sandbox,
     segments,
     serve,
@@ -71,6 +72,7 @@ app.command("run-day")(use_case.run_day)
 app.command("report")(use_case.report)
 app.command("replay")(replay_command)
 app.command("catalogue")(events.catalogue)
+app.command("rebuild")(rebuild.rebuild)
 app.add_typer(events.app, name="rejects")
 app.command("field-policies")(field_policies)
 app.add_typer(identity.app, name="identity")

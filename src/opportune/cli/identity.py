@@ -1,4 +1,4 @@
-"""Commands about who is who: ``identity show``, ``cut``, ``restore``, ``review``, ``refold``."""
+"""Commands about who is who: ``identity show``, cuts, the review list, ``refold``."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def show(kind: Kind, value: Value, *, as_json: AsJson = False) -> None:
         )
     for cut in found.cuts:
         typer.echo(_cut(cut))
+    for decision in found.decisions:
+        typer.echo(f"decision {_decided(decision)}")
     for change in found.changes:
         typer.echo(
             f"change {_named(change.identifier)} from {change.from_profile_id} to "
@@ -81,9 +83,15 @@ def restore(
 def review(
     *,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    decided: Annotated[
+        bool, typer.Option("--decided", help="List what was decided instead.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the links that were set aside and wait for a decision, the newest first."""
+    if decided:
+        _list_decided(limit, as_json=as_json)
+        return
     with opened(settings.load()) as stores:
         found = profiles.review(stores.state, limit=limit)
     if as_json:
@@ -115,11 +123,47 @@ def decide(
 
 
 @app.command()
+def take_back(
+    review_id: Annotated[str, typer.Argument(help="Id, as `identity review --decided` prints it.")],
+    *,
+    by: By,
+) -> None:
+    """Take back that two are apart: the link waits for a decision again."""
+    with opened(settings.load()) as stores:
+        profiles.take_back(stores.state, review_id, by=by, now=datetime.now(UTC))
+    typer.echo(f"{review_id}: to decide.")
+
+
+@app.command()
 def refold() -> None:
     """Apply rules of identity that were changed to all that is known."""
     with opened(settings.load()) as stores:
         count = profiles.refold(stores.state, now=datetime.now(UTC))
     typer.echo(f"{count} profiles changed.")
+
+
+def _list_decided(limit: int, *, as_json: bool) -> None:
+    with opened(settings.load()) as stores:
+        found = profiles.decided(stores.state, limit=limit)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found], default=str))
+        return
+    for each in found:
+        typer.echo(_decided(each))
+    if not found:
+        typer.echo("Nothing was decided.")
+
+
+def _decided(each: profiles.Decided) -> str:
+    back = (
+        f", taken back by {each.taken_back_by} on {_time(each.taken_back_at)}"
+        if each.taken_back_at
+        else ""
+    )
+    return (
+        f"{each.review_id}  {each.decision}: {_named(each.owner)} and {_named(each.other)}, by "
+        f"{each.decided_by} on {_time(each.decided_at)}{back}"
+    )
 
 
 def _named(identifier: tuple[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""What Opportune itself decided, as the log has it: events of nobody, from which State is rebuilt."""
+"""What Opportune itself decided, as the log has it: events of nobody that rebuild State."""
 
 from __future__ import annotations
 

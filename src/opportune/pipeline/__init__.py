@@ -10,12 +10,26 @@ Every step is keyed and finds its own work done: running it again changes nothin
 from opportune.pipeline.day import DayDone, create_tables, run_day
 from opportune.pipeline.ingest import Ingest, take_in
 from opportune.pipeline.progress import caught_up, somebody_ingests, waiting_bytes
+from opportune.pipeline.rebuild import (
+    WORKER_LOCK,
+    Compared,
+    Rebuilt,
+    WorkerRuns,
+    drop_rebuild,
+    rebuild,
+)
 
 __all__ = [
+    "WORKER_LOCK",
+    "Compared",
     "DayDone",
     "Ingest",
+    "Rebuilt",
+    "WorkerRuns",
     "caught_up",
     "create_tables",
+    "drop_rebuild",
+    "rebuild",
     "run_day",
     "somebody_ingests",
     "take_in",

@@ -118,7 +118,7 @@ def settle(state: State, review_id: str, decision: Decision, *, by: str, now: da
     with state.transaction() as connection:
         fetch(connection, load_sql(ROOM, "lock_identity"))
         owner_id, other_id = _pair(review_id)
-        facts = {
+        facts: dict[str, object] = {
             "owner_id": owner_id,
             "other_id": other_id,
             "decision": decision,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -43,7 +44,8 @@ class DatabaseUnavailable(Unavailable):
 class State:
     """A pool of connections to one PostgreSQL; `transaction` is the only way to change anything."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, schema: str | None = None) -> None:
+        """``schema`` is where the tables are, unless where the server looks by itself."""
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             connection_class=psycopg.Connection[Row],
@@ -53,7 +55,7 @@ class State:
             # Not the default of five minutes with ever longer pauses: back means back at once.
             reconnect_timeout=CONNECT_TIMEOUT_S,
             open=False,
-            configure=_configure,
+            configure=partial(_configure, schema=schema),
             check=ConnectionPool.check_connection,
             kwargs={"row_factory": dict_row, "connect_timeout": CONNECT_TIMEOUT_S},
         )
@@ -194,8 +196,11 @@ def stage(connection: Connection, name: str, columns: Sequence[str], data: pa.Ta
     connection.execute(compose.SQL("analyze {}").format(compose.Identifier(name)))
 
 
-def _configure(connection: Connection) -> None:
+def _configure(connection: Connection, *, schema: str | None) -> None:
     connection.execute(SESSION)
+    if schema is not None:
+        path = compose.SQL("set search_path = {}").format(compose.Identifier(schema))
+        connection.execute(path)
     connection.commit()
 
 

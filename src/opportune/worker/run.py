@@ -29,7 +29,7 @@ from opportune.worker.publishing import publish
 
 __all__ = ["Unanswered", "decoders", "run", "simulated_clock"]
 
-LOCK = "worker"
+LOCK = pipeline.WORKER_LOCK
 DECIDE_DAY = "decide_day"
 COMPUTE_TRAITS = "compute_traits"
 EXPIRE = "expire"
@@ -98,6 +98,7 @@ def _start(
     with ExitStack() as parts:
         ingest = pipeline.Ingest(stores, decoders(stores), clock=clock)
         parts.callback(ingest.close)
+        pipeline.drop_rebuild(stores.state)
         worker = Worker(
             stores=stores,
             ingest=ingest,

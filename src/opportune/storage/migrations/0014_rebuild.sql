@@ -83,3 +83,88 @@ create trigger segment_membership_begun after insert on segment_membership
     referencing new table as moved for each statement execute function tell_of_memberships();
 create trigger segment_membership_ended after update on segment_membership
     referencing new table as moved for each statement execute function tell_of_memberships();
+
+-- In the schema in which State is built anew: nobody follows what is built, and nobody is told of it.
+create function begin_rebuild() returns void language plpgsql as $$
+declare
+    found record;
+begin
+    create table rebuild_progress (
+        fingerprint text not null,
+        row_groups int not null default 0,
+        events bigint not null default 0
+    );
+    alter table profile disable trigger user;
+    alter table identifier disable trigger user;
+    alter table identity_cut disable trigger user;
+    alter table identity_decision disable trigger user;
+    alter table segment_membership disable trigger user;
+    -- After a crash of the server it is empty, and begun anew.
+    for found in select relname from pg_class where relkind = 'r' and relnamespace = current_schema()::regnamespace loop
+        execute format('alter table %I set unlogged', found.relname);
+    end loop;
+end
+$$;
+
+-- The planner knows nothing of tables that are filled at once.
+create function analyze_rebuilt() returns void language plpgsql as $$
+begin
+    analyze profile; analyze identifier; analyze identifier_link; analyze consent; analyze event_hour; analyze telling;
+    analyze account; analyze account_member;
+end
+$$;
+
+-- What was built takes the place of what was there. Segments are filled again, by the worker, from what is there now.
+create function swap_rebuilt() returns void language plpgsql as $$
+begin
+    alter table profile disable trigger user;
+    alter table identifier disable trigger user;
+    alter table identity_cut disable trigger user;
+    alter table identity_decision disable trigger user;
+    alter table segment_membership disable trigger user;
+    truncate profile, identifier, identifier_link, identity_cut, identity_decision, consent, event_hour, telling, account,
+        account_member, segment_membership;
+    insert into profile select * from opportune_rebuild.profile order by profile_id;
+    insert into identifier (
+        kind, value, profile_id, linked_at, sighted_at_us, first_seen_at_us, last_seen_at_us, told
+    )
+    select kind, value, profile_id, linked_at, sighted_at_us, first_seen_at_us, last_seen_at_us, told
+    from opportune_rebuild.identifier order by identifier_id;
+    insert into identifier_link (
+        owner_id, other_id, occurred_at_us, message_id, source_id, rule, set_aside, decision, decided_by, decided_at
+    )
+    select owner_id, other_id, occurred_at_us, message_id, source_id, rule, set_aside, decision, decided_by, decided_at
+    from opportune_rebuild.identifier_link order by owner_id, other_id;
+    insert into identity_cut select * from opportune_rebuild.identity_cut order by cut_id;
+    insert into identity_decision select * from opportune_rebuild.identity_decision order by decision_id;
+    insert into consent select * from opportune_rebuild.consent order by identifier_id, purpose, channel;
+    insert into event_hour select * from opportune_rebuild.event_hour order by identifier_id, hour;
+    insert into telling select * from opportune_rebuild.telling order by identifier_id, said_at;
+    insert into account select * from opportune_rebuild.account order by account_id;
+    insert into account_member select * from opportune_rebuild.account_member order by account_id, identifier_id;
+    insert into segment_membership
+    select * from opportune_rebuild.segment_membership order by segment, profile_id, entered_at;
+    alter table profile enable trigger user;
+    alter table identifier enable trigger user;
+    alter table identity_cut enable trigger user;
+    alter table identity_decision enable trigger user;
+    alter table segment_membership enable trigger user;
+    perform setval(pg_get_serial_sequence('identity_cut', 'cut_id'), greatest(
+            (select max(cut_id) from identity_cut), nextval(pg_get_serial_sequence('identity_cut', 'cut_id')))),
+        setval(pg_get_serial_sequence('identity_decision', 'decision_id'), greatest(
+            (select max(decision_id) from identity_decision),
+            nextval(pg_get_serial_sequence('identity_decision', 'decision_id'))));
+    insert into profile_change (
+        changed_at, identifier_id, from_profile_id, to_profile_id, reason, message_id, source_id, changed_by
+    )
+    select changed_at, identifier_id, from_profile_id, to_profile_id, reason, message_id, source_id, changed_by
+    from opportune_rebuild.profile_change
+    where not exists (select from profile_change)
+    order by change_id;
+    update live_segment set filled_at = null;
+    delete from segment_wake;
+    delete from profile_touched;
+    analyze profile; analyze identifier; analyze identifier_link; analyze consent; analyze event_hour; analyze telling;
+    analyze account; analyze account_member; analyze segment_membership;
+end
+$$;

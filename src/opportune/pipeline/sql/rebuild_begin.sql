@@ -1,0 +1,2 @@
+-- Make room for what is built; nobody is told of it.
+select begin_rebuild()

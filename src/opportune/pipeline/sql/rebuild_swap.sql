@@ -1,0 +1,2 @@
+-- What was built takes the place of what was there.
+select swap_rebuilt()
