@@ -133,7 +133,7 @@ def _carry_out(stores: Stores, asked: list[str]) -> None:
                 _tell_of_worker(stores, asked)
                 continue
             with closing(ingest):
-                privacy.carry_out(
+                done = privacy.carry_out(
                     stores,
                     ingest,
                     kept=privacy.kept_fields(project.read(stores.state)),
@@ -141,6 +141,9 @@ def _carry_out(stores: Stores, asked: list[str]) -> None:
                     now=datetime.now(UTC),
                     told=lambda what, done, of: told(what, done, done / max(1, of)),
                 )
+            if not done:
+                # A worker has to send what destinations are told.
+                time.sleep(POLL_S)
 
 
 def _tell_of_worker(stores: Stores, asked: list[str]) -> None:

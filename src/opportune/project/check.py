@@ -185,6 +185,11 @@ def _check_audiences(
             for each in destination.audiences
             if each not in known
         )
+        if destination.only and destination.only not in publishing.segments:
+            problems.append(
+                f"destinations/{name}.toml: only: no segment '{destination.only}'. "
+                f"{nearest(destination.only, publishing.segments)}"
+            )
     purposes = consent.purposes if consent is not None else {}
     problems.extend(
         f"audiences/{name}.toml: purpose: consent.toml has no purpose '{audience.purpose}'. "
