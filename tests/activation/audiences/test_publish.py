@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from opportune import activation
+from opportune import activation, privacy
 from opportune.events import FieldClasses, FieldPolicies, FieldPolicy
 
 OUT = {"type": "identify", "userId": "bob", "traits": {"newsletter": False}}
@@ -196,4 +196,14 @@ def test_where_nothing_is_published_nothing_is_noted(shop: Any) -> None:
     shop.destinations.clear()
     shop.buy("ada")
     assert shop.publish() == 0
+    assert shop.stores.state.rows("select * from audience_touched") == []
+
+
+def test_an_anonymous_profile_that_expires_is_removed(shop: Any) -> None:
+    shop.say({"event": "Order Completed", "anonymousId": "a"})
+    assert shop.news() == [("a", True)]
+    shop.stores.state.rows("update outbox set state = 'sent'")
+    shop.now += timedelta(days=40)
+    assert privacy.expire(shop.stores.state, {"anonymous_id": 30}, now=shop.now) == 1
+    assert shop.news() == [("a", False)]
     assert shop.stores.state.rows("select * from audience_touched") == []
