@@ -86,7 +86,8 @@ def test_audiences_are_listed_with_where_they_go(run: Run, stores: Stores) -> No
     stores.state.rows(
         "insert into audience_publication"
         " (audience, destination, segments, minus, channel, assumed, refused, filled, published_at)"
-        " values ('reach', 'ads', '{vip}', '{}', '*', false, 'No health.', '{}', '2026-03-01T06:00Z'),"
+        " values ('reach', 'ads', '{vip}', '{}', '*', false, 'No health.', '{}',"
+        " '2026-03-01T06:00Z'),"
         " ('reach', 'crm', '{vip}', '{}', '*', false, null, null, null)"
     )
     stores.state.rows(

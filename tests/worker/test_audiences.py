@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ DEFINITIONS = {
 
 
 def apply(market: Any, folder: Path, **changed: str) -> None:
+    with resources.as_file(resources.files("opportune.cli").joinpath("provider")) as shipped:
+        shutil.copytree(shipped, folder, dirs_exist_ok=True)
     for name, text in {**DEFINITIONS, **changed}.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
@@ -65,7 +69,7 @@ def test_an_audience_that_reads_what_may_not_be_told_is_refused(
     lines = 'title = "x"\nconnector = "file"\naudiences = ["raech"]\nonly = "nobody"\n'
     with pytest.raises(InvalidDefinition) as refused:
         apply(market, tmp_path, **{"segments/out.toml": ill})
-    assert refused.value.problems == [
+    assert list(refused.value.problems) == [
         "audiences/reach.toml: published to 'lines': trait 'diagnosis' is sensitive (by its name), "
         "and policy 'sensitive-data' forbids sensitive fields for audiences. Use another field, or "
         "declare it free in opportune.toml if that is a mistake."
