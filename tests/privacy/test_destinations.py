@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from opportune import activation, privacy, project, segments
 from opportune.activation import CALLS_AT_ONCE, reach, send_due
-from opportune.storage import SegmentLog
+from opportune.storage import Connection, SegmentLog, State
 
 ANA = "c000013"
 NEEDLES = (ANA, "ana.maria@mail.example", "visitor-0815-ana")
@@ -39,6 +40,11 @@ def define(life: Any, kind: str, name: str, body: object) -> None:
 @pytest.fixture
 def told(life: Any) -> Any:
     """A shop whose destinations were told of Ana and of somebody else."""
+    tell(life)
+    return life
+
+
+def tell(life: Any) -> None:
     state = life.stores.state
     define(life, "segment", "buyers", {"rule": {"event": "Order Completed"}})
     define(life, "audience", "ads", {"segments": ["buyers"]})
@@ -60,7 +66,6 @@ def told(life: Any) -> Any:
     life.take_in()
     publish(life)
     state.rows("update outbox set state = 'sent' where message is not null")
-    return life
 
 
 def publish(life: Any) -> int:
@@ -159,3 +164,55 @@ def test_a_file_is_handed_over_with_nothing_but_the_identifier(told: Any) -> Non
     assert len(told.carry_out(now=late)) == 1
     places = [place for place in told.found(ANA) if "/outgoing/" not in place]
     assert places == []
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class MortalState(State):
+    """Dies before, within or after its nth transaction."""
+
+    def __init__(self, url: str, at: int) -> None:
+        super().__init__(url)
+        self.at, self.passed = at, 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        self._step()
+        with super().transaction() as connection:
+            yield connection
+            self._step()
+        self._step()
+
+    def _step(self) -> None:
+        self.passed += 1
+        if self.passed - 1 == self.at:
+            raise Killed
+
+
+@pytest.mark.slow
+def test_killed_while_it_tells_it_tells_everybody_once(shop: Any) -> None:
+    expected = {("ads", "Audience Exited", ANA), ("files", "User Deleted", ANA)}
+    expected |= {("hook", "User Deleted", ANA)}
+    at = kills = 0
+    while True:
+        with shop.copy() as life:
+            tell(life)
+            asked = life.ask()
+            mortal = MortalState(life.stores.database_url, at)
+            try:
+                assert replace(life, stores=replace(life.stores, state=mortal)).carry_out() == []
+            except Killed:
+                kills += 1
+            done = mortal.passed <= at
+            mortal.close()
+            assert life.carry_out() == []
+            assert (len(notices(life)), {*notices(life)}) == (3, expected)
+            life.stores.state.rows("update outbox set state = 'sent' where message is not null")
+            assert life.carry_out() == [asked.request_id]
+            assert life.found(*NEEDLES) == []
+        if done:
+            break
+        at += 4
+    assert kills > 5
