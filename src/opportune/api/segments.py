@@ -172,7 +172,7 @@ def _audience_routes(application: FastAPI, stores: Stores) -> None:
         """List the audiences with their sizes, and what each destination was told of them."""
         defined = project.read(stores.state).audiences
         sizes = segments.audience_sizes(stores.state, defined)
-        published = activation.publications(stores.state)
+        published = activation.published_audiences(stores.state)
         return AudiencesAnswer(
             audiences=[
                 AudienceAnswer(

@@ -68,7 +68,7 @@ def show(name: Name, *, as_json: AsJson = False) -> None:
 def audiences(*, as_json: AsJson = False) -> None:
     """List which audience goes where: how many were told, when last, and why no more."""
     with opened(settings.load()) as stores:
-        found = activation.publications(stores.state)
+        found = activation.published_audiences(stores.state)
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in found], default=str))
         return

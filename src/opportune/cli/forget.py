@@ -126,6 +126,10 @@ def _carry_out(stores: Stores, asked: list[str]) -> None:
     """Carry it out, or wait until the worker that lives has."""
     with progress(Console(stderr=True)) as told:
         while any(privacy.request(stores.state, each).state != "done" for each in asked):
+            if not privacy.is_asked(stores, now=datetime.now(UTC)):
+                told("a worker tells destinations", 0, 0.0)
+                time.sleep(POLL_S)
+                continue
             try:
                 ingest = pipeline.Ingest(stores, worker.decoders(stores))
             except ConcurrentWrite:
@@ -133,7 +137,7 @@ def _carry_out(stores: Stores, asked: list[str]) -> None:
                 _tell_of_worker(stores, asked)
                 continue
             with closing(ingest):
-                done = privacy.carry_out(
+                privacy.carry_out(
                     stores,
                     ingest,
                     kept=privacy.kept_fields(project.read(stores.state)),
@@ -141,9 +145,6 @@ def _carry_out(stores: Stores, asked: list[str]) -> None:
                     now=datetime.now(UTC),
                     told=lambda what, done, of: told(what, done, done / max(1, of)),
                 )
-            if not done:
-                # A worker has to send what destinations are told.
-                time.sleep(POLL_S)
 
 
 def _tell_of_worker(stores: Stores, asked: list[str]) -> None:

@@ -11,7 +11,7 @@ from opportune import plugins
 from opportune.activation import (
     Destination,
     Publishing,
-    forbidden_publications,
+    forbidden_audiences,
     parse_destination,
     sent_fields,
 )
@@ -168,7 +168,7 @@ def _check_sent_fields(
         problems += (f"destinations/{name}.toml: {each.message}" for each in found)
     problems.extend(
         f"audiences/{audience.name}.toml: published to '{destination.name}': {found.message}"
-        for audience, destination, found in forbidden_publications(publishing, personal=personal)
+        for audience, destination, found in forbidden_audiences(publishing, personal=personal)
     )
 
 

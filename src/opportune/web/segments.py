@@ -67,7 +67,7 @@ def segment_list(asked: Asked) -> Shown:
             for each in sorted(found, key=lambda each: each.title.casefold())
         ],
         "ready": READY,
-        "published": activation.publications(asked.stores.state),
+        "published": activation.published_audiences(asked.stores.state),
     }
     return Shown(body=pages.render("segments.html", asked.frame, context))
 
