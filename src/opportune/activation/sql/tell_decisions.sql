@@ -32,6 +32,7 @@ told as (
     insert into destination_told (destination, identifier_id)
     select distinct %(destination)s::text, identity_hash('user_id', user_id)
     from added
+    order by 2
     on conflict do nothing
 )
 select count(*)::int as count
