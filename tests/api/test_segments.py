@@ -94,3 +94,26 @@ def test_mistakes_are_answered_with_the_nearest_name(
     found, problem = ask(f"/api/{path}", body)
     assert (found, problem["code"]) == (status, code)
     assert said in problem["message"]
+
+
+def test_audiences_say_what_each_destination_was_told(ask: Ask, stores: Stores) -> None:
+    stores.state.rows(
+        "insert into definition (kind, name, version, body, created_at) values"
+        ' (\'segment\', \'vips\', 1, \'{"title": "V", "rule": {"event": "A"}}\', now()),'
+        " ('audience', 'reach', 1, '{\"segments\": [\"vips\"]}', now())"
+    )
+    stores.state.rows(
+        "insert into audience_publication"
+        " (audience, destination, segments, minus, channel, assumed)"
+        " values ('reach', 'ads', '{vips}', '{}', '*', false)"
+    )
+    status, answer = ask("audiences")
+    assert status == 200
+    (reach,) = answer["audiences"]
+    assert (reach["purpose"], reach["channel"], reach["members"]) == (None, "*", 0)
+    assert reach["published"] == [
+        {
+            **{"destination": "ads", "members": 0, "is_ready": False},
+            **{"refused": None, "published_at": None},
+        }
+    ]

@@ -79,3 +79,26 @@ def test_what_is_not_there_is_told(run: Run) -> None:
     assert run("destinations", "retry", "crm")[0] == 2
     code, _, said = run("destinations", "retry", "crm", "--message", "m9")
     assert (code, said.partition(":")[0]) == (3, "unknown_dead_letter")
+
+
+def test_audiences_are_listed_with_where_they_go(run: Run, stores: Stores) -> None:
+    assert run("destinations", "audiences")[1].startswith("No audience is published.")
+    stores.state.rows(
+        "insert into audience_publication"
+        " (audience, destination, segments, minus, channel, assumed, refused, filled, published_at)"
+        " values ('reach', 'ads', '{vip}', '{}', '*', false, 'No health.', '{}',"
+        " '2026-03-01T06:00Z'),"
+        " ('reach', 'crm', '{vip}', '{}', '*', false, null, null, null)"
+    )
+    stores.state.rows(
+        "insert into audience_published"
+        " select publication_id, 1, 1, 'user_id', 'ada', now() from audience_publication"
+        " where destination = 'ads'"
+    )
+    assert run("destinations", "audiences")[:2] == (
+        0,
+        "reach -> ads: 1 members, told last 2026-03-01 06:00:00 UTC; nobody is added: No health.\n"
+        "reach -> crm: 0 members (its segments are being filled)\n",
+    )
+    found = json.loads(run("destinations", "audiences", "--json")[1])
+    assert [(each["destination"], each["members"]) for each in found] == [("ads", 1), ("crm", 0)]

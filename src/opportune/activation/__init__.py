@@ -3,7 +3,8 @@
 Invariants: a row of the outbox exists once per decision, and once per event and destination; it is
 reserved before anybody is called; a send whose answer never came is not repeated before the
 receiver was asked what became of it, unless it knows a repeat by its id; every settled send of a
-recommendation comes back as an event, and none of a destination's does.
+recommendation comes back as an event, and none of a destination's does; what destinations know of
+an audience changes with the messages about it, in one transaction.
 
 Deliberately absent: knowledge of any one channel outside ``connectors``, and of the network outside
 ``transport``.
@@ -38,9 +39,9 @@ from opportune.activation.publish import (
     AUDIENCE_EVENTS,
     Published,
     Publishing,
-    forbidden_publications,
-    publications,
+    forbidden_audiences,
     publish,
+    published_audiences,
 )
 from opportune.activation.reach import reach
 from opportune.activation.send import abandon, enquire, send_due
@@ -83,11 +84,11 @@ __all__ = [
     "dead_letters",
     "enqueue",
     "enquire",
-    "forbidden_publications",
+    "forbidden_audiences",
     "named_destination",
     "parse_destination",
     "prune",
-    "publications",
+    "published_audiences",
     "publish",
     "reach",
     "resend",

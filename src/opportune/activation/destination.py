@@ -16,6 +16,7 @@ from opportune.settings import SECRET_PREFIX
 
 __all__ = [
     "AUDIENCE_AS",
+    "CALLS",
     "CONNECTORS",
     "EVERY",
     "KINDS",
@@ -30,7 +31,9 @@ __all__ = [
 # Connector -> the most messages of one call.
 CONNECTORS = {"segment": MAX_MESSAGES, "webhook": 1, "file": 10_000}
 BATCH = {"segment": 100, "webhook": 1, "file": 1_000}
-KINDS = ("profile", "segment", "decision")
+# Calls that are no track calls, sent on as they came.
+CALLS = ("page", "screen", "group", "alias")
+KINDS = ("profile", "segment", "decision", *CALLS)
 VARIANTS = ("treatment", "control")
 AUDIENCE_AS = ("track", "identify")
 EVERY = "*"
@@ -57,7 +60,8 @@ class Destination:
     secret:
         Name of the variable that has the write key or the signing secret, never the secret.
     kinds:
-        Of ``KINDS``: what is known of profiles, who entered and left segments, recommendations.
+        Of ``KINDS``: what is known of profiles, who entered and left segments, recommendations, and
+        calls of other types than track.
     events:
         Names of events, or ``EVERY``: all but those that Opportune itself makes.
     properties:
@@ -70,6 +74,8 @@ class Destination:
         Names of the audiences that are published there.
     audience_as:
         The call that tells of a change of an audience, of ``AUDIENCE_AS``.
+    only:
+        Name of a segment: of nobody else anything is told but audiences. Empty: of everybody.
     echoes:
         Whether events are sent on that a destination had from here before.
     except_sources:
@@ -89,6 +95,7 @@ class Destination:
     variants: tuple[str, ...]
     audiences: tuple[str, ...]
     audience_as: str
+    only: str
     echoes: bool
     except_sources: frozenset[str]
     batch_size: int
@@ -159,6 +166,7 @@ def parse_destination(
         variants=tuple(sorted(_chosen(document, "variants", VARIANTS, ("treatment",)))),
         audiences=tuple(sorted(set(document.texts("audiences", ())))),
         audience_as=_audience_as(document),
+        only=document.text("only", ""),
         echoes=document.flag("echoes", default=False),
         except_sources=frozenset(document.texts("except_sources", ())),
         batch_size=int(document.number("batch_size", BATCH.get(connector, 1), low=1, high=most)),

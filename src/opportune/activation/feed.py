@@ -7,11 +7,18 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from opportune.activation.channel import channel_of
-from opportune.activation.destination import EVERY, Destination, parse_destination, sent_fields
+from opportune.activation.destination import (
+    CALLS,
+    EVERY,
+    Destination,
+    parse_destination,
+    sent_fields,
+)
 from opportune.activation.enqueue import keep_statistics, properties_of
 from opportune.decisions import UseCase
 from opportune.documents import InvalidDefinition
@@ -26,7 +33,10 @@ SEGMENT_EVENTS = ("Segment Entered", "Segment Exited")
 DECISION_EVENT = "Offer Decided"
 # Whose events Opportune's own are.
 OURS = "opportune"
-TAKEN = ("message_id", "event", "user_id", "anonymous_id", "occurred_at_us", "received_at_us")
+TAKEN = (
+    *("message_id", "event", "user_id", "anonymous_id", "occurred_at_us", "received_at_us"),
+    "place",
+)
 STAGED = (
     "destination text",
     "kind text",
@@ -38,7 +48,8 @@ STAGED = (
     "received_at_us bigint",
     "properties text",
     "context text",
-    "place bigint generated always as identity",
+    "said text",
+    "place bigint",
 )
 DECIDED = (
     "decision_id text",
@@ -77,13 +88,15 @@ class Feeder:
         is written.
         """
         destinations = self._read(connection)
+        places = pa.array(np.arange(events.num_rows))
+        events = events.append_column("place", places)
         wanted = [part for each in destinations for part in _wanted(each, events)]
         if not wanted:
             return 0
         stage(connection, "outgoing", STAGED, pa.concat_tables(wanted))
         withheld = self._withheld(connection, destinations, policies, counts)
         facts = {"wishes": _wishes(destinations, withheld)}
-        for step in ("feed_located", "feed_profiles", "feed_events"):
+        for step in ("feed_located", "feed_profiles", "feed_events", "feed_told"):
             fetch(connection, load_sql(ROOM, step), facts)
         added: int = fetch(connection, load_sql(ROOM, "feed_added"))[0]["count"]
         keep_statistics(connection, added)
@@ -158,6 +171,7 @@ def tell_decisions(
         "use_case": use_case.name,
         "day": day,
         "now": now,
+        "only": destination.only or None,
     }
     with stores.state.transaction() as connection:
         stage(connection, "decided", DECIDED, pa.table(columns))
@@ -174,6 +188,8 @@ def _wanted(destination: Destination, events: pa.Table) -> list[pa.Table]:
         parts.append(("profile", pc.equal(events["type"], "identify")))
     if "segment" in destination.kinds:
         parts.append(("segment", _named(events, tracked, SEGMENT_EVENTS)))
+    calls = sorted(destination.kinds.intersection(CALLS))
+    parts += [(each, pc.equal(events["type"], each)) for each in calls]
     if destination.events:
         chosen = _named(events, tracked, sorted(destination.events))
         if EVERY in destination.events:
@@ -218,6 +234,7 @@ def _outgoing(destination: Destination, kind: str, events: pa.Table) -> pa.Table
             **{name: events[name] for name in TAKEN},
             "properties": nothing if kind == "profile" else events["properties"],
             "context": pc.if_else(marked, events["context"], pa.scalar(None, pa.string())),
+            "said": events["traits"] if kind == "group" else nothing,
         }
     )
 
@@ -234,6 +251,7 @@ def _wishes(destinations: Sequence[Destination], withheld: Mapping[str, Collecti
             "left_out": sorted({one.name for one in withheld[each.name] if one.kind == "property"}),
             "every": fields.every_property,
             "echoes": each.echoes,
+            "only_in": each.only or None,
         }
         for each in destinations
         for fields in [sent_fields(each)]

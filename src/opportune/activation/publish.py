@@ -30,8 +30,8 @@ __all__ = [
     "AUDIENCE_EVENTS",
     "Published",
     "Publishing",
-    "forbidden_publications",
-    "publications",
+    "forbidden_audiences",
+    "published_audiences",
     "publish",
 ]
 
@@ -120,12 +120,12 @@ def publish(state: State, publishing: Publishing, *, now: datetime) -> int:
     return len(touched)
 
 
-def publications(state: State) -> list[Published]:
+def published_audiences(state: State) -> list[Published]:
     """Return every audience at every destination, with what it was told, by their names."""
     return [Published(**row) for row in state.rows(load_sql(ROOM, "publications"))]
 
 
-def forbidden_publications(
+def forbidden_audiences(
     publishing: Publishing, *, personal: Collection[Field]
 ) -> Iterator[tuple[Audience, Destination, ForbiddenField]]:
     """Return what policies forbid: fields that an audience's rules read, and labels of its own.
@@ -163,7 +163,7 @@ def _wanted(
 ) -> str:
     """Write what is published where, as it is kept."""
     refused: dict[tuple[str, str], list[str]] = {}
-    for audience, destination, found in forbidden_publications(publishing, personal=personal):
+    for audience, destination, found in forbidden_audiences(publishing, personal=personal):
         refused.setdefault((audience.name, destination.name), []).append(found.message)
     wanted = []
     for audience, destination in publishing.pairs:

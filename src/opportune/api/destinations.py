@@ -29,6 +29,7 @@ class DestinationAnswer(BaseModel):
     kinds: list[str]
     events: list[str]
     traits: list[str]
+    audiences: list[str]
     waiting: int
     under_way: int
     sent: int
@@ -146,6 +147,7 @@ def _answer(destination: Destination, traffic: Traffic) -> DestinationAnswer:
         kinds=sorted(destination.kinds),
         events=sorted(destination.events),
         traits=sorted(destination.traits),
+        audiences=list(destination.audiences),
         waiting=traffic.waiting,
         under_way=traffic.under_way,
         sent=traffic.sent,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query
 from pydantic import BaseModel, ConfigDict
 
-from opportune import project, segments
+from opportune import activation, project, segments
 from opportune.segments import Preview, SegmentState
 from opportune.storage import Stores
 
@@ -65,15 +65,31 @@ class SegmentShown(SegmentAnswer):
     next: str | None
 
 
+class PublishedAnswer(BaseModel):
+    """A destination of an audience: how many it was told of, and why no more (``refused``)."""
+
+    destination: str
+    members: int
+    is_ready: bool
+    refused: str | None
+    published_at: datetime | None
+
+
 class AudienceAnswer(BaseModel):
-    """An audience: whoever is in one of ``segments`` and in none of ``minus``."""
+    """An audience: whoever is in one of ``segments`` and in none of ``minus``.
+
+    ``purpose`` is what a member must allow, on ``channel``, before a destination is told.
+    """
 
     name: str
     title: str
     segments: list[str]
     minus: list[str]
     labels: list[str]
+    purpose: str | None
+    channel: str
     members: int
+    published: list[PublishedAnswer]
 
 
 class AudiencesAnswer(BaseModel):
@@ -153,15 +169,30 @@ def segment_routes(
 def _audience_routes(application: FastAPI, stores: Stores) -> None:
     @application.get("/audiences")
     def audiences() -> AudiencesAnswer:
-        """List the audiences with their sizes."""
+        """List the audiences with their sizes, and what each destination was told of them."""
         defined = project.read(stores.state).audiences
         sizes = segments.audience_sizes(stores.state, defined)
+        published = activation.published_audiences(stores.state)
         return AudiencesAnswer(
             audiences=[
-                AudienceAnswer(**asdict(each), members=sizes[name])
+                AudienceAnswer(
+                    **asdict(each),
+                    members=sizes[name],
+                    published=[_published(one) for one in published if one.audience == name],
+                )
                 for name, each in sorted(defined.items())
             ]
         )
+
+
+def _published(found: activation.Published) -> PublishedAnswer:
+    return PublishedAnswer(
+        destination=found.destination,
+        members=found.members,
+        is_ready=found.is_ready,
+        refused=found.refused,
+        published_at=found.published_at,
+    )
 
 
 def _shown(

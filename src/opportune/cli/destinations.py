@@ -1,4 +1,4 @@
-"""Commands about what leaves: ``destinations list``, ``show``, ``dead-letters``, ``retry``."""
+"""Commands about what leaves: ``destinations list``, ``show``, ``audiences`` and dead letters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from opportune import activation, project, settings
-from opportune.activation import Destination, Traffic, named_destination
+from opportune.activation import Destination, Published, Traffic, named_destination
 from opportune.cli.stores import opened
 from opportune.errors import InvalidInput
 
@@ -55,12 +55,27 @@ def show(name: Name, *, as_json: AsJson = False) -> None:
         return
     typer.echo(f"{destination.title} ({destination.connector}: {_place(destination)})")
     wanted = [*sorted(destination.kinds), *sorted(destination.events)]
+    wanted += [f"audience {each}" for each in destination.audiences]
     typer.echo(f"  is sent {', '.join(wanted)}")
     typer.echo(f"  {_figures(found)}")
     if found.oldest_waiting_at is not None:
         typer.echo(f"  the oldest waits since {found.oldest_waiting_at.isoformat()}")
     for trouble in found.troubles:
         typer.echo(f"  {trouble}")
+
+
+@app.command()
+def audiences(*, as_json: AsJson = False) -> None:
+    """List which audience goes where: how many were told, when last, and why no more."""
+    with opened(settings.load()) as stores:
+        found = activation.published_audiences(stores.state)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found], default=str))
+        return
+    for each in found:
+        typer.echo(f"{each.audience} -> {each.destination}: {_audience(each)}")
+    if not found:
+        typer.echo("No audience is published. Name it in destinations/NAME.toml: audiences = [...]")
 
 
 @app.command("dead-letters")
@@ -110,6 +125,15 @@ def retry(
 
 def _place(destination: Destination) -> str:
     return destination.url or f"outgoing/{destination.folder}"
+
+
+def _audience(published: Published) -> str:
+    line = f"{published.members:,} members"
+    if published.published_at is not None:
+        line += f", told last {published.published_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if not published.is_ready:
+        line += " (its segments are being filled)"
+    return line if published.refused is None else f"{line}; nobody is added: {published.refused}"
 
 
 def _figures(found: Traffic) -> str:

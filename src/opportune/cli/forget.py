@@ -126,6 +126,10 @@ def _carry_out(stores: Stores, asked: list[str]) -> None:
     """Carry it out, or wait until the worker that lives has."""
     with progress(Console(stderr=True)) as told:
         while any(privacy.request(stores.state, each).state != "done" for each in asked):
+            if not privacy.is_asked(stores, now=datetime.now(UTC)):
+                told("a worker tells destinations", 0, 0.0)
+                time.sleep(POLL_S)
+                continue
             try:
                 ingest = pipeline.Ingest(stores, worker.decoders(stores))
             except ConcurrentWrite:

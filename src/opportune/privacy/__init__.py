@@ -2,8 +2,9 @@
 
 Invariants: a request ends only when a scan of every file and table found nothing; killed anywhere
 and started again it comes to the same; what was forgotten stays away, whether it comes late, is
-sent again or is restored from a backup; what a report says does not change because somebody was
-forgotten; no error, log line or proof holds a value of a person.
+sent again or is restored from a backup; destinations that were told of somebody are told to forget
+before anything is erased, and waited for, but not for ever; what a report says does not change
+because somebody was forgotten; no error, log line or proof holds a value of a person.
 
 Deliberately absent: any way to undo it.
 """

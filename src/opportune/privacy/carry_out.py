@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 
@@ -33,11 +33,14 @@ __all__ = ["Intake", "carry_out", "is_asked"]
 
 TEXTS = ("clear_tail", "clear_samples", "clear_messages", "clear_audiences")
 STEPS = (
+    "count_notices",
     *TEXTS,
     *("settle_outbox", "rename_memberships", "clear_links", "clear_cuts"),
     *("delete_rows", "clear_touched", "add_anonymous"),
 )
 MOST_TRIES = 5
+# A destination that cannot be reached does not keep anybody from being forgotten for longer.
+TELL_WITHIN = timedelta(hours=1)
 
 
 class Intake(Protocol):
@@ -56,9 +59,10 @@ class Intake(Protocol):
         ...
 
 
-def is_asked(stores: Stores) -> bool:
-    """Say whether anybody waits to be forgotten."""
-    found: bool = stores.state.rows(load_sql(ROOM, "open_requests"))[0]["open"]
+def is_asked(stores: Stores, *, now: datetime) -> bool:
+    """Say whether anybody waits to be forgotten, and there is something to do for it now."""
+    facts = {"now": now, "longest_s": TELL_WITHIN.total_seconds()}
+    found: bool = stores.state.rows(load_sql(ROOM, "open_requests"), facts)[0]["open"]
     return found
 
 
@@ -73,8 +77,10 @@ def carry_out(
 ) -> list[str]:
     """Forget whoever asked and was not forgotten yet; return the ids of the requests now done.
 
-    All requests share one pass over the lake. What arrived before the pass is erased with the rest,
-    what the same people do later is a new beginning. ``secret`` is random, and kept nowhere.
+    First every destination that was told of them is told to forget them; until all have taken it,
+    or `TELL_WITHIN` is over, nothing else is done. All requests share one pass over the lake. What
+    arrived before the pass is erased with the rest, what the same people do later is a new
+    beginning. ``secret`` is random, and kept nowhere.
     Raises ``StillThere`` when the scan finds somebody, and whatever a store raises; the requests
     stay open, with the reason, and the next call goes on.
     """
@@ -98,6 +104,9 @@ def _carry_out(
     done = Counter[str](max((row["done"] for row in started), key=len))
     values = _values(stores, intake, secret=secret, now=now)
     if values.subjects:
+        if _is_telling(stores, now):
+            _tell(stores, told, "telling destinations")
+            return []
         _tell(stores, told, "State")
         _forget_in_state(stores, values, kept, done)
         _forget_in_lake(stores, values, kept, secret=secret, done=done, told=told)
@@ -130,6 +139,19 @@ def _values(stores: Stores, intake: Intake, *, secret: str, now: datetime) -> Va
     remember(stores.settings.data_folder, stores.state, named, salt=secret[:32], now=now)
     intake.reload()
     return values
+
+
+def _is_telling(stores: Stores, now: datetime) -> bool:
+    """Have destinations told; say whether that is still to be waited for."""
+    facts = {
+        "now": now,
+        "now_us": int(now.timestamp() * 1_000_000),
+        "longest_s": TELL_WITHIN.total_seconds(),
+    }
+    with stores.state.transaction() as connection:
+        fetch(connection, load_sql(ROOM, "tell_forgotten"), facts)
+        count: int = fetch(connection, load_sql(ROOM, "open_notices"), facts)[0]["count"]
+    return count > 0
 
 
 def _forget_in_state(stores: Stores, values: Values, kept: Kept, done: Counter[str]) -> None:

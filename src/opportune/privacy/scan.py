@@ -50,11 +50,11 @@ def search(
 
     The log is searched up to ``log_offsets``: what is beyond has not been taken in yet, and is
     looked at on its way in. Backups of the database are not searched: what they bring back is
-    erased again.
+    erased again. Files of destinations are their receivers', who were told.
     """
     settings = stores.settings
     lake, log, other = Searched(), Searched(), Searched()
-    backups = 0
+    backups = handed_over = 0
     paths = sorted(path for path in settings.data_folder.rglob("*") if path.is_file())
     for place, path in enumerate(paths):
         name = str(path.relative_to(settings.data_folder))
@@ -62,6 +62,8 @@ def search(
             continue
         if path.is_relative_to(settings.database_folder.parent):
             backups += path.parent.name == "backups"
+        elif path.is_relative_to(settings.outgoing_folder):
+            handed_over += 1
         elif path.is_relative_to(settings.lake_folder):
             _search_lake(path, name, values, lake)
         elif path.is_relative_to(settings.log_folder):
@@ -78,6 +80,7 @@ def search(
         "other_files": asdict(other),
         "state": _search_state(stores, values),
         "backups_not_searched": backups,
+        "handed_over_not_searched": handed_over,
     }
 
 

@@ -11,7 +11,7 @@ from opportune import plugins
 from opportune.activation import (
     Destination,
     Publishing,
-    forbidden_publications,
+    forbidden_audiences,
     parse_destination,
     sent_fields,
 )
@@ -168,7 +168,7 @@ def _check_sent_fields(
         problems += (f"destinations/{name}.toml: {each.message}" for each in found)
     problems.extend(
         f"audiences/{audience.name}.toml: published to '{destination.name}': {found.message}"
-        for audience, destination, found in forbidden_publications(publishing, personal=personal)
+        for audience, destination, found in forbidden_audiences(publishing, personal=personal)
     )
 
 
@@ -185,6 +185,11 @@ def _check_audiences(
             for each in destination.audiences
             if each not in known
         )
+        if destination.only and destination.only not in publishing.segments:
+            problems.append(
+                f"destinations/{name}.toml: only: no segment '{destination.only}'. "
+                f"{nearest(destination.only, publishing.segments)}"
+            )
     purposes = consent.purposes if consent is not None else {}
     problems.extend(
         f"audiences/{name}.toml: purpose: consent.toml has no purpose '{audience.purpose}'. "

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from opportune import events, profiles, project, rules, segments
+from opportune import activation, events, profiles, project, rules, segments
 from opportune.documents import InvalidDefinition
 from opportune.profiles import PeopleFilter
 from opportune.project import Project
@@ -67,6 +67,7 @@ def segment_list(asked: Asked) -> Shown:
             for each in sorted(found, key=lambda each: each.title.casefold())
         ],
         "ready": READY,
+        "published": activation.published_audiences(asked.stores.state),
     }
     return Shown(body=pages.render("segments.html", asked.frame, context))
 

@@ -16,6 +16,9 @@ LONGEST_S = 1.0
 
 def publish(worker: Worker, definitions: project.Project, now: datetime) -> bool:
     """Put changes of audiences into the outbox for a while; False: there was nothing to do."""
+    if not definitions.destinations:
+        # None is defined, or none could be read yet: that is no reason to take anybody out.
+        return False
     publishing = activation.Publishing(
         audiences=definitions.audiences,
         destinations=definitions.destinations,

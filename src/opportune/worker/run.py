@@ -172,9 +172,10 @@ def _forget_again(worker: Worker) -> int:
 
 def _forget(worker: Worker, definitions: project.Project) -> bool:
     """Carry out what was asked for; nothing is taken in, decided or sent meanwhile."""
-    if not privacy.is_asked(worker.stores):
+    now = worker.clock()
+    if not privacy.is_asked(worker.stores, now=now):
         return False
-    kept, now = privacy.kept_fields(definitions), worker.clock()
+    kept = privacy.kept_fields(definitions)
     done = privacy.carry_out(
         worker.stores,
         worker.ingest,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from opportune import activation
+from opportune import activation, privacy
 from opportune.events import FieldClasses, FieldPolicies, FieldPolicy
 
 OUT = {"type": "identify", "userId": "bob", "traits": {"newsletter": False}}
@@ -99,11 +99,11 @@ def test_nobody_is_told_before_every_segment_is_filled(shop: Any) -> None:
     shop.segment("blocked", {"trait": "newsletter", "is": False})
     shop.audience("reach", minus=["blocked"])
     assert shop.news() == []
-    (published,) = activation.publications(shop.stores.state)
+    (published,) = activation.published_audiences(shop.stores.state)
     assert (published.is_ready, published.members, published.published_at) == (False, 0, None)
     shop.fill()
     assert shop.news() == [("ada", True)]
-    (published,) = activation.publications(shop.stores.state)
+    (published,) = activation.published_audiences(shop.stores.state)
     assert (published.is_ready, published.members) == (True, 1)
     assert published.published_at == shop.now
 
@@ -127,11 +127,11 @@ def test_a_destination_that_is_not_told_any_more_removes_everybody(shop: Any) ->
     shop.destination("ads", audiences=[], events=["*"])
     assert (shop.news("ads"), shop.news()) == ([("ada", False)], [])
     shop.publish()
-    (left,) = activation.publications(shop.stores.state)
+    (left,) = activation.published_audiences(shop.stores.state)
     assert left.destination == "crm"
     del shop.destinations["crm"]
     assert shop.news() == []
-    assert activation.publications(shop.stores.state) == []
+    assert activation.published_audiences(shop.stores.state) == []
     assert shop.stores.state.rows("select value from audience_published") == []
 
 
@@ -158,7 +158,7 @@ def test_a_forbidden_field_stops_additions_and_lets_removals_pass(shop: Any) -> 
     shop.buy("carl")
     shop.say(OUT)
     assert shop.news() == [("bob", False)]
-    (published,) = activation.publications(shop.stores.state)
+    (published,) = activation.published_audiences(shop.stores.state)
     assert published.refused == (
         "trait 'newsletter' is sensitive (as declared), and policy 'sensitive-data' forbids "
         "sensitive fields for audiences. Use another field."
@@ -177,7 +177,7 @@ def test_a_label_of_the_audience_can_be_forbidden_to_one_destination(shop: Any) 
     shop.buy("ada")
     assert (shop.news(), shop.told("ads")) == ([("ada", True)], [])
     refused = {
-        each.destination: each.refused for each in activation.publications(shop.stores.state)
+        each.destination: each.refused for each in activation.published_audiences(shop.stores.state)
     }
     assert refused["crm"] is None
     assert "audience 'reach' is third-party (as labelled), and policy 'ours'" in refused["ads"]
@@ -196,4 +196,14 @@ def test_where_nothing_is_published_nothing_is_noted(shop: Any) -> None:
     shop.destinations.clear()
     shop.buy("ada")
     assert shop.publish() == 0
+    assert shop.stores.state.rows("select * from audience_touched") == []
+
+
+def test_an_anonymous_profile_that_expires_is_removed(shop: Any) -> None:
+    shop.say({"event": "Order Completed", "anonymousId": "a"})
+    assert shop.news() == [("a", True)]
+    shop.stores.state.rows("update outbox set state = 'sent'")
+    shop.now += timedelta(days=40)
+    assert privacy.expire(shop.stores.state, {"anonymous_id": 30}, now=shop.now) == 1
+    assert shop.news() == [("a", False)]
     assert shop.stores.state.rows("select * from audience_touched") == []

@@ -255,3 +255,64 @@ def test_a_field_that_no_destination_may_have_stays_here_and_that_is_told_once(
     assert "ana@mail" not in caplog.text
     assert "property 'note' is personal (by values that came)" in "".join(told)
     assert "trait 'religion' is sensitive (by its name)" in "".join(told)
+
+
+def test_other_calls_are_sent_on_as_they_came_where_they_are_asked_for(out: Any) -> None:
+    out.apply(kinds=["page", "group", "alias"], properties=["url"], traits=["plan"])
+    named = {"name": "Home", "category": "Shop", "url": "/", "email": "a@b.example"}
+    account = {"plan": "big", "phone": "+49 30 901820"}
+    calls = [
+        {"type": "page", "id": "p", "properties": named},
+        {"type": "group", "id": "g", "properties": {"groupId": "acme"}, "traits": account},
+        {"type": "alias", "id": "a", "properties": {"previousId": "old"}},
+        {"type": "screen", "id": "s", "properties": {"name": "Start"}},
+    ]
+    assert out.feed(*({"user": "u1", **call} for call in calls)) == 3
+    page, group, alias = out.messages()
+    common = ("type", "messageId", "userId")
+    assert [[each[name] for name in common] for each in (page, group, alias)] == [
+        ["page", "p", "u1"],
+        ["group", "g", "u1"],
+        ["alias", "a", "u1"],
+    ]
+    assert (page["name"], page["category"], page["properties"]) == ("Home", "Shop", {"url": "/"})
+    assert (group["groupId"], group["traits"]) == ("acme", {"plan": "big"})
+    assert alias["previousId"] == "old"
+    told = out.stores.state.rows(
+        "select destination from destination_told"
+        " where identifier_id = identity_hash('user_id', 'old')"
+    )
+    assert len(told) == 1
+
+
+def test_all_properties_of_a_page_leave_but_those_that_are_forbidden(out: Any) -> None:
+    out.apply(kinds=["page"], properties=["*"])
+    out.feed({"type": "page", "user": "u1", "properties": {"name": "Home", "disease": "x", "b": 1}})
+    assert [each["properties"] for each in out.messages()] == [{"name": "Home", "b": 1}]
+
+
+def test_only_of_those_in_a_segment_anything_is_told(out: Any) -> None:
+    out.apply(events=["*"], only="vip")
+    order = {"event": "Order Completed", "user": "u1", "id": "m1"}
+    assert out.feed(order) == 0
+    out.stores.state.rows(
+        "insert into segment_membership (segment, profile_id, entered_at)"
+        " select 'vip', profile_id, now() from profile"
+    )
+    assert out.feed({**order, "id": "m2"}, {**order, "id": "m3", "user": "u2"}) == 1
+    out.stores.state.rows("update segment_membership set left_at = now()")
+    assert out.feed({**order, "id": "m4"}) == 0
+    assert [each["messageId"] for each in out.messages()] == ["m2"]
+
+
+def test_computed_traits_are_told_among_the_others(out: Any) -> None:
+    out.apply(events=["Order Completed"], kinds=["profile"], traits=["plan", "orders"])
+    said = {"type": "identify", "user": "u1", "traits": {"plan": "gold", "orders": "old"}}
+    out.feed({"type": "identify", "user": "u1", "id": "i", "traits": {"city": "Ulm"}})
+    out.stores.state.rows(
+        "insert into computed_trait (profile_id, traits, changed_at)"
+        " select profile_id, '{\"orders\": 3}', now() from profile"
+    )
+    out.feed(said, {"event": "Order Completed", "user": "u1", "id": "o"})
+    profile, order = sorted(out.messages(), key=lambda each: str(each["type"]))
+    assert profile["traits"] == order["context"]["traits"] == {"plan": "gold", "orders": 3}

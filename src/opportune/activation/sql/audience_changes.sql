@@ -29,8 +29,15 @@ wanted as (
     from inside
     left join newest on newest.publication_id = inside.publication_id and newest.profile_id = inside.profile_id
     join identifier on identifier.profile_id = inside.profile_id and identifier.kind in ('user_id', 'anonymous_id')
-    where inside.purpose is null or newest.state = 'granted'
-        or (coalesce(newest.state, 'unknown') = 'unknown' and inside.assumed)
+    where (
+            inside.purpose is null or newest.state = 'granted'
+            or (coalesce(newest.state, 'unknown') = 'unknown' and inside.assumed)
+        )
+        -- Who is just being forgotten is nowhere any more, and who was made anonymous is nobody.
+        and not exists (
+            select from privacy_subject as subject where subject.identifier_id = identifier.identifier_id
+        )
+        and not (identifier.kind = 'anonymous_id' and starts_with(identifier.value, 'forgotten-'))
     order by inside.publication_id, inside.profile_id, identifier.kind desc,
         case when identifier.kind = 'anonymous_id' then identifier.linked_at end desc, identifier.value
 ),

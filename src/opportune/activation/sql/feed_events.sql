@@ -1,5 +1,5 @@
--- One row an event and destination, under the event's own id; of its properties and of the profile's traits, those that
--- are listed.
+-- One row a message and destination, under the message's own id; of its properties and of the profile's traits, those
+-- that are listed. Calls of other types than track leave as they came, with the listed traits of an account.
 insert into outbox (key, use_case, day, connector, profile_id, user_id, properties, message, due_at)
 select located.channel || ':' || located.message_id,
     located.channel,
@@ -8,7 +8,7 @@ select located.channel || ':' || located.message_id,
     located.profile_id,
     coalesce(located.user_id, located.anonymous_id),
     '{}',
-    json_build_object(
+    coalesce(other.message, json_build_object(
         'type', 'track',
         'event', located.event,
         'messageId', located.message_id,
@@ -26,7 +26,7 @@ select located.channel || ':' || located.message_id,
             'opportune', json_build_object('destination', located.destination),
             'traits', coalesce(known.traits, '{}')
         )
-    )::text,
+    )::text),
     to_timestamp(located.received_at_us / 1e6)
 from located
 left join lateral (
@@ -42,6 +42,39 @@ left join lateral (
     where located.wished_traits <> '{}' and profile.profile_id = located.profile_id
         and trait.key = any (located.wished_traits)
 ) as known on true
+left join lateral (
+    select (
+        jsonb_build_object(
+            'type', located.kind,
+            'messageId', located.message_id,
+            'userId', located.user_id,
+            'anonymousId', located.anonymous_id,
+            'timestamp', iso_time(located.occurred_at_us),
+            'context', jsonb_build_object('opportune', jsonb_build_object('destination', located.destination))
+        )
+        || case located.kind
+            when 'group' then jsonb_build_object(
+                'groupId', own.properties -> 'groupId',
+                'traits', (
+                    select coalesce(jsonb_object_agg(trait.key, trait.value), '{}')
+                    from jsonb_each(try_jsonb_object(located.said)) as trait
+                    where trait.key = any (located.wished_traits)
+                )
+            )
+            when 'alias' then jsonb_build_object('previousId', own.properties -> 'previousId')
+            else jsonb_build_object(
+                'name', own.properties -> 'name',
+                'category', own.properties -> 'category',
+                'properties', case
+                    when located.every_property then own.properties - located.left_out
+                    else coalesce(listed.properties, '{}')::jsonb
+                end
+            )
+        end
+    )::text as message
+    from (select coalesce(try_jsonb_object(located.properties), '{}') as properties) as own
+    where located.kind in ('page', 'screen', 'group', 'alias')
+) as other on true
 where located.kind <> 'profile'
 order by located.place
 on conflict (key) do nothing

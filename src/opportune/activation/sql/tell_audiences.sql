@@ -32,9 +32,8 @@ with told as (
         %(now)s
     from (
         select change.*,
-            -- Says nothing of anybody, and is never used twice.
-            'audience:' || md5(concat_ws('/', change.destination, %(now_us)s::bigint, nextval('audience_message')))
-                as message_id,
+            -- Says nothing of anybody, and is never used twice, not even after a backup was restored.
+            'audience:' || %(now_us)s::bigint || '-' || nextval('audience_message') as message_id,
             jsonb_build_object(
                 'opportune', jsonb_build_object('destination', change.destination),
                 'personas', jsonb_build_object(

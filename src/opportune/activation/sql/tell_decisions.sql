@@ -20,9 +20,20 @@ with added as (
         %(now)s
     from decided
     where not exists (select from outbox_pruned where use_case = %(channel)s and day = %(day)s)
+        and (%(only)s::text is null or exists (
+            select from segment_membership as member
+            where member.segment = %(only)s and member.left_at is null and member.profile_id = decided.profile_id
+        ))
     order by place
     on conflict (key) do nothing
-    returning key
+    returning key, user_id
+),
+told as (
+    insert into destination_told (destination, identifier_id)
+    select distinct %(destination)s::text, identity_hash('user_id', user_id)
+    from added
+    order by 2
+    on conflict do nothing
 )
 select count(*)::int as count
 from added
