@@ -15,7 +15,8 @@ Deliberately absent: guessing. Only equal identifiers are the same.
 
 from opportune.profiles.accounts import Account, UnknownAccount, account, keep_accounts
 from opportune.profiles.activity import keep_activity
-from opportune.profiles.computed import ComputedTrait, compute, parse_computed_trait
+from opportune.profiles.compute import compute, follow_computed
+from opportune.profiles.computed import ComputedTrait, parse_computed_trait
 from opportune.profiles.consent import ConsentState, consent_rules, is_blocked, keep_consent
 from opportune.profiles.cut import FirstIdentifier, UnknownCut, cut, restore
 from opportune.profiles.get import Profile, UnknownProfile, get, storable
@@ -31,6 +32,7 @@ from opportune.profiles.model import (
     ReviewItem,
     View,
 )
+from opportune.profiles.note import ComputedReader, note_computed
 from opportune.profiles.people import (
     PEOPLE_PAGE,
     People,
@@ -61,6 +63,7 @@ __all__ = [
     "SNAPSHOT",
     "Account",
     "Change",
+    "ComputedReader",
     "ComputedTrait",
     "ConsentRules",
     "ConsentState",
@@ -90,6 +93,7 @@ __all__ = [
     "consent_rules",
     "count_people",
     "cut",
+    "follow_computed",
     "get",
     "identifiers",
     "identity",
@@ -97,6 +101,7 @@ __all__ = [
     "keep_accounts",
     "keep_activity",
     "keep_consent",
+    "note_computed",
     "parse_computed_trait",
     "parse_consent",
     "parse_identity_rules",
