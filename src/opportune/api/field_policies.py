@@ -26,6 +26,7 @@ def field_policy_routes(
         return reports.field_report(
             stores.state,
             defined.field_policies,
+            metrics=defined.metrics,
             segments=defined.segments,
             use_cases=defined.use_cases,
             used=reports.usage(

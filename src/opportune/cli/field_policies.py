@@ -24,6 +24,7 @@ def field_policies(
         report = reports.field_report(
             stores.state,
             defined.field_policies,
+            metrics=defined.metrics,
             segments=defined.segments,
             use_cases=defined.use_cases,
             used=reports.usage(

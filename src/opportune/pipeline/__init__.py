@@ -10,12 +10,14 @@ Every step is keyed and finds its own work done: running it again changes nothin
 from opportune.pipeline.day import DayDone, create_tables, run_day
 from opportune.pipeline.ingest import Ingest, take_in
 from opportune.pipeline.progress import caught_up, somebody_ingests, waiting_bytes
+from opportune.pipeline.read_again import read_again
 
 __all__ = [
     "DayDone",
     "Ingest",
     "caught_up",
     "create_tables",
+    "read_again",
     "run_day",
     "somebody_ingests",
     "take_in",

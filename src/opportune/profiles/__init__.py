@@ -50,6 +50,7 @@ from opportune.profiles.permission import (
     parse_consent,
 )
 from opportune.profiles.refold import refold
+from opportune.profiles.reread import reread
 from opportune.profiles.resolve import resolve
 from opportune.profiles.review import DecisionDoesNotFit, UnknownReview, review, settle
 from opportune.profiles.rules import IdentityRules, parse_identity_rules
@@ -107,6 +108,7 @@ __all__ = [
     "parse_identity_rules",
     "people",
     "refold",
+    "reread",
     "resolve",
     "restore",
     "review",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +12,8 @@ from opportune.events import (
     USES,
     Field,
     FieldPolicies,
+    ForbiddenField,
+    Metric,
     field_labels,
     known_fields,
     personal_fields,
@@ -79,10 +81,11 @@ class FieldReport:
     violations: tuple[PolicyViolation, ...]
 
 
-def field_report(
+def field_report(  # noqa: PLR0913 - what is defined, by kind
     state: State,
     policies: FieldPolicies,
     *,
+    metrics: Mapping[str, Metric],
     segments: Mapping[str, Segment],
     use_cases: Mapping[str, UseCase],
     used: Usage,
@@ -110,7 +113,11 @@ def field_report(
         violations=tuple(
             violation
             for each in use_cases.values()
-            for violation in _violations(each, segments, policies, personal=personal, used=used)
+            for violation in _violations(
+                used,
+                forbidden_uses(each, segments, policies, metrics=metrics, personal=personal),
+                of=each,
+            )
         ),
     )
 
@@ -133,16 +140,11 @@ def _labelled(
 
 
 def _violations(
-    use_case: UseCase,
-    segments: Mapping[str, Segment],
-    policies: FieldPolicies,
-    *,
-    personal: Collection[Field],
-    used: Usage,
+    used: Usage, forbidden: Iterable[tuple[str, ForbiddenField]], *, of: UseCase
 ) -> Iterator[PolicyViolation]:
-    for where, found in forbidden_uses(use_case, segments, policies, personal=personal):
+    for where, found in forbidden:
         yield PolicyViolation(
-            definition=f"use_case/{use_case.name}",
+            definition=f"use_case/{of.name}",
             where=where,
             use=str(found.use),
             kind=found.field.kind,

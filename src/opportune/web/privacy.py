@@ -37,6 +37,7 @@ def consent_and_fields(asked: Asked) -> Shown:
     found = reports.field_report(
         asked.stores.state,
         defined.field_policies,
+        metrics=defined.metrics,
         segments=defined.segments,
         use_cases=defined.use_cases,
         used=used,

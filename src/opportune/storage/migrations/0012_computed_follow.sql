@@ -25,3 +25,9 @@ create trigger computed_trait_changed after update on computed_trait
     referencing new table as computed for each statement execute function touch_computed_profiles();
 create trigger computed_trait_dropped after delete on computed_trait
     referencing old table as computed for each statement execute function touch_computed_profiles();
+
+-- Which version of its rules all stored events were read by: what they say of consent, and of accounts.
+create table events_read (
+    subject text primary key check (subject in ('accounts', 'consent')),
+    version int not null
+);
