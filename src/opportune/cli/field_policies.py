@@ -24,9 +24,8 @@ def field_policies(
         report = reports.field_report(
             stores.state,
             defined.field_policies,
-            metrics=defined.metrics,
             segments=defined.segments,
-            use_cases=defined.use_cases,
+            use_cases=defined.with_metrics(),
             used=reports.usage(
                 defined.metrics,
                 defined.segments,

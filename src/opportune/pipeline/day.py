@@ -45,14 +45,7 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
     create_tables(stores)
     read_again(stores)
     use_case = project.use_case(name)
-    personal = events.personal_fields(stores.state)
-    decisions.check_fields(
-        use_case,
-        project.segments,
-        project.field_policies,
-        metrics=project.metrics,
-        personal=personal,
-    )
+    _check_fields(stores, project, use_case)
     metric = project.metric_of(use_case)
     with step("run_day", {"use_case": name, "day": day.isoformat()}) as running:
         if project.computed_traits:
@@ -82,4 +75,14 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         trained_through=trained.trained_through,
         decided=decided,
         enqueued=enqueued,
+    )
+
+
+def _check_fields(stores: Stores, project: Project, use_case: decisions.UseCase) -> None:
+    decisions.check_fields(
+        use_case,
+        project.segments,
+        project.field_policies,
+        metrics=project.metrics,
+        personal=events.personal_fields(stores.state),
     )

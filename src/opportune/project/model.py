@@ -71,6 +71,10 @@ class Project:
         """Return the success metric of a use case."""
         return self.metrics[use_case.success_metric]
 
+    def with_metrics(self) -> list[tuple[UseCase, Metric]]:
+        """Return all use cases, each with its success metric."""
+        return [(each, self.metric_of(each)) for each in self.use_cases.values()]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definitions:

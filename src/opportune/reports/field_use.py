@@ -81,17 +81,18 @@ class FieldReport:
     violations: tuple[PolicyViolation, ...]
 
 
-def field_report(  # noqa: PLR0913 - what is defined, by kind
+def field_report(
     state: State,
     policies: FieldPolicies,
     *,
-    metrics: Mapping[str, Metric],
     segments: Mapping[str, Segment],
-    use_cases: Mapping[str, UseCase],
+    use_cases: Iterable[tuple[UseCase, Metric]],
     used: Usage,
     now: datetime,
 ) -> FieldReport:
     """Report the policies, the fields they may speak of, and what breaks them now.
+
+    ``use_cases`` come with their success metrics.
 
     A violation is of what was applied before a value told that its field is personal.
     """
@@ -112,10 +113,12 @@ def field_report(  # noqa: PLR0913 - what is defined, by kind
         fields=tuple(_labelled(known_fields(state), policies, personal, used)),
         violations=tuple(
             violation
-            for each in use_cases.values()
+            for each, metric in use_cases
             for violation in _violations(
                 used,
-                forbidden_uses(each, segments, policies, metrics=metrics, personal=personal),
+                forbidden_uses(
+                    each, segments, policies, metrics={metric.name: metric}, personal=personal
+                ),
                 of=each,
             )
         ),

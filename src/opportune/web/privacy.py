@@ -37,9 +37,8 @@ def consent_and_fields(asked: Asked) -> Shown:
     found = reports.field_report(
         asked.stores.state,
         defined.field_policies,
-        metrics=defined.metrics,
         segments=defined.segments,
-        use_cases=defined.use_cases,
+        use_cases=defined.with_metrics(),
         used=used,
         now=asked.now,
     )
