@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from opportune import rules
 from opportune.profiles.computed import ComputedTrait
 from opportune.profiles.regroup import ROOM
-from opportune.profiles.snapshot import IDENTIFIERS, identifiers
+from opportune.profiles.snapshot import IDENTIFIERS
 from opportune.storage import Connection, Stores, fetch, load_sql, read_table, stage
 
 __all__ = ["compute", "follow_computed"]
@@ -38,7 +38,7 @@ def compute(stores: Stores, traits: Iterable[ComputedTrait], *, now: datetime) -
     asked = tuple(traits)
     with stores.state.transaction() as connection:
         facts = _begin(connection)
-        known = identifiers(stores.state)
+        known = read_table(connection, load_sql(ROOM, "every_identifier"), IDENTIFIERS)
         count = _write(
             connection, _values(stores, asked, known, now), facts, everybody=True, now=now
         )
