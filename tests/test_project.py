@@ -256,6 +256,19 @@ def test_all_mistakes_of_all_files_are_listed_at_once(folder: Path) -> None:
     ]
 
 
+def test_what_a_success_metric_adds_up_is_a_feature_too(folder: Path) -> None:
+    write(
+        folder,
+        "metrics/orders.toml",
+        'event = "Visit Booked"\nvalue = "diagnosis"\nunit = "EUR"\nwindow_days = 2\n',
+    )
+    assert problems_of(folder) == [
+        "use_cases/next.toml: success_metric 'orders': property 'diagnosis' of 'Visit Booked' is "
+        "sensitive (by its name), and policy 'sensitive-data' forbids sensitive fields for "
+        "features. Use another field, or declare it free in opportune.toml if that is a mistake."
+    ]
+
+
 def test_a_missing_value_is_missed_once(folder: Path) -> None:
     change(folder, "use_cases/next.toml", 'success_metric = "orders"', "")
     change(folder, "use_cases/next.toml", 'connector = "braze"', "")

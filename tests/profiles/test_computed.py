@@ -161,5 +161,5 @@ def test_a_segment_reads_it_like_any_trait(stores: Stores, take_in: TakeIn) -> N
 
 @pytest.mark.parametrize("each", EVERY, ids=lambda each: each.name)
 def test_every_computation_can_be_said_to_spark(each: ComputedTrait) -> None:
-    asked = rules.computation(each.computation, now=NOW, events="select * from everything")
+    asked = rules.computations([each.computation], now=NOW, events="select * from everything")
     assert ":computed_1" in to_spark(asked.text)

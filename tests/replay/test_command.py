@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from opportune.replay import UnusableFile
+from opportune.events import FieldForbidden, FieldPolicies
+from opportune.replay import UnusableFile, check_columns, read_campaign, read_schema
 
 
 @pytest.fixture
@@ -65,3 +68,34 @@ def test_the_command_refuses_a_file_before_it_makes_anything(
     answer = CliRunner().invoke(command, [*given, "--data", str(tmp_path / "kept")])
     assert isinstance(answer.exception, UnusableFile)
     assert not (tmp_path / "kept").exists()
+
+
+def test_the_command_refuses_columns_that_a_policy_forbids(
+    tmp_path: Path, command: typer.Typer, spring: Any
+) -> None:
+    folder = tmp_path / "project"
+    with resources.as_file(resources.files("opportune.cli").joinpath("provider")) as shipped:
+        shutil.copytree(shipped, folder)
+    (folder / "privacy.toml").write_text(
+        '[fields.traits]\nvisits = ["money"]\n[fields.properties]\nspent = ["money"]\n'
+        '[policies.no-money]\nforbids = ["money"]\napplies_to = ["features"]\n'
+    )
+    file = spring.written(spring.made(rows=100))
+    given = [str(file), "--schema", str(spring.schema_file()), "--project", str(folder)]
+    answer = CliRunner().invoke(command, [*given, "--data", str(tmp_path / "kept")])
+    assert isinstance(answer.exception, FieldForbidden)
+    forbids = "is money (as labelled), and policy 'no-money' forbids money fields for features."
+    assert answer.exception.message.splitlines() == [
+        f"s.toml, features: trait 'visits' {forbids} Use another field.",
+        f"s.toml, outcome 'spent': property 'spent' {forbids} Use another field.",
+    ]
+    assert not (tmp_path / "kept").exists()
+
+
+def test_texts_that_look_like_a_persons_are_no_features(spring: Any) -> None:
+    rows = spring.made(rows=100)
+    rows["plan"] = [f"ana{number % 9}@shop.example" for number in range(100)]
+    schema = read_schema(spring.schema_file())
+    campaign = read_campaign(spring.written(rows), schema)
+    with pytest.raises(FieldForbidden, match=r"trait 'plan' is personal \(by values that came\)"):
+        check_columns(campaign, schema.outcomes, FieldPolicies())

@@ -57,7 +57,7 @@ def test_an_engine_is_asked_what_stands_in_files_or_what_a_rule_says() -> None:
     live = {"segments/judge.py", "segments/keep.py", "segments/live.py"}
     assert written - live == {
         "decisions/snapshot.py",
-        "profiles/computed.py",
+        "profiles/compute.py",
         "segments/refresh.py",
         "testing/engines.py",
     }

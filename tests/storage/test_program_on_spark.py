@@ -34,6 +34,8 @@ BY_THE_DAYS = {
     "privacy/sql/person_decisions.sql",
     "privacy/sql/person_events.sql",
     "privacy/sql/person_features.sql",
+    "profiles/sql/days_received.sql",
+    "profiles/sql/may_speak.sql",
     "profiles/sql/own_events.sql",
     "reports/sql/choices.sql",
     "reports/sql/contrasts.sql",

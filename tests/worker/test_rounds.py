@@ -7,8 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from opportune import pipeline, worker
-from opportune.storage import Stores, load_sql
+from opportune.storage import Frame, SegmentLog, Stores, load_sql
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 SIX, NINE, LATE = (MIDNIGHT + timedelta(hours=hour) for hour in (6, 9, 21))
@@ -74,7 +76,7 @@ def test_a_second_worker_waits_and_goes_on_when_the_first_ends(
             until(market.all_sent)
 
 
-def test_computed_traits_follow_their_windows_while_time_goes_on(
+def test_computed_traits_follow_events_and_their_windows(
     market: Any, sandbox: Any, until: Until, take_in: Callable[..., None]
 ) -> None:
     market.apply({PROVIDER: sandbox.url})
@@ -89,5 +91,17 @@ def test_computed_traits_follow_their_windows_while_time_goes_on(
     times = [MIDNIGHT]
     with market.working(lambda: times[-1]):
         until(lambda: market.count("computed_trait", "traits = '{\"orders\": 1}'") == 1)
+        # On the event itself, while the clock stands still.
+        again = {**bought, "messageId": "n", "timestamp": MIDNIGHT.isoformat()}
+        log = SegmentLog(market.stores.settings.log_folder)
+        frame = Frame(
+            received_at_us=int(MIDNIGHT.timestamp() * 1_000_000),
+            source_id="shop",
+            kind="batch",
+            body=msgspec.json.encode({"batch": [again]}),
+        )
+        log.append(frame).result()
+        log.close()
+        until(lambda: market.count("computed_trait", "traits = '{\"orders\": 2}'") == 1)
         times.append(MIDNIGHT + timedelta(hours=25))
         until(lambda: market.count("computed_trait") == 0)

@@ -14,9 +14,18 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from opportune import stats
+from opportune import project, stats
+from opportune.events import FieldPolicies
 from opportune.learning import Evaluated
-from opportune.replay import Replayed, Told, read_campaign, read_schema, replay, verdict
+from opportune.replay import (
+    Replayed,
+    Told,
+    check_columns,
+    read_campaign,
+    read_schema,
+    replay,
+    verdict,
+)
 from opportune.settings import Settings
 from opportune.storage import Stores, embedded, open_stores
 
@@ -26,7 +35,7 @@ COLUMNS = ("", "IPS", "SNIPS", "DR", "effective rows", "supported")
 PLAIN_LINES = 4
 
 
-def replay_command(
+def replay_command(  # noqa: PLR0913 - the options of a command
     file: Annotated[
         Path, typer.Argument(help="Parquet or CSV: features, action, propensity, outcome.")
     ],
@@ -37,6 +46,10 @@ def replay_command(
     ] = None,
     seed: Annotated[int, typer.Option(help="Order of the rows, and which are held out.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--project", help="Folder whose classes and policies for fields hold."),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder to keep; otherwise a temporary one.")
     ] = None,
@@ -44,11 +57,17 @@ def replay_command(
     """Let the policy live through a randomised campaign, and say what it would have earned."""
     meaning = read_schema(schema)
     campaign = read_campaign(file, meaning)
+    policies = FieldPolicies() if folder is None else project.load(folder).field_policies
+    asked = [each for each in meaning.outcomes if outcome in (None, each.name)]
+    check_columns(campaign, asked, policies)
     names = [outcome] if outcome else [each.name for each in meaning.outcomes]
     with ExitStack() as stack:
         stores = _stores(stack, data)
         told = stack.enter_context(_progress(Console(stderr=True)))
-        found = [replay(stores, campaign, name, seed=seed, told=told) for name in names]
+        found = [
+            replay(stores, campaign, name, seed=seed, told=told, field_policies=policies)
+            for name in names
+        ]
     if as_json:
         typer.echo(json.dumps([_document(each) for each in found], indent=2))
         return

@@ -11,6 +11,7 @@ from opportune.events import (
     FieldForbidden,
     FieldPolicies,
     ForbiddenField,
+    Metric,
     Use,
     forbidden_fields,
 )
@@ -33,13 +34,14 @@ def check_fields(
     segments: Mapping[str, Segment],
     policies: FieldPolicies,
     *,
+    metrics: Mapping[str, Metric],
     personal: Collection[Field],
 ) -> None:
     """Raise ``FieldForbidden`` if a policy forbids a use of a field: at the moment of use.
 
     ``personal`` are the fields that values tell by now.
     """
-    found = list(forbidden_uses(use_case, segments, policies, personal=personal))
+    found = list(forbidden_uses(use_case, segments, policies, metrics=metrics, personal=personal))
     if found:
         about = f"Use case '{use_case.name}'"
         raise FieldForbidden([(f"{about}, {where}", each) for where, each in found])
@@ -50,22 +52,31 @@ def forbidden_uses(
     segments: Mapping[str, Segment | None],
     policies: FieldPolicies,
     *,
+    metrics: Mapping[str, Metric | None],
     personal: Collection[Field] = frozenset(),
 ) -> Iterator[tuple[str, ForbiddenField]]:
     """Return what policies forbid, each with the place in the use case where it stands."""
-    for each in field_uses(use_case, segments):
+    for each in field_uses(use_case, segments, metrics):
         for found in forbidden_fields(each.use, each.fields, policies, personal=personal):
             yield each.where, found
 
 
-def field_uses(use_case: UseCase, segments: Mapping[str, Segment | None]) -> Iterator[FieldUse]:
-    """Return the fields of a use case by place; segments that cannot be read have none.
+def field_uses(
+    use_case: UseCase,
+    segments: Mapping[str, Segment | None],
+    metrics: Mapping[str, Metric | None],
+) -> Iterator[FieldUse]:
+    """Return the fields of a use case by place; what cannot be read has none.
 
     Messages carry the names of options, which are no fields.
     """
     features = Use(kind="features", name=use_case.name)
     traits = tuple(Field(kind="trait", name=feature.trait) for feature in use_case.features)
     yield FieldUse(use=features, where="features", fields=traits)
+    metric = metrics.get(use_case.success_metric)
+    if metric is not None and metric.property is not None:
+        value = Field(kind="property", name=metric.property, event=metric.event)
+        yield FieldUse(use=features, where=f"success_metric '{metric.name}'", fields=(value,))
     for dimension in use_case.dimensions:
         for option in dimension.options:
             if option.eligible is not None:

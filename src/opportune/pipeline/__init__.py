@@ -10,6 +10,7 @@ Every step is keyed and finds its own work done: running it again changes nothin
 from opportune.pipeline.day import DayDone, create_tables, run_day
 from opportune.pipeline.ingest import Ingest, take_in
 from opportune.pipeline.progress import caught_up, somebody_ingests, waiting_bytes
+from opportune.pipeline.read_again import read_again
 from opportune.pipeline.rebuild import (
     WORKER_LOCK,
     Compared,
@@ -30,6 +31,7 @@ __all__ = [
     "create_tables",
     "drop_rebuild",
     "rebuild",
+    "read_again",
     "run_day",
     "somebody_ingests",
     "take_in",

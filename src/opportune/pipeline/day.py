@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from opportune import activation, decisions, events, learning, profiles, segments
+from opportune.pipeline.read_again import read_again
 from opportune.project import Project
 from opportune.storage import (
     Stores,
@@ -42,9 +43,9 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
     ``events.FieldForbidden`` before any of it where a policy forbids a field that it would use.
     """
     create_tables(stores)
+    read_again(stores)
     use_case = project.use_case(name)
-    personal = events.personal_fields(stores.state)
-    decisions.check_fields(use_case, project.segments, project.field_policies, personal=personal)
+    _check_fields(stores, project, use_case)
     metric = project.metric_of(use_case)
     with step("run_day", {"use_case": name, "day": day.isoformat()}) as running:
         if project.computed_traits:
@@ -74,4 +75,14 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         trained_through=trained.trained_through,
         decided=decided,
         enqueued=enqueued,
+    )
+
+
+def _check_fields(stores: Stores, project: Project, use_case: decisions.UseCase) -> None:
+    decisions.check_fields(
+        use_case,
+        project.segments,
+        project.field_policies,
+        metrics=project.metrics,
+        personal=events.personal_fields(stores.state),
     )

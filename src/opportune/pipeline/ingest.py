@@ -99,6 +99,7 @@ class Ingest:
         self._seen = events.seed(stores.lake)
         self._clock = clock
         self._followed = segments.WatchReader()
+        self._computed = profiles.ComputedReader()
         self._commits = 0
         self._compactions = 0
 
@@ -237,6 +238,7 @@ class Ingest:
 
     def _follow(self, connection: Connection, new: pa.Table | None) -> None:
         """Bring segments up to date with the events and the time."""
+        profiles.note_computed(connection, self._computed, new)
         if self._clock is not None:
             now = self._clock()
         elif new is not None and new.num_rows:

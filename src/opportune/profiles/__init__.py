@@ -15,7 +15,8 @@ Deliberately absent: guessing. Only equal identifiers are the same.
 
 from opportune.profiles.accounts import Account, UnknownAccount, account, keep_accounts
 from opportune.profiles.activity import keep_activity
-from opportune.profiles.computed import ComputedTrait, compute, parse_computed_trait
+from opportune.profiles.compute import compute, follow_computed
+from opportune.profiles.computed import ComputedTrait, parse_computed_trait
 from opportune.profiles.consent import ConsentState, consent_rules, is_blocked, keep_consent
 from opportune.profiles.cut import FirstIdentifier, UnknownCut, cut, restore
 from opportune.profiles.get import Profile, UnknownProfile, get, storable
@@ -32,6 +33,7 @@ from opportune.profiles.model import (
     ReviewItem,
     View,
 )
+from opportune.profiles.note import ComputedReader, note_computed
 from opportune.profiles.people import (
     PEOPLE_PAGE,
     People,
@@ -48,6 +50,7 @@ from opportune.profiles.permission import (
     parse_consent,
 )
 from opportune.profiles.refold import refold
+from opportune.profiles.reread import reread
 from opportune.profiles.resolve import resolve
 from opportune.profiles.review import (
     DecisionDoesNotFit,
@@ -71,6 +74,7 @@ __all__ = [
     "SNAPSHOT",
     "Account",
     "Change",
+    "ComputedReader",
     "ComputedTrait",
     "ConsentRules",
     "ConsentState",
@@ -102,6 +106,7 @@ __all__ = [
     "count_people",
     "cut",
     "decided",
+    "follow_computed",
     "get",
     "hear",
     "identifiers",
@@ -110,11 +115,13 @@ __all__ = [
     "keep_accounts",
     "keep_activity",
     "keep_consent",
+    "note_computed",
     "parse_computed_trait",
     "parse_consent",
     "parse_identity_rules",
     "people",
     "refold",
+    "reread",
     "resolve",
     "restore",
     "review",

@@ -1,25 +1,16 @@
-"""Computed traits: values from the events of a profile, refreshed for all at once, in columns."""
+"""Computed traits: values that follow from the events of a profile."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import get_args
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from opportune import rules
 from opportune.documents import Document
-from opportune.profiles.regroup import ROOM
-from opportune.profiles.snapshot import identifiers
-from opportune.storage import Stores, fetch, load_sql, stage
 
-__all__ = ["ComputedTrait", "compute", "parse_computed_trait"]
+__all__ = ["ComputedTrait", "parse_computed_trait"]
 
-COLUMNS = ("profile_id bigint", "name text", "number double precision", "text text")
-LONGEST_TEXT = 500
 COMPUTES: tuple[rules.Compute, ...] = get_args(rules.Compute)
 # What may show a value that somebody sent, and not only how many or how much.
 SHOWING = ("first", "last", "most_frequent", "minimum", "maximum")
@@ -84,50 +75,6 @@ def parse_computed_trait(
         match=happened.match, window=happened.window, compute=compute, property=field
     )
     return ComputedTrait(name=name, title=title, computation=computation)
-
-
-def compute(stores: Stores, traits: Iterable[ComputedTrait], *, now: datetime) -> int:
-    """Calculate ``traits`` for all profiles as of ``now``; return how many profiles changed.
-
-    Every value that does not hold any more is gone, so windows move with each call. One scan of
-    the events in its window for each trait; calling it again with the same ``now`` changes nothing.
-    """
-    known = identifiers(stores.state)
-    found = [_values(stores, each, known, now) for each in traits]
-    schema = pa.schema(
-        [
-            ("profile_id", pa.int64()),
-            ("name", pa.string()),
-            ("number", pa.float64()),
-            ("text", pa.string()),
-        ]
-    )
-    values = pa.concat_tables([schema.empty_table(), *(each.cast(schema) for each in found)])
-    with stores.state.transaction() as connection:
-        fetch(connection, load_sql(ROOM, "lock_computed"))
-        stage(connection, "computed_value", COLUMNS, values)
-        facts = {"now": now}
-        dropped = fetch(connection, load_sql(ROOM, "drop_computed"))[0]["count"]
-        changed = fetch(connection, load_sql(ROOM, "keep_computed"), facts)[0]["count"]
-        fetch(connection, load_sql(ROOM, "computed_as_of"), facts)
-        count: int = dropped + changed
-    return count
-
-
-def _values(stores: Stores, trait: ComputedTrait, known: pa.Table, now: datetime) -> pa.Table:
-    asked = trait.computation
-    query = rules.computation(asked, now=now, events=load_sql(ROOM, "own_events"))
-    rows = stores.engine.query(
-        query.text,
-        query.parameters,
-        tables={"events": ("occurred_at_us", *rules.span_us(asked.window, now=now))},
-        relations={"identifiers": known},
-    )
-    # What no database keeps, or nobody would call a value.
-    texts = pc.fill_null(rows["text"], "")
-    short = pc.less_equal(pc.utf8_length(texts), LONGEST_TEXT)
-    rows = rows.filter(pc.and_(short, pc.invert(pc.match_substring_regex(texts, r"\x00"))))
-    return rows.add_column(1, "name", pa.repeat(pa.scalar(trait.name), rows.num_rows))
 
 
 def _happened(asked: Mapping[str, object], document: Document) -> rules.Happened | None:

@@ -15,7 +15,7 @@ from opportune.profiles.regroup import ROOM
 from opportune.profiles.resolve import current_rules
 from opportune.storage import Connection, fetch, load_sql, stage
 
-__all__ = ["ConsentState", "consent_rules", "is_blocked", "keep_consent"]
+__all__ = ["ConsentState", "consent_rules", "is_blocked", "keep_consent", "keep_statements"]
 
 ConsentState = Literal["granted", "unknown", "withdrawn"]
 COLUMNS = {
@@ -44,8 +44,13 @@ def keep_consent(connection: Connection, events: pa.Table) -> list[int]:
     defined.
     """
     rules = consent_rules(connection)
-    if rules is None:
-        return []
+    return [] if rules is None else keep_statements(connection, events, rules, into="consent")
+
+
+def keep_statements(
+    connection: Connection, events: pa.Table, rules: ConsentRules, *, into: str
+) -> list[int]:
+    """Keep in the table ``into`` what ``events`` say by ``rules``, as `keep_consent` does."""
     speaking = _speaking(events, rules)
     if not speaking.num_rows:
         return []
@@ -72,7 +77,8 @@ def keep_consent(connection: Connection, events: pa.Table) -> list[int]:
         "blocked": sorted(identity.blocked),
         "blocked_patterns": list(identity.blocked_patterns),
     }
-    changed = fetch(connection, load_sql(ROOM, "keep_consent"), facts)
+    text = load_sql(ROOM, "keep_consent").replace("consent/*again*/", into)
+    changed = fetch(connection, text, facts)
     fetch(connection, "drop table speaking")
     return sorted({row["identifier_id"] for row in changed})
 

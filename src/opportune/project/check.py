@@ -112,7 +112,11 @@ def _use_cases(
         _check_references(use_cases[name], known.metrics, known.segments, problems)
         if personal is not None:
             found = forbidden_uses(
-                use_cases[name], known.segments, known.policies, personal=personal
+                use_cases[name],
+                known.segments,
+                known.policies,
+                metrics=known.metrics,
+                personal=personal,
             )
             problems += (f"use_cases/{name}.toml: {where}: {each.message}" for where, each in found)
         _check_plugins(use_cases[name], problems)

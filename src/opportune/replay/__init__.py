@@ -14,6 +14,7 @@ have earned.
 
 from opportune.files import UnusableFile
 from opportune.replay.enter import Told
+from opportune.replay.fields import check_columns
 from opportune.replay.model import (
     Campaign,
     LoggedDimension,
@@ -37,6 +38,7 @@ __all__ = [
     "Told",
     "UnknownOutcome",
     "UnusableFile",
+    "check_columns",
     "parse_schema",
     "read_campaign",
     "read_schema",

@@ -14,6 +14,7 @@ from opportune import decisions, events, learning, policies, rules, segments
 from opportune.errors import NotFound, nearest
 from opportune.replay.assess import assess
 from opportune.replay.enter import Told, enter_customers, enter_outcomes, source, user_ids
+from opportune.replay.fields import check_columns
 from opportune.replay.model import Campaign, Outcome, Replayed
 from opportune.storage import Stores, load_sql
 
@@ -48,16 +49,26 @@ class _Play:
     seen: events.Deduplicator
 
 
-def replay(stores: Stores, campaign: Campaign, outcome: str, *, seed: int, told: Told) -> Replayed:
+def replay(
+    stores: Stores,
+    campaign: Campaign,
+    outcome: str,
+    *,
+    seed: int,
+    told: Told,
+    field_policies: events.FieldPolicies | None = None,
+) -> Replayed:
     """Play the training rows of ``campaign`` in days, and evaluate on the rows that are held out.
 
     Customers enter as identify events and become profiles; their features are taken by the same
     snapshot as always; the logged actions become decisions; outcomes come back as events and are
     credited; the policy learns from each day when it is over. Rows come in the order of their time,
     the latest held out; without a time, and among equal times, ``seed`` chooses the order. Safe to
-    run again on the same stores. Raises ``UnknownOutcome``.
+    run again on the same stores. Raises ``UnknownOutcome``, or ``events.FieldForbidden`` before
+    anything is played where ``field_policies`` (the built-in ones, if None) forbid a column.
     """
     wanted = _outcome(campaign, outcome)
+    check_columns(campaign, [wanted], field_policies or events.FieldPolicies())
     training, held_out = _split(campaign, seed)
     play = _begin(stores, campaign, wanted, seed=seed, told=told)
     days = np.array_split(training, campaign.schema.batches)

@@ -128,7 +128,10 @@ def _violations(
     use_case: UseCase, defined: Defined, *, personal: Collection[Field], used: Usage
 ) -> Iterator[PolicyViolation]:
     policies = defined.field_policies
-    for where, found in forbidden_uses(use_case, defined.segments, policies, personal=personal):
+    forbidden = forbidden_uses(
+        use_case, defined.segments, policies, metrics=defined.metrics, personal=personal
+    )
+    for where, found in forbidden:
         yield PolicyViolation(
             definition=f"use_case/{use_case.name}",
             where=where,

@@ -33,7 +33,14 @@ A rule is written as a table (TOML or JSON) in one of these forms::
 """
 
 from opportune.rules.binding import pointer
-from opportune.rules.computed import OF_EVENTS, Computation, Compute, computation, span_us
+from opportune.rules.computed import (
+    OF_EVENTS,
+    Computation,
+    Compute,
+    computations,
+    gives_text,
+    span_us,
+)
 from opportune.rules.condition import condition, date_expression
 from opportune.rules.holds import holds
 from opportune.rules.model import (
@@ -106,9 +113,10 @@ __all__ = [
     "Uses",
     "Value",
     "Window",
-    "computation",
+    "computations",
     "condition",
     "date_expression",
+    "gives_text",
     "holds",
     "parse",
     "pointer",

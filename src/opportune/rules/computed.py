@@ -1,18 +1,19 @@
-"""A value for every profile from its events: how many, how much, which one, how long ago."""
+"""Values for every profile from its events: how many, how much, which one, how long ago."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from opportune.rules.binding import Binding, binding
-from opportune.rules.condition import expression
-from opportune.rules.counts import named, value
-from opportune.rules.model import Match, Sql
+from opportune.rules.counts import flag, named, value
+from opportune.rules.model import Kind, Match, Sql
+from opportune.rules.statement import Columns
 from opportune.rules.times import DAY_US, Window, microseconds
 
-__all__ = ["OF_EVENTS", "Computation", "Compute", "computation", "span_us"]
+__all__ = ["OF_EVENTS", "Computation", "Compute", "computations", "gives_text", "span_us"]
 
 Compute = Literal[
     "count",
@@ -28,38 +29,34 @@ Compute = Literal[
 # These ask for no property.
 OF_EVENTS: tuple[Compute, ...] = ("count", "days_since_last")
 
-# A number and a text: a value is one of them.
-NUMBERS = {
-    "count": "cast(count(*) as double)",
-    "sum": "cast(sum(cast(floor(number * 1e6 + 0.5) as bigint)) as double) / 1e6",
-    "average": (
-        "cast(sum(cast(floor(number * 1e6 + 0.5) as bigint)) as double) / count(number) / 1e6"
+# Beyond that, whole millionths do not fit into 64 bits.
+AMOUNT = "case when {meant} = 1 and abs({number}) <= 1e12 then {number} end"
+MILLIONTHS = (
+    "cast(sum(case when {meant} = 1 and abs({number}) <= 1e12"
+    " then cast(floor({number} * 1e6 + 0.5) as bigint) end) as double)"
+)
+TOTALS = {
+    "count": "cast(nullif(count({meant}), 0) as double)",
+    "sum": f"{MILLIONTHS} / 1e6",
+    "average": f"{MILLIONTHS} / nullif(count({AMOUNT}), 0) / 1e6",
+    "minimum": f"min({AMOUNT})",
+    "maximum": f"max({AMOUNT})",
+    "days_since_last": (
+        "cast(({now} - max(case when {meant} = 1 then occurred_at_us end)) // {day} as double)"
     ),
-    "minimum": "min(number)",
-    "maximum": "max(number)",
-    "days_since_last": "cast(({now} - max(occurred_at_us)) // {day} as double)",
 }
-GROUPED = (
-    "select profile_id, {number} as number, nullif('', '') as text\n"
-    "from matched\nwhere {where}\ngroup by profile_id\norder by profile_id"
-)
-PLACED = (
-    "select profile_id, number, text\nfrom {source}\n"
-    "where abs(number) <= 1e300 or text is not null\n"
-    "qualify row_number() over (partition by profile_id order by {order}) = 1\norder by profile_id"
-)
 ORDERS = {
     "first": "occurred_at_us, message_id",
     "last": "occurred_at_us desc, message_id desc",
     "most_frequent": "times desc, number nulls last, text nulls last",
 }
-TIMES = (
-    "(\nselect profile_id, number, text, count(*) as times\nfrom matched\n"
-    "group by profile_id, number, text\n) as counted"
+PLACED = (
+    "select profile_id, number, text\nfrom (\n"
+    "select profile_id, {number} as number, {text} as text, {ordered}\nfrom computed_matched\n"
+    "where {meant} = 1 and (abs({number}) <= 1e300 or {text} is not null){grouped}\n) as valued\n"
+    "qualify row_number() over (partition by profile_id order by {order}) = 1"
 )
 ALWAYS_US = -(2**62)
-# Beyond that, whole millionths do not fit into 64 bits.
-AMOUNT = "abs(number) <= 1e12"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,47 +69,114 @@ class Computation:
     property: str | None
 
 
-def computation(asked: Computation, *, now: datetime, events: str) -> Sql:
-    """Write the statement that gives ``profile_id`` with a ``number`` or a ``text``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What the statement is made of: columns of each event, totals and places of each profile."""
 
-    Only profiles with a value have a row, each once and in order; a count of none is no row.
-    ``events`` is the query for relation ``events``, with the columns that `to_sql` wants. What
-    happens after ``now`` has not happened. Only texts and numbers are values.
+    values: Binding
+    columns: Columns = field(default_factory=Columns)
+    totals: list[str] = field(default_factory=list)
+    placed: dict[str, str] = field(default_factory=dict)
+    selected: list[str] = field(default_factory=list)
+
+    def add(self, number: int, asked: Computation) -> None:
+        """Add what computation ``number`` needs."""
+        meant = self.columns.add(
+            (asked.match, asked.window), lambda: flag(asked.match, asked.window, self.values)
+        )
+        if asked.compute in ORDERS:
+            name = f"computed_placed_{number}"
+            self.placed[name] = self._placed(asked, meant)
+            self.selected.append(f"{name}.number as number_{number}")
+            self.selected.append(f"{name}.text as text_{number}")
+            return
+        value = "null" if asked.property is None else self._value(asked, asked.property, "number")
+        now = self.values.bind(self.values.now_us) if asked.compute == "days_since_last" else ""
+        total = TOTALS[asked.compute].format(meant=meant, number=value, now=now, day=DAY_US)
+        self.totals.append(f"{total} as number_{number}")
+        self.selected.append(f"computed_totals.number_{number}")
+
+    def _placed(self, asked: Computation, meant: str) -> str:
+        assert asked.property is not None, "only the value of a property has a place"
+        number = self._value(asked, asked.property, "number")
+        text = self._value(asked, asked.property, "text")
+        counted = asked.compute == "most_frequent"
+        return PLACED.format(
+            meant=meant,
+            number=number,
+            text=text,
+            ordered="count(*) as times" if counted else "occurred_at_us, message_id",
+            grouped=f"\ngroup by profile_id, {number}, {text}" if counted else "",
+            order=ORDERS[asked.compute],
+        )
+
+    def _value(self, asked: Computation, name: str, kind: Kind) -> str:
+        events = asked.match.events
+        return self.columns.add(
+            (events, name, kind), lambda: value(events, name, kind, self.values)
+        )
+
+
+def computations(asked: Sequence[Computation], *, now: datetime, events: str) -> Sql:
+    """Write the statement that gives ``profile_id`` and the value of every computation, in one scan
+    of the events that any of them means.
+
+    The value of the first is in ``number_1``, and in ``text_1`` where it may be a text
+    (`gives_text`), and so on; null is no value, and a count of none is one. A profile has a row at
+    most, and may have one without any value. ``events`` is the query for relation ``events``, with
+    the columns that `to_sql` wants. What happens after ``now`` has not happened. Only texts and
+    numbers are values.
     """
-    values = binding(prefix="computed", now=now)
-    matched = _matched(asked, values, events)
-    if asked.compute in ORDERS:
-        source = TIMES if asked.compute == "most_frequent" else "matched"
-        select = PLACED.format(source=source, order=ORDERS[asked.compute])
-    else:
-        where = "true" if asked.compute in OF_EVENTS else AMOUNT
-        number = NUMBERS[asked.compute].format(now="$computed_now", day=DAY_US)
-        if asked.compute == "days_since_last":
-            values.parameters["computed_now"] = values.now_us
-        select = GROUPED.format(number=number, where=where)
-    text = f"with matched as (\n{matched}\n)\n{select}"
-    return Sql(text=text, parameters=values.parameters, relations=frozenset({"events"}))
-
-
-def span_us(window: Window, *, now: datetime) -> tuple[int, int]:
-    """Return the first and the last microsecond of a window; what came before nothing else did."""
-    low_us, high_us = window.bounds(microseconds(now))
-    return (ALWAYS_US if low_us is None else low_us), high_us
-
-
-def _matched(asked: Computation, values: Binding, events: str) -> str:
-    names = asked.match.events
-    low_us, high_us = asked.window.bounds(values.now_us)
-    conditions = [named(names, values), f"occurred_at_us <= {values.bind(high_us)}"]
-    if low_us is not None:
-        conditions.append(f"occurred_at_us >= {values.bind(low_us)}")
-    if asked.match.where is not None:
-        conditions.append(expression(asked.match.where, "properties", values))
-    number, text = "cast(null as double)", "nullif('', '')"
-    if asked.property is not None:
-        number = value(names, asked.property, "number", values)
-        text = value(names, asked.property, "text", values)
-    return (
-        f"select profile_id, occurred_at_us, message_id, {number} as number, {text} as text\n"
-        f"from (\n{events.strip()}\n) as events\nwhere {' and '.join(conditions)}"
+    parts = _Parts(values=binding(prefix="computed", now=now))
+    for number, each in enumerate(asked, start=1):
+        parts.add(number, each)
+    listed = ["profile_id", "occurred_at_us", "message_id", *parts.columns.listed]
+    queries = {
+        "computed_matched": (
+            f"select {_lines(listed)}\nfrom (\n{events.strip()}\n) as events\n"
+            f"where {_meant(asked, parts.values)}"
+        ),
+        "computed_totals": (
+            f"select {_lines(['profile_id', *parts.totals])}\n"
+            "from computed_matched\ngroup by profile_id"
+        ),
+        **parts.placed,
+    }
+    inner = ",\n".join(f"{name} as (\n{text}\n)" for name, text in queries.items())
+    joins = "".join(
+        f"\nleft join {name} on {name}.profile_id = computed_totals.profile_id"
+        for name in parts.placed
     )
+    selected = _lines(["computed_totals.profile_id", *parts.selected])
+    text = f"with {inner}\nselect {selected}\nfrom computed_totals{joins}\norder by profile_id"
+    return Sql(text=text, parameters=parts.values.parameters, relations=frozenset({"events"}))
+
+
+def gives_text(asked: Computation) -> bool:
+    """Say whether a value may be a text."""
+    return asked.compute in ORDERS
+
+
+def span_us(windows: Sequence[Window], *, now: datetime) -> tuple[int, int]:
+    """Return the first and the last microsecond of all ``windows`` together."""
+    bounds = [window.bounds(microseconds(now)) for window in windows]
+    lows_us = [ALWAYS_US if low_us is None else low_us for low_us, _ in bounds]
+    return min(lows_us), max(high_us for _, high_us in bounds)
+
+
+def _meant(asked: Sequence[Computation], values: Binding) -> str:
+    """Write that an event may be one of those that are meant, without reading its properties."""
+    lows_us: dict[tuple[str, ...], list[int | None]] = {}
+    for each in asked:
+        low_us, _ = each.window.bounds(values.now_us)
+        lows_us.setdefault(each.match.events, []).append(low_us)
+    conditions = []
+    for names, found in lows_us.items():
+        known = [low_us for low_us in found if low_us is not None]
+        since = f" and occurred_at_us >= {values.bind(min(known))}" if known == found else ""
+        conditions.append(f"({named(names, values)}{since})")
+    return f"occurred_at_us <= {values.bind(values.now_us)} and ({' or '.join(conditions)})"
+
+
+def _lines(columns: Sequence[str]) -> str:
+    return ",\n    ".join(columns)

@@ -23,9 +23,11 @@ from opportune.errors import Unavailable
 from opportune.events import history
 from opportune.storage import DatabaseUnavailable, Stores, load_sql
 from opportune.telemetry import Troubles, pause_s, step
+from opportune.worker.computing import Computing
 from opportune.worker.following import Following
 from opportune.worker.model import Clock, Worker
 from opportune.worker.publishing import publish
+from opportune.worker.rereading import Rereading
 
 __all__ = ["Unanswered", "decoders", "run", "simulated_clock"]
 
@@ -106,7 +108,7 @@ def _start(
             clock=clock,
             calls=parts.enter_context(ThreadPoolExecutor(activation.CALLS_AT_ONCE)),
             lanes=parts.enter_context(ThreadPoolExecutor(LANES)),
-            aside=parts.enter_context(ThreadPoolExecutor(1)),
+            aside=parts.enter_context(ThreadPoolExecutor(2)),
             stop=stop,
             troubles=troubles,
         )
@@ -138,11 +140,12 @@ def _work(worker: Worker, *, tick_s: float, session: list[dict[str, object]]) ->
     worker.troubles.attempt("privacy", partial(_forget_again, worker), 0)
     definitions = project.Project(metrics={}, segments={}, use_cases={})
     reader = project.Reader(state)
-    following = Following(worker)
+    beside = Following(worker), Computing(worker), Rereading(worker)
     pruned_at = -PRUNE_EVERY_S
     while not worker.stop.is_set():
         definitions = worker.troubles.attempt("definitions", reader.read, definitions)
-        following.go_on(definitions)
+        for each in beside:
+            each.go_on(definitions)
         ingested = _ingest(worker)
         busy = _round(worker, definitions)
         if time.monotonic() - pruned_at >= PRUNE_EVERY_S:

@@ -1,4 +1,6 @@
--- All computed traits are those of this moment.
-insert into computed_as_of (as_of)
-values (%(now)s)
-on conflict (singleton) do update set as_of = greatest(computed_as_of.as_of, excluded.as_of)
+-- All computed traits are those of this moment, or newer.
+insert into computed_as_of (as_of, defined)
+values (%(now)s, %(defined)s)
+on conflict (singleton) do update set
+    as_of = greatest(computed_as_of.as_of, excluded.as_of),
+    defined = excluded.defined

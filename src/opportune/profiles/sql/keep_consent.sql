@@ -40,7 +40,7 @@ newest as (
     order by identifier_id, purpose, channel, occurred_at_us desc, message_id collate "C" desc, state desc,
         evidence::text collate "C"
 )
-insert into consent as known (
+insert into consent/*again*/ as known (
     identifier_id, purpose, channel, state, said_at_us, message_id, source_id, evidence
 )
 select identifier_id, purpose, channel, state, occurred_at_us, message_id, source_id, evidence
