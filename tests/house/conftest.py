@@ -25,7 +25,12 @@ def source(root: Path) -> Path:
 @pytest.fixture(scope="session")
 def texts(root: Path) -> dict[Path, str]:
     """Every text file of the repository; built and installed files are not part of it."""
-    found = [path for path in root.iterdir() if path.is_file() and not path.name.startswith(".cov")]
+    # In a work tree of its own, .git is a file and names the folder of the repository.
+    found = [
+        path
+        for path in root.iterdir()
+        if path.is_file() and path.name != ".git" and not path.name.startswith(".cov")
+    ]
     for folder in FOLDERS:
         found += [path for path in (root / folder).rglob("*") if path.is_file()]
     return {path: text for path in sorted(found) if (text := _text(path)) is not None}
