@@ -17,14 +17,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from opportune import events, profiles
+from opportune import events, profiles, rules
 from opportune.settings import Settings
-from opportune.storage import Stores, embedded, open_stores
+from opportune.storage import Stores, embedded, load_sql, open_stores
 
 PEOPLE = 1_000_000
 EVENTS = 10_000_000
 BATCH = 1_000_000
 DAYS = 90
+TOUCHED = (1, 10_000)
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 NAMES = {
     "Page Viewed": 0.50,
@@ -120,6 +121,10 @@ insert into identifier (kind, value, profile_id, linked_at)
 select 'user_id', 'u' || number, identity_hash('user_id', 'u' || number), %(now)s
 from generate_series(0, %(people)s - 1) as number
 """
+NOTES = """
+insert into computed_note (profile_id)
+select profile_id from profile order by profile_id limit %(count)s
+"""
 PROPERTIES = np.array(
     [
         json.dumps(
@@ -136,16 +141,42 @@ PROPERTIES = np.array(
 
 
 def measure(stores: Stores) -> dict[str, float | int]:
-    """Ask for all traits in one scan and in one for each, then write them."""
+    """Ask for all traits in one scan and in one for each, then calculate and write them."""
     traits = [parsed(name, body) for name, body in TRAITS.items()]
     figures: dict[str, float | int] = {"traits": len(traits)}
-    began = time.perf_counter()
-    figures["profiles_changed"] = profiles.compute(stores, traits, now=NOW)
-    figures["first_s"] = time.perf_counter() - began
-    began = time.perf_counter()
-    profiles.compute(stores, traits, now=NOW)
-    figures["again_s"] = time.perf_counter() - began
+    known = profiles.identifiers(stores.state)
+    together = [[each.computation for each in traits]]
+    figures["one_scan_s"], figures["one_scan_cpu_s"] = scanned(stores, known, together)
+    alone = [[each.computation] for each in traits]
+    figures["scan_each_s"], figures["scan_each_cpu_s"] = scanned(stores, known, alone)
+    for name in ("first", "again"):
+        began = time.perf_counter()
+        figures[f"{name}_changed"] = profiles.compute(stores, traits, now=NOW)
+        figures[f"{name}_s"] = time.perf_counter() - began
+    for touched in TOUCHED:
+        stores.state.rows(NOTES, {"count": touched})
+        began = time.perf_counter()
+        profiles.follow_computed(stores, traits, now=NOW)
+        figures[f"touched_{touched}_s"] = time.perf_counter() - began
     return figures
+
+
+def scanned(
+    stores: Stores, known: pa.Table, groups: list[list[rules.Computation]]
+) -> tuple[float, float]:
+    """Return the seconds, and those of this process's processors, that statements take."""
+    events_of = load_sql("opportune.profiles", "own_events")
+    began, began_cpu = time.perf_counter(), time.process_time()
+    for group in groups:
+        query = rules.computations(group, now=NOW, events=events_of)
+        span_us = rules.span_us([each.window for each in group], now=NOW)
+        stores.engine.query(
+            query.text,
+            query.parameters,
+            tables={"events": ("occurred_at_us", *span_us)},
+            relations={"identifiers": known},
+        )
+    return time.perf_counter() - began, time.process_time() - began_cpu
 
 
 def parsed(name: str, body: dict[str, object]) -> profiles.ComputedTrait:
