@@ -18,6 +18,7 @@ from opportune.profiles.activity import keep_activity
 from opportune.profiles.computed import ComputedTrait, compute, parse_computed_trait
 from opportune.profiles.consent import ConsentState, consent_rules, is_blocked, keep_consent
 from opportune.profiles.cut import FirstIdentifier, UnknownCut, cut, restore
+from opportune.profiles.export import ListTooLong, export_people
 from opportune.profiles.get import Profile, UnknownProfile, get, storable
 from opportune.profiles.identity import identity
 from opportune.profiles.model import (
@@ -37,6 +38,7 @@ from opportune.profiles.people import (
     PeopleFilter,
     PeopleOrder,
     PersonRow,
+    Picked,
     count_people,
     people,
 )
@@ -52,6 +54,14 @@ from opportune.profiles.resolve import resolve
 from opportune.profiles.review import DecisionDoesNotFit, UnknownReview, review, settle
 from opportune.profiles.rules import IdentityRules, parse_identity_rules
 from opportune.profiles.snapshot import IDENTIFIERS, SNAPSHOT, identifiers, snapshot
+from opportune.profiles.spread import Bar, Spread, spread
+from opportune.profiles.views import (
+    InvalidView,
+    PeopleView,
+    drop_people_view,
+    keep_people_view,
+    people_views,
+)
 
 __all__ = [
     "CONSENT_EVENT",
@@ -60,6 +70,7 @@ __all__ = [
     "PEOPLE_PAGE",
     "SNAPSHOT",
     "Account",
+    "Bar",
     "Change",
     "ComputedTrait",
     "ConsentRules",
@@ -71,15 +82,20 @@ __all__ = [
     "Identifier",
     "Identity",
     "IdentityRules",
+    "InvalidView",
     "Link",
+    "ListTooLong",
     "People",
     "PeopleFilter",
     "PeopleOrder",
+    "PeopleView",
     "PersonRow",
+    "Picked",
     "Profile",
     "Purpose",
     "Reason",
     "ReviewItem",
+    "Spread",
     "UnknownAccount",
     "UnknownCut",
     "UnknownProfile",
@@ -90,6 +106,8 @@ __all__ = [
     "consent_rules",
     "count_people",
     "cut",
+    "drop_people_view",
+    "export_people",
     "get",
     "identifiers",
     "identity",
@@ -97,15 +115,18 @@ __all__ = [
     "keep_accounts",
     "keep_activity",
     "keep_consent",
+    "keep_people_view",
     "parse_computed_trait",
     "parse_consent",
     "parse_identity_rules",
     "people",
+    "people_views",
     "refold",
     "resolve",
     "restore",
     "review",
     "settle",
     "snapshot",
+    "spread",
     "storable",
 ]
