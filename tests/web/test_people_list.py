@@ -90,7 +90,7 @@ def test_a_column_of_values_has_a_bar_a_value_and_says_who_has_none(shop_site: S
     rows = rows_of(page, "spread")
     assert [row[0] for row in rows] == ["basic", "gold", "plus", "no value"]
     assert [row[1] for row in rows] == ["40", "40", "40", "1"]
-    assert "Most of them, 40 (33.1 %), are at basic." in page
+    assert "The longest bar is basic: 40 of them, 33.1 %." in page
     ages = rows_of(shop_site.get("/people?sort=trait:age&q=shop.example").text, "spread")
     assert ages[-1][0] == "no number"
     part = shop_site.get("/people?sort=trait:age&part=range&of=trait:age&low=20.0&high=21.0").text

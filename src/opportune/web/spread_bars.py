@@ -15,7 +15,9 @@ from opportune.web.words import amount, count, percent
 __all__ = ["Chart", "chart", "words_of"]
 
 WIDTH, HEIGHT = 1040, 150
-TOP, BOTTOM = 26, 26
+TOP, BOTTOM = 36, 30
+# So that two bars are no wall.
+WIDEST_BAR = 130.0
 SHORT = 16
 COLUMNS = {"last_seen": "Last seen", "first_seen": "First seen"}
 DAY_S = 86_400
@@ -107,14 +109,14 @@ def _sentence(rows: Sequence[Row]) -> str:
         return ""
     most = max(rows, key=lambda row: row.people)
     return (
-        f"Most of them, {count(most.people)} ({percent(most.share)}), are at {most.words}. A bar "
-        "opens its people."
+        f"The longest bar is {most.words}: {count(most.people)} of them, {percent(most.share)}. "
+        "Each bar opens its people."
     )
 
 
 def _picture(rows: Sequence[Row], heading: str) -> Markup:
     most = max((row.people for row in rows), default=0) or 1
-    band = WIDTH / max(len(rows), 1)
+    band = min(WIDTH / max(len(rows), 1), WIDEST_BAR)
     every = -(-len(rows) // 8)
     marks = []
     for place, row in enumerate(rows):
@@ -131,7 +133,7 @@ def _picture(rows: Sequence[Row], heading: str) -> Markup:
         marks.append(named.format(row.link, *label, rect) if row.link else rect)
         if place % every == 0:
             marks.append(_label(place * band + 2, row.words))
-    marks.append(Markup('<text class="tick" x="0" y="16">{} at most</text>').format(count(most)))
+    marks.append(Markup('<text class="tick" x="0" y="26">{} at most</text>').format(count(most)))
     return Markup(
         '<svg class="chart full bars" viewBox="0 0 {} {}" role="group" '
         'aria-label="{}: {} bars, the table below has the numbers">{}</svg>'
