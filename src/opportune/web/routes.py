@@ -41,6 +41,7 @@ SHOWN: Sequence[tuple[str, View]] = (
 )
 DONE: Sequence[tuple[str, View]] = (
     ("/live/rejected/replay", events.replay),
+    ("/live/rejected/allow", events.allow),
     ("/people/views", people.keep_view),
     ("/people/views/drop", people.drop_view),
     ("/people/{id}/cut", person.cut),
