@@ -106,13 +106,13 @@ def test_what_waits_is_listed_and_decided(ask: Ask, stores: Stores) -> None:
 
 @pytest.mark.usefixtures("shared")
 def test_an_apart_decision_can_be_taken_back(ask: Ask) -> None:
-    (item,) = ask("identity/review")[1]["items"]
-    path = f"identity/review/{item['review_id']}"
+    (item,) = ask("/api/identity/review")[1]["items"]
+    path = f"/api/identity/review/{item['review_id']}"
     ask(path, {"decision": "apart", "by": "ann"})
-    (decided,) = ask("identity/decisions")[1]["items"]
+    (decided,) = ask("/api/identity/decisions")[1]["items"]
     assert (decided["owner"], decided["other"], decided["taken_back_at"]) == (U2, A1, None)
     assert ask(f"{path}/take-back", {"by": "bob"}) == (200, {"items": [item]})
-    (decided,) = ask("identity/user_id/u2")[1]["decisions"]
+    (decided,) = ask("/api/identity/user_id/u2")[1]["decisions"]
     assert (decided["decision"], decided["taken_back_by"]) == ("apart", "bob")
 
 

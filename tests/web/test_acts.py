@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
@@ -194,3 +196,44 @@ def test_a_refusal_is_sent_again_from_its_page(
     done = site.send("/live/rejected", "/live/rejected/replay", {"id": ids[0]})
     assert (done.status, done.headers["location"]) == (303, "/live/rejected?sent=1&unusable=0")
     assert "waiting" in site.get("/live/rejected?sent=1").text
+
+
+def test_what_a_plan_refused_is_accepted_from_now_on(
+    site: Site, stores: Stores, shop: ModuleType, apply: Callable[..., None], tmp_path: Path
+) -> None:
+    plan = tmp_path / "project" / "tracking_plans" / "web.toml"
+    plan.parent.mkdir(parents=True)
+    plan.write_text(
+        'sources = ["shop"]\nunplanned_events = "block"\nviolations = "block"\n[[events]]\n'
+        'name = "Order Completed"\n[events.properties]\nrevenue = { type = "number" }\n'
+    )
+    apply({"offer": "Offer"})
+
+    def told(key: str, event: str, revenue: object) -> dict[str, object]:
+        properties = {"revenue": revenue}
+        said = {"type": "track", "userId": "u", "event": event, "properties": properties}
+        return {**said, "messageId": key, "timestamp": shop.NOW.isoformat()}
+
+    shop.send(stores, [told("m1", "Cart Added", 1), told("m2", "Order Completed", "x")])
+    page = site.get("/live/rejected").text
+    buttons = re.findall(r'name="allows" value="([^"]+)"', page)
+    assert sorted(buttons) == [
+        "code=schema_violation&amp;source=shop&amp;event=Order+Completed",
+        "code=unplanned&amp;source=shop&amp;event=Cart+Added",
+    ]
+    for version, button in enumerate(sorted(buttons, reverse=True), start=2):
+        fields = {"allows": button.replace("&amp;", "&")}
+        done = site.send("/live/rejected", "/live/rejected/allow", fields)
+        assert done.status == 303
+        assert f"tracking_plan/web version {version}" in site.get(done.headers["location"]).text
+        again = site.send("/live/rejected", "/live/rejected/allow", fields)
+        assert (again.status, "<code>nothing_to_allow</code>" in again.text) == (409, True)
+    found = project.read(stores.state).tracking_plans["web"]
+    assert (found.violations, sorted(name for _, name in found.events)) == (
+        "accept",
+        ["Cart Added", "Order Completed"],
+    )
+    shop.send(stores, [told("m3", "Cart Added", 1), told("m4", "Order Completed", "x")])
+    assert stores.lake.read("events", ["message_id"]).num_rows == 2
+    wrong = {"allows": "code=no_user_anon_id&source=shop&event=x"}
+    assert site.send("/live/rejected", "/live/rejected/allow", wrong).status == 409

@@ -42,6 +42,7 @@ USES: Mapping[str, str] = MappingProxyType(
         "activation": "what goes along with a message through a connector",
         "audiences": "the rules of an audience whose members are told to others",
         "destinations": "events and profiles that another system gets",
+        "exports": "lists of people that somebody takes away as a file",
         "web": "what a page or an app is shown or changed by",
     }
 )
@@ -108,7 +109,7 @@ BUILT_IN = (
         name="sensitive-data",
         title="What nobody may be treated by is not decided by, and never leaves",
         forbids=("sensitive",),
-        applies_to=("features", "activation", "audiences", "destinations", "web"),
+        applies_to=("features", "activation", "audiences", "destinations", "exports", "web"),
     ),
 )
 

@@ -19,6 +19,7 @@ from opportune.profiles.compute import compute, follow_computed
 from opportune.profiles.computed import ComputedTrait, parse_computed_trait
 from opportune.profiles.consent import ConsentState, consent_rules, is_blocked, keep_consent
 from opportune.profiles.cut import FirstIdentifier, UnknownCut, cut, restore
+from opportune.profiles.export import ListTooLong, export_people
 from opportune.profiles.get import Profile, UnknownProfile, get, storable
 from opportune.profiles.identity import identity
 from opportune.profiles.model import (
@@ -39,6 +40,7 @@ from opportune.profiles.people import (
     People,
     PeopleFilter,
     PeopleOrder,
+    Picked,
     count_people,
     people,
 )
@@ -63,7 +65,15 @@ from opportune.profiles.review import (
 )
 from opportune.profiles.rules import IdentityRules, parse_identity_rules
 from opportune.profiles.snapshot import IDENTIFIERS, SNAPSHOT, identifiers, snapshot
+from opportune.profiles.spread import Bar, Spread, spread
 from opportune.profiles.told import DECIDED_EVENTS, hear, tell
+from opportune.profiles.views import (
+    InvalidView,
+    PeopleView,
+    drop_people_view,
+    keep_people_view,
+    people_views,
+)
 
 __all__ = [
     "CONSENT_EVENT",
@@ -73,6 +83,7 @@ __all__ = [
     "PEOPLE_PAGE",
     "SNAPSHOT",
     "Account",
+    "Bar",
     "Change",
     "ComputedReader",
     "ComputedTrait",
@@ -87,14 +98,19 @@ __all__ = [
     "Identifier",
     "Identity",
     "IdentityRules",
+    "InvalidView",
     "Link",
+    "ListTooLong",
     "People",
     "PeopleFilter",
     "PeopleOrder",
+    "PeopleView",
+    "Picked",
     "Profile",
     "Purpose",
     "Reason",
     "ReviewItem",
+    "Spread",
     "UnknownAccount",
     "UnknownCut",
     "UnknownProfile",
@@ -107,6 +123,8 @@ __all__ = [
     "cut",
     "decided",
     "follow_computed",
+    "drop_people_view",
+    "export_people",
     "get",
     "hear",
     "identifiers",
@@ -116,10 +134,12 @@ __all__ = [
     "keep_activity",
     "keep_consent",
     "note_computed",
+    "keep_people_view",
     "parse_computed_trait",
     "parse_consent",
     "parse_identity_rules",
     "people",
+    "people_views",
     "refold",
     "reread",
     "resolve",
@@ -127,6 +147,7 @@ __all__ = [
     "review",
     "settle",
     "snapshot",
+    "spread",
     "storable",
     "take_back",
     "tell",

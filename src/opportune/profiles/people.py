@@ -15,7 +15,9 @@ __all__ = [
     "People",
     "PeopleFilter",
     "PeopleOrder",
+    "Picked",
     "count_people",
+    "facts_of",
     "people",
 ]
 
@@ -33,16 +35,33 @@ class PeopleOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Picked:
+    """A part of a column, as a bar of its chart has it; ``trait`` names the trait where it is one.
+
+    ``part`` is "range" (from ``low``, below ``high``; a time in seconds since 1970), "value" (the
+    text ``said``), "no_number" or "no_value" (whoever has none).
+    """
+
+    part: Literal["range", "value", "no_number", "no_value"]
+    by: Literal["last_seen", "first_seen", "trait"]
+    trait: str = ""
+    low: float = 0.0
+    high: float = 0.0
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeopleFilter:
     """Who is meant: everything that is given must fit.
 
     ``search`` finds a part of a name or an email address, and the beginning of any identifier;
-    ``segment`` its members now; ``ids`` profiles.
+    ``segment`` its members now; ``ids`` profiles; ``picked`` a part of a column.
     """
 
     search: str = ""
     segment: str | None = None
     ids: Sequence[int] | None = None
+    picked: Picked | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,21 +84,32 @@ def people(
 
     Of a page beyond the end the total is 0.
     """
-    by = order or PeopleOrder()
-    facts = {
+    most = max(0, min(limit, PEOPLE_PAGE))
+    facts = facts_of(chosen, order or PeopleOrder()) | {"rows": most, "skip": skip}
+    rows = state.rows(load_sql(ROOM, "people"), facts)
+    total = skip + len(rows)
+    if len(rows) == most:
+        total = state.rows(load_sql(ROOM, "people_found"), facts)[0]["people"]
+    return People(rows=tuple(profile_of(row) for row in rows), total=total if rows else 0)
+
+
+def facts_of(chosen: PeopleFilter, order: PeopleOrder) -> dict[str, object]:
+    """Return what the queries over a list are asked with."""
+    picked = chosen.picked
+    return {
         "search": chosen.search.replace(UNSTORABLE, "") or None,
         "segment": chosen.segment,
         "ids": None if chosen.ids is None else list(chosen.ids),
-        "sort": by.by,
-        "trait": by.trait.replace(UNSTORABLE, ""),
-        "descending": by.descending,
-        "rows": max(0, min(limit, PEOPLE_PAGE)),
-        "skip": skip,
+        "picked": None if picked is None else picked.part,
+        "picked_sort": None if picked is None else picked.by,
+        "picked_trait": None if picked is None else picked.trait.replace(UNSTORABLE, ""),
+        "low": None if picked is None else picked.low,
+        "high": None if picked is None else picked.high,
+        "said": None if picked is None else picked.said.replace(UNSTORABLE, ""),
+        "sort": order.by,
+        "trait": order.trait.replace(UNSTORABLE, ""),
+        "descending": order.descending,
     }
-    rows = state.rows(load_sql(ROOM, "people"), facts)
-    return People(
-        rows=tuple(profile_of(row) for row in rows), total=rows[0]["total"] if rows else 0
-    )
 
 
 def count_people(state: State) -> int:

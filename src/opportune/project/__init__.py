@@ -4,7 +4,18 @@
 ``read`` returns the newest version of everything.
 """
 
+from opportune.project.allow import ALLOWABLE, NothingToAllow, allow
 from opportune.project.definitions import Reader, apply, load, read
 from opportune.project.model import Project, ProjectNotFound
 
-__all__ = ["Project", "ProjectNotFound", "Reader", "apply", "load", "read"]
+__all__ = [
+    "ALLOWABLE",
+    "NothingToAllow",
+    "Project",
+    "ProjectNotFound",
+    "Reader",
+    "allow",
+    "apply",
+    "load",
+    "read",
+]

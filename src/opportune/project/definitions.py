@@ -15,7 +15,7 @@ from opportune.project.folder import read_folder
 from opportune.project.model import KINDS, SAID, Body, Definitions, Project
 from opportune.storage import State, fetch, load_sql
 
-__all__ = ["Reader", "apply", "load", "read"]
+__all__ = ["NEWEST", "Reader", "applied", "apply", "load", "read"]
 
 NEWEST = "newest_definitions"
 
@@ -44,7 +44,7 @@ def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
     written = []
     with state.transaction() as connection:
         fetch(connection, load_sql("opportune", "lock_definitions"))
-        before = _applied(fetch(connection, load_sql("opportune", NEWEST)))
+        before = applied(fetch(connection, load_sql("opportune", NEWEST)))
         renewed = _with_another_reward(before, project)
         use_cases = {**renewed, **given.bodies["use_case"]}
         settings = _settings(given, before)
@@ -60,13 +60,13 @@ def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
                 }
                 for row in fetch(connection, load_sql("opportune", "apply_definition"), facts):
                     written.append(f"{kind}/{name} version {row['version']}")
-        _check_with_the_rest(_applied(fetch(connection, load_sql("opportune", NEWEST))), folder)
+        _check_with_the_rest(applied(fetch(connection, load_sql("opportune", NEWEST))), folder)
     return written
 
 
 def read(state: State) -> Project:
     """Return the newest version of everything that was applied."""
-    return build(_applied(state.rows(load_sql("opportune", NEWEST))), [])
+    return build(applied(state.rows(load_sql("opportune", NEWEST))), [])
 
 
 def _with_another_reward(before: Definitions, project: Project) -> dict[str, Body]:
@@ -101,7 +101,7 @@ class Reader:
         rows = self._state.rows(load_sql("opportune", NEWEST))
         versions = tuple((row["kind"], row["name"], row["version"]) for row in rows)
         if versions != self._versions:
-            self._project = build(_applied(rows), [])
+            self._project = build(applied(rows), [])
             self._versions = versions
         return self._project
 
@@ -118,7 +118,8 @@ def _check_with_the_rest(everything: Definitions, folder: Path) -> None:
         ) from error
 
 
-def _applied(rows: Iterable[Mapping[str, Any]]) -> Definitions:
+def applied(rows: Iterable[Mapping[str, Any]]) -> Definitions:
+    """Return what rows of definitions say, each in the version it has there."""
     bodies: dict[str, dict[str, Body | None]] = {kind: {} for kind in KINDS.values()}
     versions: dict[str, int] = {}
     settings: dict[str, Body] = {}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from opportune import events, project, reports
-from opportune.events import RejectFilter, SeenEvent, TailRow
+from opportune.events import Refusal, RejectFilter, SeenEvent, TailRow
 from opportune.web import bars, pages
 from opportune.web.asking import Asked, Moved, Shown
 
-__all__ = ["catalogue", "catalogue_event", "live", "live_rows", "rejected", "replay"]
+__all__ = ["allow", "catalogue", "catalogue_event", "live", "live_rows", "rejected", "replay"]
 
 SHOWN_ROWS = 100
 REJECTS_PAGE = 50
@@ -100,13 +100,17 @@ def rejected(asked: Asked) -> Shown:
     filters = _chosen(asked, ("code", "source", "event", "open"))
     more = {**filters, "before": found[-1].reject_id} if len(found) == REJECTS_PAGE else {}
     context = {
-        "found": [{"refusal": each, "payload": _readable(each.payload)} for each in found],
+        "found": [
+            {"refusal": each, "payload": _readable(each.payload), "allows": _allows(each)}
+            for each in found
+        ],
         "chosen": filters,
         "filters": any(filters.values()),
         "codes": sorted({each.code for each in found} | ({chosen.code} if chosen.code else set())),
         "first": before is None,
         "more": urlencode(more),
         "sent": asked.query.get("sent"),
+        "written": asked.query.get("written"),
         "unusable": asked.query.get("unusable"),
     }
     return Shown(body=pages.render("rejected.html", asked.frame, context))
@@ -119,6 +123,29 @@ def replay(asked: Asked) -> Moved:
     )
     told = {"sent": len(done.sent), "unusable": len(done.unusable)}
     return Moved(to=f"/live/rejected?{urlencode(told)}")
+
+
+def allow(asked: Asked) -> Moved:
+    """Accept from now on what a tracking plan refused. Raises ``NothingToAllow``."""
+    said = dict(parse_qsl(asked.form.get("allows")))
+    if said.get("code") not in project.ALLOWABLE:
+        raise project.NothingToAllow("Only what a tracking plan refused can be accepted like this.")
+    written = project.allow(
+        asked.stores.state,
+        said.get("source", ""),
+        said["code"],
+        said.get("event", ""),
+        now=asked.now,
+    )
+    told = {"code": said["code"], "open": "1", "written": ", ".join(written)}
+    return Moved(to=f"/live/rejected?{urlencode(told)}")
+
+
+def _allows(each: Refusal) -> str:
+    """Return what the button of a refusal says of it; empty where no plan refused it."""
+    if each.code not in project.ALLOWABLE or each.index < 0 or each.state == "replayed":
+        return ""
+    return urlencode({"code": each.code, "source": each.source_id, "event": each.event or ""})
 
 
 def _tail(asked: Asked, *, after: int) -> list[TailRow]:

@@ -28,6 +28,7 @@ SHOWN: Sequence[tuple[str, View]] = (
     ("/live/catalogue/{event:path}", events.catalogue_event),
     ("/live/rejected", events.rejected),
     ("/people", people.people),
+    ("/people.csv", people.export),
     ("/people/{id}", person.person),
     ("/segments", segments.segment_list),
     ("/new-segment", segments.new_segment),
@@ -40,6 +41,9 @@ SHOWN: Sequence[tuple[str, View]] = (
 )
 DONE: Sequence[tuple[str, View]] = (
     ("/live/rejected/replay", events.replay),
+    ("/live/rejected/allow", events.allow),
+    ("/people/views", people.keep_view),
+    ("/people/views/drop", people.drop_view),
     ("/people/{id}/cut", person.cut),
     ("/people/{id}/restore", person.restore),
     ("/requests/export", privacy.export),
