@@ -67,7 +67,7 @@ def test_policies_are_told_with_the_fields_they_speak_of_and_what_breaks_them(
     assert printed == (
         "policy personal-data: no personal field for features\n"
         "policy sensitive-data: no sensitive field for features, activation, audiences, "
-        "destinations, web\n"
+        "destinations, exports, web\n"
         "trait gender: sensitive (name)\n"
         "trait tenure_months: personal (value)\n",
         f"refused: use_case/next_offer, features: {message}\n",
