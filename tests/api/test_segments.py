@@ -107,7 +107,7 @@ def test_audiences_say_what_each_destination_was_told(ask: Ask, stores: Stores) 
         " (audience, destination, segments, minus, channel, assumed)"
         " values ('reach', 'ads', '{vips}', '{}', '*', false)"
     )
-    status, answer = ask("audiences")
+    status, answer = ask("/api/audiences")
     assert status == 200
     (reach,) = answer["audiences"]
     assert (reach["purpose"], reach["channel"], reach["members"]) == (None, "*", 0)
