@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opportune.events.fields import FieldClasses, field_class, is_personal, masked, name_class
+from opportune.events.own import is_own
 from opportune.events.plan import WITH_TRAITS
 from opportune.events.record import Recorded
 from opportune.events.shapes import is_deep, json_types, members, text_of
@@ -121,7 +122,10 @@ def _batch(recorded: Recorded) -> pa.Table:
     unknown = pa.nulls(rows.num_rows, pa.string())
     types = unknown if recorded.checked.types is None else recorded.checked.types
     with_traits = pc.is_in(every["type"], value_set=pa.array(WITH_TRAITS))
-    of_properties = every.append_column("known", pc.if_else(with_traits, unknown, types))
+    # What is ours is described elsewhere.
+    theirs = pc.invert(is_own(every))
+    known = pc.if_else(with_traits, unknown, types)
+    of_properties = every.append_column("known", known).filter(theirs)
     of_traits = every.append_column("known", types).filter(with_traits)
     batch = pa.concat_tables(
         [

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from opportune.events.model import Decoded, Event
 from opportune.storage import Frame
 
-__all__ = ["OURS", "OWN", "Own", "decode_own", "own_frame", "said_by_us"]
+__all__ = ["OURS", "OWN", "Own", "decode_own", "is_own", "own_frame", "said_by_us"]
 
 # The kind of its frames, and whose they are.
 OWN = "own"
@@ -49,10 +49,14 @@ def decode_own(frame: Frame) -> Decoded:
 def said_by_us(events: pa.Table, names: Sequence[str]) -> pa.Table:
     """Return those of ``events`` (columns of ``events.EVENTS``) that say what `Own` messages do."""
     named = pc.is_in(events["event"], value_set=pa.array(names, pa.string()))
-    ours = pc.and_(named, pc.equal(events["source_id"], OURS))
+    return events.filter(pc.and_(named, is_own(events)))
+
+
+def is_own(events: pa.Table) -> pa.ChunkedArray:
+    """Say of each event whether it is what `Own` messages say, and so of no interest to people."""
     # Whatever a sender says is of somebody: nobody else can say these.
     nobody = pc.and_(pc.is_null(events["user_id"]), pc.is_null(events["anonymous_id"]))
-    return events.filter(pc.and_(ours, nobody))
+    return pc.and_(pc.equal(events["source_id"], OURS), nobody)
 
 
 def _event(said: Own) -> Event:

@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from opportune.events.catalogue import as_rows
 from opportune.events.message import fields as read_fields
+from opportune.events.own import is_own
 from opportune.events.record import Recorded
 from opportune.storage import Connection, State, fetch, load_sql
 
@@ -73,7 +77,8 @@ def tail(
 def keep_tail(connection: Connection, recorded: Recorded) -> None:
     """Add the newest of what was recorded to the tail, and cut the oldest off."""
     rows = [*_accepted(recorded), *_rejected(recorded)]
-    left_out = recorded.events.num_rows + len(recorded.rejects) - len(rows)
+    own = pc.sum(is_own(recorded.events)).as_py() or 0
+    left_out = recorded.events.num_rows - own + len(recorded.rejects) - len(rows)
     if not rows:
         return
     if left_out:
@@ -86,10 +91,10 @@ def keep_tail(connection: Connection, recorded: Recorded) -> None:
 
 def _accepted(recorded: Recorded) -> Iterator[dict[str, object]]:
     total = recorded.events.num_rows + recorded.blocked.num_rows
-    start = max(0, recorded.events.num_rows - BATCH_ROWS)
-    flagged = recorded.checked.flagged(total)[start:]
-    newest = recorded.events.select(SHOWN).slice(start).to_pylist()
-    for row, flag in zip(newest, flagged, strict=False):
+    places = np.flatnonzero(~is_own(recorded.events).to_numpy())[-BATCH_ROWS:]
+    flagged = recorded.checked.flagged(total)[places]
+    newest = recorded.events.select(SHOWN).take(pa.array(places)).to_pylist()
+    for row, flag in zip(newest, flagged, strict=True):
         yield {
             **row,
             "user_hint": _hint(row["user_id"]),

@@ -17,7 +17,10 @@ from opportune.storage import Frame, SegmentLog, Stores
 # 2026-03-01T06:00:00Z
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 NOW_US = 1_772_344_800_000_000
-DECODERS: dict[str, events.Decoder] = dict.fromkeys(events.KINDS, events.decode_segment)
+DECODERS: dict[str, events.Decoder] = {
+    **dict.fromkeys(events.KINDS, events.decode_segment),
+    events.OWN: events.decode_own,
+}
 
 METRIC = 'event = "Order Completed"\nvalue = "revenue"\nunit = "EUR"\nwindow_days = 2\n'
 SEGMENT = 'rule = { trait = "plan", is = "plus" }\n'

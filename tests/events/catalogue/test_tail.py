@@ -11,6 +11,7 @@ import pytest
 from opportune import events
 
 Order = Callable[..., dict[str, object]]
+NOW_US = 1_772_344_800_000_000
 
 
 def test_the_tail_tells_what_became_of_each_message(shop: Any, order: Order) -> None:
@@ -87,3 +88,17 @@ def test_what_cannot_be_read_is_in_the_tail_without_its_contents(shop: Any) -> N
         ("rejected", None, None),
         ("rejected", "an…\ufffd", "E"),
     ]
+
+
+def test_what_opportune_tells_its_own_log_is_stored_and_shown_to_nobody(
+    shop: Any, order: Order
+) -> None:
+    said = [
+        events.Own(event="Segment Memberships", at_us=NOW_US + n, properties={"segment": "a"})
+        for n in range(60)
+    ]
+    shop.log.append(events.own_frame(said, now_us=NOW_US)).result(10)
+    shop.send(order("a"))
+    assert len(shop.stored()) == 61
+    assert [each.message_id for each in events.tail(shop.stores.state)] == ["a"]
+    assert list(shop.events()) == ["Order Completed"]
