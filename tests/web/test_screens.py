@@ -30,6 +30,7 @@ SCREENS = {
     "/use-cases": "Use cases",
     "/consent": "Consent and fields",
     "/requests": "Requests",
+    "/review": "Review list",
     "/health": "Health",
 }
 # Screens of one thing of the shop.
@@ -159,6 +160,7 @@ EMPTY = {
     "/use-cases": "No use case is applied yet",
     "/consent": "No purpose of consent is defined",
     "/requests": "Nobody has asked to be forgotten.",
+    "/review": "No link waits for a decision.",
     "/health": "One thing needs you.",
 }
 

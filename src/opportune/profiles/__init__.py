@@ -32,7 +32,10 @@ from opportune.profiles.model import (
     Link,
     Reason,
     ReviewItem,
+    ReviewPage,
+    Side,
     View,
+    WaitingLink,
 )
 from opportune.profiles.note import ComputedReader, note_computed
 from opportune.profiles.people import (
@@ -59,10 +62,12 @@ from opportune.profiles.review import (
     DecisionStands,
     UnknownReview,
     decided,
+    identifiers_decided,
     review,
     settle,
     take_back,
 )
+from opportune.profiles.review_page import review_page
 from opportune.profiles.rules import IdentityRules, parse_identity_rules
 from opportune.profiles.snapshot import IDENTIFIERS, SNAPSHOT, identifiers, snapshot
 from opportune.profiles.spread import Bar, Spread, spread
@@ -110,12 +115,15 @@ __all__ = [
     "Purpose",
     "Reason",
     "ReviewItem",
+    "ReviewPage",
+    "Side",
     "Spread",
     "UnknownAccount",
     "UnknownCut",
     "UnknownProfile",
     "UnknownReview",
     "View",
+    "WaitingLink",
     "account",
     "compute",
     "consent_rules",
@@ -128,6 +136,7 @@ __all__ = [
     "get",
     "hear",
     "identifiers",
+    "identifiers_decided",
     "identity",
     "is_blocked",
     "keep_accounts",
@@ -145,6 +154,7 @@ __all__ = [
     "resolve",
     "restore",
     "review",
+    "review_page",
     "settle",
     "snapshot",
     "spread",

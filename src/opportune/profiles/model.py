@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -16,7 +17,10 @@ __all__ = [
     "Link",
     "Reason",
     "ReviewItem",
+    "ReviewPage",
+    "Side",
     "View",
+    "WaitingLink",
 ]
 
 View = Literal["private", "none"]
@@ -56,6 +60,11 @@ class Link:
     decision: str | None = None
     decided_by: str | None = None
     decided_at: datetime | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a person has to decide: the link is on the review list."""
+        return self.decision is None and self.set_aside in ("two_known", "limit", "size", "apart")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,3 +138,41 @@ class ReviewItem:
     message_id: str
     source_id: str
     rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One of the two profiles that a link would join, as far as it takes to tell them apart.
+
+    ``identifiers`` are the first few of ``identifier_count``, user ids before all; ``events`` is
+    how many events of the last 30 days are its own.
+    """
+
+    profile_id: int
+    identifiers: tuple[tuple[str, str], ...]
+    identifier_count: int
+    traits: Mapping[str, object]
+    first_seen_at: datetime
+    last_seen_at: datetime
+    events: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingLink:
+    """A link that waits for a decision, with both profiles beside each other.
+
+    ``owner`` claims the identifier, ``other`` has it; ``fits`` are the decisions that there are.
+    """
+
+    item: ReviewItem
+    owner: Side
+    other: Side
+    fits: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewPage:
+    """One page of the review list, and how many links wait in all."""
+
+    rows: tuple[WaitingLink, ...]
+    total: int

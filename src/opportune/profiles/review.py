@@ -15,10 +15,13 @@ from opportune.profiles.regroup import ROOM, Cause, Seed
 from opportune.storage import Connection, State, fetch, load_sql
 
 __all__ = [
+    "FITTING",
     "DecisionDoesNotFit",
     "DecisionStands",
     "UnknownReview",
     "decided",
+    "identifiers_decided",
+    "item_of",
     "review",
     "settle",
     "take_back",
@@ -58,21 +61,23 @@ class DecisionStands(Conflict):
 def review(state: State, *, limit: int = 100) -> list[ReviewItem]:
     """Return what waits for a decision, the newest evidence first; at most a thousand items."""
     rows = state.rows(load_sql(ROOM, "review"), {"limit": max(0, min(limit, MOST_ITEMS))})
-    return [
-        ReviewItem(
-            review_id=row["review_id"],
-            reason=row["reason"],
-            owner=(row["owner_kind"], row["owner_value"]),
-            other=(row["other_kind"], row["other_value"]),
-            owner_profile_id=row["owner_profile_id"],
-            other_profile_id=row["other_profile_id"],
-            occurred_at=moment(row["occurred_at_us"]),
-            message_id=row["message_id"],
-            source_id=row["source_id"],
-            rule=row["rule"],
-        )
-        for row in rows
-    ]
+    return [item_of(row) for row in rows]
+
+
+def item_of(row: Mapping[str, Any]) -> ReviewItem:
+    """Read a row of ``review`` or ``review_page``."""
+    return ReviewItem(
+        review_id=row["review_id"],
+        reason=row["reason"],
+        owner=(row["owner_kind"], row["owner_value"]),
+        other=(row["other_kind"], row["other_value"]),
+        owner_profile_id=row["owner_profile_id"],
+        other_profile_id=row["other_profile_id"],
+        occurred_at=moment(row["occurred_at_us"]),
+        message_id=row["message_id"],
+        source_id=row["source_id"],
+        rule=row["rule"],
+    )
 
 
 def decided(state: State, *, limit: int = 100) -> list[Decided]:
@@ -87,7 +92,7 @@ def take_back(state: State, review_id: str, *, by: str, now: datetime) -> None:
     Raises ``UnknownReview`` where nothing is decided, or ``DecisionStands``: ``move`` is undone by
     restoring its cut, ``same`` by cutting what does not belong there.
     """
-    owner_id, other_id = _pair(review_id)
+    owner_id, other_id = identifiers_decided(review_id)
     with state.transaction() as connection:
         fetch(connection, load_sql(ROOM, "lock_identity"))
         facts = {"owner_id": owner_id, "other_id": other_id, "by": by, "now": now}
@@ -117,7 +122,7 @@ def settle(state: State, review_id: str, decision: Decision, *, by: str, now: da
     """
     with state.transaction() as connection:
         fetch(connection, load_sql(ROOM, "lock_identity"))
-        owner_id, other_id = _pair(review_id)
+        owner_id, other_id = identifiers_decided(review_id)
         facts: dict[str, object] = {
             "owner_id": owner_id,
             "other_id": other_id,
@@ -172,7 +177,8 @@ def _joined(link: Mapping[str, Any], owner_id: int, other_id: int) -> tuple[int,
     return other_id, owner_id
 
 
-def _pair(review_id: str) -> tuple[int, int]:
+def identifiers_decided(review_id: str) -> tuple[int, int]:
+    """Return the ids of the owner's and the other identifier. Raises ``UnknownReview``."""
     if not REVIEW_ID.fullmatch(review_id):
         raise _unknown()
     halves = (bytes.fromhex(half) for half in (review_id[:HALF], review_id[HALF:]))

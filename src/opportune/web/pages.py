@@ -64,6 +64,7 @@ RAIL: tuple[Group, ...] = (
         screens=(
             Screen(key="consent", name="Consent and fields", address="/consent"),
             Screen(key="requests", name="Requests", address="/requests"),
+            Screen(key="review", name="Review list", address="/review"),
             Screen(key="health", name="Health", address="/health"),
         ),
     ),

@@ -14,7 +14,7 @@ from opportune.web.asking import Asked, Moved, Shown
 from opportune.web.identity import identity_tree
 from opportune.web.people import display_name, shown
 
-__all__ = ["NotConfirmed", "cut", "first_of", "person", "person_of", "restore"]
+__all__ = ["NotConfirmed", "cut", "first_of", "id_of", "person", "person_of", "restore"]
 
 ENTRIES = 50
 MOST_ENTRIES = 200
@@ -53,6 +53,7 @@ def person(asked: Asked) -> Shown | Moved:
         "consent": reports.consent_answers(found.consent, defined.consent),
         "titles": titles,
         "why": why,
+        "waiting": sum(each.waits for each in why.links),
         "tree": identity_tree(why.identifiers, why.links),
         "merged": asked.query.get("was") == "1",
         "cut_word": CUT,
@@ -86,11 +87,16 @@ def restore(asked: Asked) -> Moved:
 
 def person_of(asked: Asked, given: str) -> Person:
     """Return the person of an address: the id of a profile, or of any of its identifiers."""
+    zone = asked.stores.settings.time_zone
+    return reports.person_by_id(asked.stores.state, id_of(given), default_zone=zone)
+
+
+def id_of(given: str) -> int:
+    """Read the id of an address. Raises ``UnknownProfile`` for what is none."""
     digits = given.removeprefix("-")
     if not (digits.isascii() and digits.isdecimal() and abs(int(digits[:20])) < 2**63):
         raise UnknownProfile("Nobody has this address. Find the person by name, email or id.")
-    zone = asked.stores.settings.time_zone
-    return reports.person_by_id(asked.stores.state, int(given), default_zone=zone)
+    return int(given)
 
 
 def _name(found: Person) -> str:

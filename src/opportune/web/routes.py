@@ -11,7 +11,17 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from opportune.storage import Stores
-from opportune.web import events, health, people, person, privacy, segments, signing_in, use_cases
+from opportune.web import (
+    events,
+    health,
+    people,
+    person,
+    privacy,
+    review,
+    segments,
+    signing_in,
+    use_cases,
+)
 from opportune.web.embed import embed_routes
 from opportune.web.site import Site, View
 
@@ -37,6 +47,7 @@ SHOWN: Sequence[tuple[str, View]] = (
     ("/consent", privacy.consent_and_fields),
     ("/requests", privacy.requests),
     ("/requests/{id}", privacy.request),
+    ("/review", review.review),
     ("/health", health.health),
 )
 DONE: Sequence[tuple[str, View]] = (
@@ -48,6 +59,8 @@ DONE: Sequence[tuple[str, View]] = (
     ("/people/{id}/restore", person.restore),
     ("/requests/export", privacy.export),
     ("/requests/erase", privacy.erase),
+    ("/review/decide", review.decide),
+    ("/review/take-back", review.take_back),
     ("/segments/edit", segments.edited),
     ("/segments/preview", segments.preview),
     ("/segments/save", segments.save),
