@@ -93,12 +93,12 @@ def test_both_sides_are_beside_each_other_with_the_evidence(
     assert cells(page) == {
         "Person": ["Ben Okafor", "Ana Silva"],
         "Identifiers": ["user_id tablet1", "user_id tablet0anonymous_id tablet"],
-        "name ◉ personal": ["Ben Okafor", "Ana Silva"],
         "income ▲ sensitive": ["50,001", "50,000"],
         "plan equal": ["gold", "gold"],
+        "zeal": ["1", "0"],
         "Seen": [
-            "2026-01-11 05:59 UTC to 2026-01-11 05:59 UTC",
-            "2026-01-11 05:58 UTC to 2026-01-11 05:58 UTC",
+            "2026-01-11 05:59 UTC to2026-01-11 05:59 UTC",
+            "2026-01-11 05:58 UTC to2026-01-11 05:58 UTC",
         ],
         "Events, 30 days": ["1", "1"],
     }

@@ -22,7 +22,7 @@ from opportune.profiles import (
 )
 from opportune.web import pages
 from opportune.web.asking import Asked, Fields, Moved, Shown
-from opportune.web.people import NAMES, display_name, shown
+from opportune.web.people import FIRST, LAST, NAMES, display_name, shown
 from opportune.web.person import id_of
 
 __all__ = ["decide", "review", "take_back"]
@@ -31,8 +31,8 @@ ROWS = 50
 LATELY = 20
 MOST_TRAITS = 3
 MOST_LETTERS = 40
-# What tells people apart best, before all other traits.
-TELLING = (*NAMES, "firstName", "first_name", "lastName", "last_name", "email", "phone")
+# What a side is called by already.
+NAMING = frozenset({*NAMES, *FIRST, *LAST})
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 STATUSES: tuple[tuple[type[OpportuneError], int], ...] = (
     (DecisionDoesNotFit, 400),
@@ -157,7 +157,7 @@ def _row(waiting: WaitingLink, classes: FieldClasses) -> dict[str, object]:
         "why": WHY[item.reason],
         "evidence": EVIDENCE[item.rule],
         "sides": (owner, other),
-        "traits": _traits(waiting.owner.traits, waiting.other.traits, classes),
+        "traits": _traits(waiting, classes),
         "choices": [
             (each, _effect(each, item.reason, identifier, str(owner["name"]), str(other["name"])))
             for each in ("same", "move", "apart")
@@ -192,16 +192,17 @@ def _side(side: Side) -> dict[str, object]:
     }
 
 
-def _traits(
-    owner: Mapping[str, object], other: Mapping[str, object], classes: FieldClasses
-) -> list[dict[str, object]]:
-    """Return the few traits that say most of whether two are one: names, then what both have."""
+def _traits(waiting: WaitingLink, classes: FieldClasses) -> list[dict[str, object]]:
+    """Return the first few traits, what both have before the others.
 
-    def telling(name: str) -> tuple[int, bool, str]:
-        place = TELLING.index(name) if name in TELLING else len(TELLING)
-        return place, not (name in owner and name in other), name
-
-    names = sorted({*owner, *other}, key=telling)[:MOST_TRAITS]
+    What the name and the identifiers say already is left out.
+    """
+    owner, other = waiting.owner.traits, waiting.other.traits
+    identifiers = (*waiting.owner.identifiers, *waiting.other.identifiers)
+    told = NAMING | {kind for kind, _ in identifiers}
+    names = sorted(
+        {*owner, *other} - told, key=lambda name: (not (name in owner and name in other), name)
+    )
     return [
         {
             "name": _short(name),
@@ -209,7 +210,7 @@ def _traits(
             "values": tuple(_short(shown(each.get(name))) for each in (owner, other)),
             "equal": name in owner and name in other and owner[name] == other[name],
         }
-        for name in names
+        for name in names[:MOST_TRAITS]
     ]
 
 
