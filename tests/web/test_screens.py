@@ -149,6 +149,27 @@ def test_what_a_hostile_person_sent_is_text_on_every_list(shop_site: Site) -> No
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shop_site.get(address).text
 
 
+def test_the_review_list_is_whole_and_a_hostile_side_is_text(
+    site: Site, stores: Stores, shop: ModuleType
+) -> None:
+    traits = {"name": shop.HOSTILE, shop.HOSTILE: shop.HOSTILE}
+    said = {"type": "identify", "timestamp": shop.NOW.isoformat(), "anonymousId": shop.HOSTILE}
+    shop.send(
+        stores,
+        [
+            {**said, "messageId": f"{shop.HOSTILE} {user}", "userId": user, "traits": traits}
+            for user in (shop.HOSTILE, "eve")
+        ],
+    )
+    (item,) = profiles.review(stores.state)
+    page = site.get("/review")
+    look = check(page, place="Review list")
+    assert len(look.all("article")) == 1
+    assert page.text.count("&lt;script&gt;alert(1)&lt;/script&gt;") > 10
+    profiles.settle(stores.state, item.review_id, "apart", by=shop.HOSTILE, now=shop.NOW)
+    check(site.get("/review"), place="Review list")
+
+
 EMPTY = {
     "/": "Nothing is here yet",
     "/live": "No event has arrived yet.",
