@@ -54,6 +54,7 @@ BESIDE = {
     "events/sql/chosen_rejects.sql",
     "events/sql/recall.sql",
     "events/sql/rejects.sql",
+    "pipeline/sql/own_events.sql",
     "privacy/sql/decisions_of.sql",
     "privacy/sql/old_names.sql",
     "replay/sql/held_out.sql",
@@ -69,7 +70,10 @@ CUSTOMERS = 2000
 NAME = "next-best-offer"
 FIRST = date(2026, 3, 1)
 DAYS = [FIRST + timedelta(days=place) for place in range(10)]
-DECODERS: dict[str, events.Decoder] = {"batch": events.decode_segment}
+DECODERS: dict[str, events.Decoder] = {
+    "batch": events.decode_segment,
+    events.OWN: events.decode_own,
+}
 # What may stand in a shop's events: amounts, and what is none.
 AMOUNTS: list[object] = [
     10,
@@ -103,6 +107,19 @@ def frame(messages: list[dict[str, object]], at: datetime) -> Frame:
         source_id="shop",
         kind="batch",
         body=json.dumps({"batch": messages}).encode(),
+    )
+
+
+def decided_by_people(at: datetime) -> Frame:
+    """A decision that is gone again, and what else Opportune told its own log."""
+    now_us = int(at.timestamp() * 1_000_000)
+    said: dict[str, dict[str, object]] = {
+        "Identity Decided": {"place": 1, "decision_id": 1, "gone": True},
+        "Segment Memberships": {"segment": "a", "memberships": []},
+    }
+    return events.own_frame(
+        [events.Own(event=name, at_us=now_us, properties=each) for name, each in said.items()],
+        now_us=now_us,
     )
 
 
@@ -161,12 +178,13 @@ def both(spark_address: str) -> Iterator[tuple[Stores, Compared]]:
         with resources.as_file(resources.files("opportune.cli").joinpath("provider")) as given:
             project.apply(stores.state, given, now=morning(FIRST))
         ingest = pipeline.Ingest(stores, DECODERS)
-        accept(stores, ingest, customers(), morning(FIRST))
+        accept(stores, ingest, frame(customers(), morning(FIRST)))
+        accept(stores, ingest, decided_by_people(morning(FIRST)))
         definitions = project.read(stores.state)
         for day in DAYS:
             pipeline.run_day(stores, definitions, NAME, day, now=morning(day))
             noon = morning(day) + timedelta(hours=6)
-            accept(stores, ingest, lived(stores, day, random), noon)
+            accept(stores, ingest, frame(lived(stores, day, random), noon))
         ingest.close()
         yield stores, compared
         compared.close()
@@ -177,11 +195,9 @@ def opened_in(place: Path) -> Stores:
     return open_stores(Settings(data_folder=place / "data"), now=morning(FIRST))
 
 
-def accept(
-    stores: Stores, ingest: pipeline.Ingest, messages: list[dict[str, object]], at: datetime
-) -> None:
+def accept(stores: Stores, ingest: pipeline.Ingest, taken: Frame) -> None:
     log = SegmentLog(stores.settings.log_folder)
-    log.append(frame(messages, at)).result()
+    log.append(taken).result()
     log.close()
     ingest.catch_up()
 
@@ -306,6 +322,7 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
     )
     yield "events/history/sql/told.sql", {"source_id": "shop", "import_id": "1"}, {}
     yield "events/history/sql/added.sql", {"began_us": 0, "import_id": "1"}, {}
+    yield "pipeline/sql/own_events.sql", {}, {}
     asked = stores.lake.read("decisions", ["profile_id"]).slice(0, 40)
     yield "activation/sql/decisions_of_day.sql", day, {}
     yield "privacy/sql/decisions_of.sql", {}, {"asked": asked}
