@@ -18,7 +18,7 @@ UV ?= $(firstword $(wildcard $(BIN)/uv) uv)
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup setup-dev demo test lint slow ci golden bench docs lock clean
+.PHONY: help setup setup-dev demo test lint installed slow ci golden bench docs lock clean
 
 help: ## list the tasks
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,18 +36,21 @@ lint: setup-dev ## format, lint, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint ## lint, then every test but the slow ones, then the coverage gate
+test: lint ## lint, then every test but the slow ones, on the embedded PostgreSQL, then the coverage gate
 	@mkdir -p $(REPORTS)
-	$(BIN)/pytest -m "not slow" -n $(WORKERS) --cov --cov-report= --cov-report=json:$(REPORTS)/coverage.json
+	$(BIN)/pytest -m "not slow and not installed" -n $(WORKERS) --cov --cov-report= --cov-report=json:$(REPORTS)/coverage.json
 	$(BIN)/python tests/house/coverage_gate.py $(REPORTS)/coverage.json
+
+installed: setup-dev ## the tests that need a database once more, on an installed PostgreSQL
+	$(BIN)/pytest -m "installed and not slow" -n $(WORKERS)
 
 slow: setup-dev $(VENV)/.spark ## the tests that need minutes: kills, volumes, known truth at full size
 	$(BIN)/pytest -m slow -n 0 --timeout 1800
 
-ci: test slow ## everything the build runs
+ci: test installed slow ## everything the build runs
 
 golden: setup-dev ## rewrite the golden files; review reads the difference
-	GOLDEN=rewrite $(BIN)/pytest -m "not slow" -n 0 $$(grep -rl --include='test_*.py' GOLDEN tests)
+	GOLDEN=rewrite $(BIN)/pytest -m "not slow and not installed" -n 0 $$(grep -rl --include='test_*.py' GOLDEN tests)
 
 bench: setup ## run every benchmark; each prints its table and leaves build/bench/NAME.json
 	@mkdir -p $(BENCH)

@@ -1,6 +1,7 @@
 """What many rooms' tests stand on: stores on a fresh database, a sandbox over HTTP, patience.
 
-Every test gets a database of its own, on the embedded PostgreSQL and on an installed one.
+Every test gets a database of its own, on the embedded PostgreSQL and, in another job, on an
+installed one.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ from opportune.storage import Frame, State, Stores, embedded, migrate, open_stor
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 
 
-@pytest.fixture(scope="session", params=["embedded", "installed"])
+@pytest.fixture(
+    scope="session", params=["embedded", pytest.param("installed", marks=pytest.mark.installed)]
+)
 def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The maintenance database of a running server, with a migrated template beside it."""
     # Not below pytest's own folder, which it closes to every other user again and again.
