@@ -38,7 +38,7 @@ def compute(stores: Stores, traits: Iterable[ComputedTrait], *, now: datetime) -
     asked = tuple(traits)
     with stores.state.transaction() as connection:
         facts = _begin(connection)
-        known = read_table(connection, load_sql(ROOM, "every_identifier"), IDENTIFIERS)
+        known = read_table(connection, load_sql(ROOM, "identifiers"), IDENTIFIERS)
         count = _write(
             connection, _values(stores, asked, known, now), facts, everybody=True, now=now
         )

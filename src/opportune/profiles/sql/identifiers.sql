@@ -1,4 +1,4 @@
--- Which profile an identifier in an event means, and since when.
+-- Which profile an identifier in an event means, and since when; in no order, which would cost most of the time.
 select identifier.kind, identifier.value, identifier.profile_id,
     case
         when profile.past_apart and identifier.kind <> 'user_id'
@@ -8,4 +8,3 @@ select identifier.kind, identifier.value, identifier.profile_id,
 from identifier
 join profile on profile.profile_id = identifier.profile_id
 where identifier.kind in ('user_id', 'anonymous_id')
-order by identifier.kind, identifier.value
