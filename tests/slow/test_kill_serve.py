@@ -158,7 +158,12 @@ class Served:
                 if self.process is not None:
                     parent = psutil.Process(self.process.pid)
                     running = {"serve": parent}
-                    running |= {part.cmdline()[-1]: part for part in self.parts_of(parent.pid)}
+                    # One that was just killed has no words any more.
+                    running |= {
+                        words[-1]: part
+                        for part in self.parts_of(parent.pid)
+                        if (words := part.cmdline())
+                    }
                     if running.keys() == {"serve", "http", "worker"}:
                         name = chance.choice(sorted(running))
                         running[name].kill()
