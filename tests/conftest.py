@@ -151,16 +151,17 @@ def until() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def parts_of() -> Callable[[int], list[psutil.Process]]:
-    """Find the children of a process that are programs of ours and still run."""
+def parts_of() -> Callable[..., list[psutil.Process]]:
+    """Find the children of a process that are programs of ours, run, and were begun with a word."""
 
-    def find(parent: int) -> list[psutil.Process]:
+    def find(parent: int, word: str = "opportune") -> list[psutil.Process]:
         found = []
         with suppress(psutil.NoSuchProcess):
             for child in psutil.Process(parent).children():
                 # Between two looks it may be gone.
                 with suppress(psutil.NoSuchProcess):
-                    ours = "opportune" in child.cmdline()
+                    words = child.cmdline()
+                    ours = "opportune" in words and word in words
                     if ours and child.status() != psutil.STATUS_ZOMBIE:
                         found.append(child)
         return found

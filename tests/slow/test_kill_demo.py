@@ -22,7 +22,7 @@ import pytest
 
 from opportune.settings import PREFIX
 
-PartsOf = Callable[[int], list[psutil.Process]]
+PartsOf = Callable[..., list[psutil.Process]]
 CUSTOMERS = 20_000
 DAYS = 30
 KILLS = 20
@@ -89,7 +89,7 @@ def play(folder: Path, pauses: Iterator[float], parts_of: PartsOf) -> Played:
 
 def kill_worker(demo: subprocess.Popen[bytes], pause_s: float, parts_of: PartsOf) -> bool:
     """Wait for a worker, let it work for a while and kill it; False when the demo was over."""
-    while not (workers := [part for part in parts_of(demo.pid) if "worker" in part.cmdline()]):
+    while not (workers := parts_of(demo.pid, "worker")):
         if demo.poll() is not None:
             return False
         time.sleep(0.01)

@@ -32,7 +32,7 @@ KILLS = 50
 CLIENTS = 4
 BATCH = 50
 Until = Callable[..., None]
-PartsOf = Callable[[int], list[psutil.Process]]
+PartsOf = Callable[..., list[psutil.Process]]
 
 
 @dataclass
@@ -158,12 +158,9 @@ class Served:
                 if self.process is not None:
                     parent = psutil.Process(self.process.pid)
                     running = {"serve": parent}
-                    # One that was just killed has no words any more.
-                    running |= {
-                        words[-1]: part
-                        for part in self.parts_of(parent.pid)
-                        if (words := part.cmdline())
-                    }
+                    for name in ("http", "worker"):
+                        for part in self.parts_of(parent.pid, name):
+                            running[name] = part
                     if running.keys() == {"serve", "http", "worker"}:
                         name = chance.choice(sorted(running))
                         running[name].kill()
