@@ -94,7 +94,7 @@ def test_identifiers_name_the_profile_that_an_event_means(
     resolve([identify("u1", "a1"), identify(None, "a2")])
     found = profiles.identifiers(stores.state)
     assert (found.schema.names, found.schema.types) == (IDENTIFIERS.names, IDENTIFIERS.types)
-    assert found.select(["kind", "value"]).to_pylist() == [
+    assert found.select(["kind", "value"]).sort_by("value").to_pylist() == [
         {"kind": "anonymous_id", "value": "a1"},
         {"kind": "anonymous_id", "value": "a2"},
         {"kind": "user_id", "value": "u1"},
