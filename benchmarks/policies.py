@@ -48,7 +48,7 @@ def measure() -> dict[str, float]:
     policy, rows = taught()
     space = policy.space
     numbers = uniforms("benchmark", np.arange(PROFILES))
-    eligible = space.everything(PROFILES)
+    eligible = everything(space, PROFILES)
     masked = eligible.copy()
     masked[::3, 0] &= ~1
 

@@ -48,7 +48,7 @@ def world(*, seed: int, rows: int = ROWS) -> Logged:
     return Logged(
         space=SPACE,
         features=features,
-        eligible=SPACE.everything(rows),
+        eligible=everything(SPACE, rows),
         actions=actions,
         propensities=propensities,
         rewards=rewards,
@@ -85,7 +85,7 @@ def by_hand() -> Logged:
     return Logged(
         space=SPACE,
         features=np.zeros((4, 1)),
-        eligible=SPACE.everything(4),
+        eligible=everything(SPACE, 4),
         actions=np.array([[0, 0], [0, 1], [1, 0], [1, 0]], dtype=np.int16),
         propensities=np.array([0.5, 0.25, 0.25, 0.5]),
         rewards=np.array([1.0, 0.0, 3.0, 1.0]),

@@ -47,7 +47,7 @@ def test_before_any_data_play_is_spread_over_customers_and_combinations(
 ) -> None:
     raw = np.random.default_rng(5).normal(size=(6_000, 8)) * [1, 1, 1, 1, 1, 1e3, 1e6, 1e-3]
     play = FactoredThompson(space, 8, reward="binary").distribution(
-        raw, space.everything(6_000), seed=3
+        raw, everything(space, 6_000), seed=3
     )
     chosen = draw(play, uniforms("spread", np.arange(6_000)))
     codes = np.ravel_multi_index(tuple(chosen.actions.T), space.sizes)
@@ -63,7 +63,7 @@ def test_the_same_seed_gives_the_same_play_and_another_seed_another(space: Actio
     rows = rows_of(space, 400, seed=1)
     policy = FactoredThompson(space, 2, reward="binary").update(rows)
     first, again, other = (
-        policy.distribution(rows.features, space.everything(400), seed=seed) for seed in (4, 4, 5)
+        policy.distribution(rows.features, everything(space, 400), seed=seed) for seed in (4, 4, 5)
     )
     assert np.array_equal(first.support, again.support)
     assert not np.array_equal(first.support, other.support)
@@ -111,8 +111,8 @@ def test_many_combinations_are_scored_in_small_chunks() -> None:
     )
     rows = rows_of(space, 300, seed=3)
     policy = FactoredThompson(space, 2, reward="binary", draws=2).update(rows)
-    play = policy.distribution(rows.features, space.everything(300), seed=1)
-    alone = policy.distribution(rows.features[-1:], space.everything(1), seed=1)
+    play = policy.distribution(rows.features, everything(space, 300), seed=1)
+    alone = policy.distribution(rows.features[-1:], everything(space, 1), seed=1)
     assert np.array_equal(play.support[-1:], alone.support)
 
 
@@ -145,7 +145,7 @@ def test_a_feature_that_matters_decides_who_gets_what(space: ActionSpace) -> Non
     learned = FactoredThompson(space, 2, reward="binary").update(
         with_rewards(rows, (numbers.random(6_000) < chance).astype(np.float64))
     )
-    play = learned.distribution(np.array([[2.0, 0.0], [-2.0, 0.0]]), space.everything(2), seed=1)
+    play = learned.distribution(np.array([[2.0, 0.0], [-2.0, 0.0]]), everything(space, 2), seed=1)
     assert (play.support[0, :, 0] == 0).all()
     assert (play.support[1, :, 0] != 0).all()
 
@@ -162,7 +162,7 @@ def test_amounts_are_estimated_in_their_own_unit() -> None:
     assert policy.knowledge.fitted.noise == pytest.approx(400, rel=0.05)
     found = policy.expected(np.array([[0.0], [0.0], [1.0]]), np.array([[0], [1], [1]], np.int16))
     assert found.tolist() == pytest.approx([40.0, 46.0, 49.0], abs=1.5)
-    play = policy.distribution(np.zeros((1, 1)), space.everything(1), seed=1)
+    play = policy.distribution(np.zeros((1, 1)), everything(space, 1), seed=1)
     assert (play.support == 1).mean() > 0.9
 
 
@@ -175,7 +175,7 @@ def test_amounts_that_never_vary_are_learned_without_trouble(
         with_rewards(rows, np.full(300, value))
     )
     assert policy.expected(rows.features, rows.actions).tolist() == pytest.approx([value] * 300)
-    play = policy.distribution(rows.features, space.everything(300), seed=1)
+    play = policy.distribution(rows.features, everything(space, 300), seed=1)
     assert play.support.shape == (300, 32, 3)
 
 
@@ -249,7 +249,7 @@ def test_a_policy_survives_a_round_trip(space: ActionSpace, reward: RewardKind) 
         again = FactoredThompson.from_bytes(policy.to_bytes())
         assert again.to_bytes() == policy.to_bytes()
         before, after = (
-            each.distribution(rows.features, space.everything(300), seed=2)
+            each.distribution(rows.features, everything(space, 300), seed=2)
             for each in (policy, again)
         )
         assert np.array_equal(before.support, after.support)
@@ -273,7 +273,7 @@ def test_features_of_another_width_are_refused(space: ActionSpace) -> None:
     policy = FactoredThompson(space, 2, reward="binary")
     for features in (np.zeros((1, 3)), np.zeros((2, 2)), np.zeros(2)):
         with pytest.raises(BadArray, match=r"allowed is \(1, 2\)"):
-            policy.distribution(features, space.everything(1), seed=1)
+            policy.distribution(features, everything(space, 1), seed=1)
         with pytest.raises(BadArray):
             policy.expected(features, np.zeros((1, 3), dtype=np.int16))
 

@@ -18,7 +18,7 @@ USUAL = ("offer_2", "channel_1", "hour_0")
 
 
 def test_fixed_plays_its_action_for_certain(space: ActionSpace) -> None:
-    play = Fixed(space, USUAL).distribution(np.zeros((3, 0)), space.everything(3), seed=1)
+    play = Fixed(space, USUAL).distribution(np.zeros((3, 0)), everything(space, 3), seed=1)
     chosen = draw(play, np.array([0.0, 0.5, 0.999]))
     assert chosen.actions.tolist() == [[2, 1, 0]] * 3
     assert chosen.propensities.tolist() == [1.0, 1.0, 1.0]

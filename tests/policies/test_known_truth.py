@@ -83,7 +83,7 @@ def play(policy: Policy, world: World) -> Played:
     values, terms = [], []
     for day in range(DAYS):
         features = world.customers(day)
-        distribution = policy.distribution(features, world.space.everything(CUSTOMERS), seed=day)
+        distribution = policy.distribution(features, everything(world.space, CUSTOMERS), seed=day)
         chosen = draw(distribution, uniforms(f"play:{day}", np.arange(CUSTOMERS)))
         truth, every = (
             world.probability(features, chosen.actions),

@@ -56,7 +56,9 @@ def decide(
     profile_ids = known["profile_id"].to_numpy()
     _check_options(use_case, eligible)
     draw_key = f"{use_case.name}:{day}"
-    distribution = policy.distribution(features, eligible, seed=policies.seed(draw_key))
+    distribution = policy.distribution(
+        features, policies.Eligibility(options=eligible), seed=policies.seed(draw_key)
+    )
     drawn = policies.draw(distribution, policies.uniforms(draw_key, profile_ids))
     rows = _rows(use_case, day, known, drawn)
     rows["policy_version"] = pa.repeat(policy_version, known.num_rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 
 import pyarrow as pa
@@ -121,6 +121,7 @@ class UseCase:
     policy: str
     decide_at: time
     activation: Activation
+    policy_settings: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def space(self) -> policies.ActionSpace:

@@ -56,10 +56,11 @@ def read_use_case(
         dimensions=tuple(_dimension(table) for table in document.tables("dimensions")),
         control_share=groups.number("control_share", 0.1, low=0.0, high=0.9),
         policy=policy.text("name", "factored_thompson"),
+        policy_settings={key: value for key, value in policy.body.items() if key != "name"},
         decide_at=_decide_at(document),
         activation=_activation(document.table("activation")),
     )
-    for table in (audience, groups, policy, document):
+    for table in (audience, groups, document):
         table.close()
     if audience.body.get("segments") == []:
         audience.wrong("segments", "[] given, must name one segment or more.")

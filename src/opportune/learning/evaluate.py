@@ -23,14 +23,14 @@ RewardModel = Callable[[Floats, Actions], Floats]
 class Logged:
     """Decided rows whose rewards are known; no row here may have taught the policy or the model.
 
-    ``features``: ``(n, q)``, NaN is missing. ``eligible``: ``(n, D)`` bitmasks. ``actions``:
+    ``features``: ``(n, q)``, NaN is missing. ``eligible``: who might get what. ``actions``:
     ``(n, D)`` option indices. ``propensities``: ``(n,)`` probability of that action when it was
     chosen. ``rewards``: ``(n,)``.
     """
 
     space: policies.ActionSpace
     features: Floats
-    eligible: NDArray[np.int64]
+    eligible: policies.Eligibility
     actions: Actions
     propensities: Floats
     rewards: Floats
@@ -73,10 +73,10 @@ def evaluate(
     last: a poor one costs width, not truth, as long as propensities are true. Raises
     ``InvalidPropensity`` or ``InvalidSample`` for rows that cannot be weighed.
 
-    >>> from opportune.policies import ActionSpace, Dimension, Fixed
+    >>> from opportune.policies import ActionSpace, Dimension, Fixed, everything
     >>> space = ActionSpace(dimensions=(Dimension(name="mail", options=("no", "yes")),))
     >>> log = Logged(
-    ...     space=space, features=np.zeros((4, 0)), eligible=space.everything(4),
+    ...     space=space, features=np.zeros((4, 0)), eligible=everything(space, 4),
     ...     actions=np.array([[0], [1], [0], [1]], dtype=np.int16),
     ...     propensities=np.full(4, 0.5), rewards=np.array([0.0, 1.0, 1.0, 1.0]),
     ... )

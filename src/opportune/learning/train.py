@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol, cast
@@ -22,7 +23,14 @@ __all__ = ["Trained", "action_indices", "train"]
 class PolicyKind(Protocol):
     """What an entry point of ``opportune.policies`` is: a class; ``start`` knows nothing yet."""
 
-    def start(self, space: policies.ActionSpace, *, features: int, reward: str) -> policies.Policy:
+    def start(
+        self,
+        space: policies.ActionSpace,
+        *,
+        features: int,
+        reward: str,
+        settings: Mapping[str, object],
+    ) -> policies.Policy:
         """A policy that has seen nothing."""
         ...
 
@@ -51,7 +59,12 @@ def train(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Train
     policy = (
         kind.from_bytes(kept["body"])
         if kept
-        else kind.start(use_case.space, features=use_case.feature_count, reward=reward_kind(metric))
+        else kind.start(
+            use_case.space,
+            features=use_case.feature_count,
+            reward=reward_kind(metric),
+            settings=use_case.policy_settings,
+        )
     )
     through: date | None = kept["trained_through"] if kept else None
     version = f"{use_case.name}/{use_case.version}/{day}"

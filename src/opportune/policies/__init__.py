@@ -13,13 +13,18 @@ Invariants:
 - Evidence adds: `evidence(a) + evidence(b)` is the evidence of both sets of rows.
 - Reading a stored policy runs no code.
 - Every class offered under the entry-point group `opportune.policies` has a classmethod
-  `start(space, features=..., reward=...)`: the policy that has seen nothing.
+  `start(space, features=..., reward=..., settings=...)`: the policy that has seen nothing.
 
 Deliberately absent: names of profiles, traits, clocks, and any loop over profiles.
 """
 
 from opportune.policies.draw import draw
-from opportune.policies.eligible import require_actions, require_eligible
+from opportune.policies.eligible import (
+    Eligibility,
+    everything,
+    require_actions,
+    require_eligible,
+)
 from opportune.policies.errors import (
     BadActionSpace,
     BadArray,
@@ -33,15 +38,9 @@ from opportune.policies.evidence import Evidence, RewardKind
 from opportune.policies.factored import FactoredThompson
 from opportune.policies.features import Summary
 from opportune.policies.fixed import Fixed
-from opportune.policies.model import (
-    ActionDistribution,
-    ActionSpace,
-    Batch,
-    Dimension,
-    Draw,
-    Policy,
-)
+from opportune.policies.model import ActionDistribution, Batch, Costs, Draw, Policy
 from opportune.policies.probability import dimension_probability, probability
+from opportune.policies.space import ActionSpace, Dimension
 from opportune.policies.uniform import Uniform
 from opportune.policies.uniforms import seed, uniforms
 
@@ -52,8 +51,10 @@ __all__ = [
     "BadArray",
     "BadPolicySetting",
     "Batch",
+    "Costs",
     "Dimension",
     "Draw",
+    "Eligibility",
     "Evidence",
     "FactoredThompson",
     "Fixed",
@@ -67,6 +68,7 @@ __all__ = [
     "WrongReward",
     "dimension_probability",
     "draw",
+    "everything",
     "probability",
     "require_actions",
     "require_eligible",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from opportune.policies.eligible import Eligibility
 from opportune.policies.layout import Layout, fold, indices
 
 __all__ = ["MAX_COMBINATIONS", "best_actions"]
@@ -26,7 +27,7 @@ def best_actions(
     actions: NDArray[np.int16],
     drawn: NDArray[np.float64],
     basis: NDArray[np.float64],
-    eligible: NDArray[np.int64],
+    eligible: Eligibility,
 ) -> NDArray[np.int16]:
     """The argmax over the combinations ``actions`` ``(C, D)``: ``(n, draws, D)`` int16.
 
@@ -35,7 +36,7 @@ def best_actions(
     go to the combination that comes first. Memory: a chunk of scores, the basis once in single
     precision, and a few vectors per combination.
     """
-    columns, penalties = _blocked(shape, actions, eligible)
+    columns, penalties = _blocked(shape, actions, eligible.options)
     left = np.concatenate([basis.astype(np.float32), columns], axis=1)
     active = indices(shape, actions)
     profiles, combinations = len(left), len(actions)
@@ -47,6 +48,8 @@ def best_actions(
         for start in range(0, profiles, step):
             rows = left[start : start + step]
             chunk = np.matmul(rows, right, out=scores[: len(rows)])
+            if eligible.combinations is not None and eligible.pattern is not None:
+                chunk[~eligible.combinations[eligible.pattern[start : start + step]]] += BLOCKED
             support[start : start + step, s] = actions[chunk.argmax(axis=1)]
     return support
 

@@ -1,36 +1,154 @@
-"""Check arrays that come from outside the room against the action space."""
+"""Which actions each profile may get, and checks of arrays that come from outside the room."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opportune.policies.errors import BadArray, NothingEligible
-from opportune.policies.model import ActionSpace
+from opportune.policies.space import ActionSpace
 
-__all__ = ["require_actions", "require_eligible", "require_options"]
+__all__ = ["MAX_PATTERN_CELLS", "Eligibility", "everything", "require_actions", "require_eligible"]
+
+MAX_PATTERN_CELLS = 1 << 28
+"""Most cells of a table of combinations that patterns allow: a quarter of a gigabyte."""
+
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
-def require_eligible(space: ActionSpace, eligible: NDArray[np.int64]) -> None:
-    """Refuse masks ``(n, D)`` that do not fit the space or leave a profile without an option.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Eligibility:
+    """The actions that n profiles may get.
 
-    Every policy calls this first: it knows the dimensions' names, `draw` does not.
+    ``options``: ``(n, D)`` int64 bitmasks of the eligible options of each dimension. Some
+    combinations of eligible options may be forbidden: then ``combinations`` is ``(P, C)`` bool,
+    the allowed ones of each of P patterns in the order of `ActionSpace.actions`, and ``pattern``
+    ``(n,)`` int64 says which pattern holds for a profile. An action is eligible if each of its
+    options is and its pattern allows it.
+
+    >>> from opportune.policies import ActionSpace, Dimension
+    >>> channel = Dimension(name="channel", options=("email", "push"))
+    >>> hour = Dimension(name="hour", options=("09", "18"))
+    >>> space = ActionSpace(dimensions=(channel, hour))
+    >>> by_option = Eligibility(options=np.array([[0b01, 0b11], [0b11, 0b11]]))
+    >>> by_mask = Eligibility.of_combinations(space, np.array([[1, 1, 1, 0]], dtype=bool))
+    >>> by_option.counts(space).tolist(), by_mask.counts(space).tolist()
+    ([2.0, 4.0], [3.0])
+    """
+
+    options: Ints
+    combinations: Flags | None = None
+    pattern: Ints | None = None
+
+    def __post_init__(self) -> None:
+        if (self.combinations is None) != (self.pattern is None):
+            raise BadArray("Give combinations and pattern together, or neither.")
+
+    def __len__(self) -> int:
+        return len(self.options)
+
+    @classmethod
+    def of_combinations(cls, space: ActionSpace, allowed: Flags) -> Eligibility:
+        """From a mask ``(n, C)`` over the combinations, in the order of `ActionSpace.actions`."""
+        if allowed.ndim != 2 or allowed.shape[1] != space.combinations:
+            raise BadArray(
+                f"A mask over combinations has shape {allowed.shape}; allowed is (profiles, "
+                f"{space.combinations})."
+            )
+        patterns, pattern = np.unique(allowed.astype(bool), axis=0, return_inverse=True)
+        masks = np.zeros((len(patterns), len(space.sizes)), dtype=np.int64)
+        for d, bits in enumerate((1 << space.actions().astype(np.int64)).T):
+            masks[:, d] = np.bitwise_or.reduce(np.where(patterns, bits, 0), axis=1)
+        pattern = pattern.reshape(-1).astype(np.int64)
+        return cls(options=masks[pattern], combinations=patterns, pattern=pattern)
+
+    def take(self, rows: Ints | slice) -> Eligibility:
+        """The same for some of the profiles."""
+        pattern = None if self.pattern is None else self.pattern[rows]
+        return Eligibility(
+            options=self.options[rows], combinations=self.combinations, pattern=pattern
+        )
+
+    def allows(self, space: ActionSpace, actions: NDArray[np.int16]) -> Flags:
+        """Whether each row's action ``(n, D)`` is eligible: ``(n,)``."""
+        bits = (self.options >> actions.astype(np.int64)) & 1
+        chosen = np.asarray(bits.all(axis=1))
+        if self.combinations is None or self.pattern is None:
+            return chosen
+        return np.asarray(chosen & self.combinations[self.pattern, space.codes(actions)])
+
+    def counts(self, space: ActionSpace) -> NDArray[np.float64]:
+        """How many actions each profile may get: ``(n,)``."""
+        if self.combinations is None:
+            return np.asarray(np.bitwise_count(self.options).prod(axis=1, dtype=np.float64))
+        counts = np.empty(len(self))
+        for rows, allowed in self.alike(space):
+            counts[rows] = allowed.sum()
+        return counts
+
+    def option_counts(self, space: ActionSpace, actions: NDArray[np.int16]) -> NDArray[np.float64]:
+        """How many eligible actions have the option of ``actions`` ``(n, D)``: ``(n, D)``."""
+        if self.combinations is None:
+            each = np.bitwise_count(self.options).astype(np.float64)
+            others = each.prod(axis=1, keepdims=True) / np.maximum(each, 1.0)
+            return np.asarray(((self.options >> actions.astype(np.int64)) & 1) * others)
+        counts = np.empty(actions.shape)
+        for rows, allowed in self.alike(space):
+            table = allowed.reshape(space.sizes)
+            for d in range(len(space.sizes)):
+                others = tuple(axis for axis in range(len(space.sizes)) if axis != d)
+                counts[rows, d] = table.sum(axis=others)[actions[rows, d]]
+        return counts
+
+    def alike(self, space: ActionSpace) -> Iterator[tuple[Ints, Flags]]:
+        """Rows of equal eligibility, with the combinations ``(C,)`` that they may get."""
+        if self.pattern is None or self.combinations is None:
+            keys = self.options
+        else:
+            keys = np.concatenate([self.options, self.pattern[:, None]], axis=1)
+        distinct, group = np.unique(keys, axis=0, return_inverse=True)
+        order = np.argsort(group.reshape(-1), kind="stable")
+        bounds = np.searchsorted(group.reshape(-1)[order], np.arange(len(distinct) + 1))
+        actions = space.actions().astype(np.int64)
+        for place, key in enumerate(distinct):
+            allowed = np.asarray(((key[: len(space.sizes)] >> actions) & 1).all(axis=1))
+            if self.combinations is not None:
+                allowed &= self.combinations[key[-1]]
+            yield order[bounds[place] : bounds[place + 1]], allowed
+
+
+def everything(space: ActionSpace, profiles: int) -> Eligibility:
+    """Every combination for every profile; the masks are a read-only view."""
+    full = np.array([(1 << size) - 1 for size in space.sizes], dtype=np.int64)
+    return Eligibility(options=np.broadcast_to(full, (profiles, len(space.sizes))))
+
+
+def require_eligible(space: ActionSpace, eligible: Eligibility) -> None:
+    """Refuse what does not fit the space or leaves a profile without an action.
+
+    Every policy calls this first.
 
     >>> from opportune.policies import ActionSpace, Dimension
     >>> space = ActionSpace(dimensions=(Dimension(name="channel", options=("email", "push")),))
-    >>> require_eligible(space, np.array([[1], [0]]))
+    >>> require_eligible(space, Eligibility(options=np.array([[1], [0]])))
     Traceback (most recent call last):
     ...
     opportune.policies.errors.NothingEligible: No option of dimension 'channel' is eligible for \
 1 of 2 profiles. Make one eligible, for example a fallback option, or leave these profiles out.
     """
-    if eligible.ndim != 2 or eligible.shape[1] != len(space.dimensions):
+    options = eligible.options
+    if options.ndim != 2 or options.shape[1] != len(space.dimensions):
         raise BadArray(
-            f"Eligibility has shape {eligible.shape}; allowed is (profiles, "
+            f"Eligibility has shape {options.shape}; allowed is (profiles, "
             f"{len(space.dimensions)}): one bitmask per profile and dimension."
         )
-    require_options(eligible, tuple(dimension.name for dimension in space.dimensions))
-    stray = (eligible & ~space.everything(len(eligible))).any(axis=0)
+    _require_options(space, options)
+    full = np.array([(1 << size) - 1 for size in space.sizes], dtype=np.int64)
+    stray = (options & ~full).any(axis=0)
     if stray.any():
         dimension = space.dimensions[int(stray.argmax())]
         raise BadArray(
@@ -38,17 +156,46 @@ def require_eligible(space: ActionSpace, eligible: NDArray[np.int64]) -> None:
             f"{len(dimension.options)} options. Allowed are 1 to "
             f"{(1 << len(dimension.options)) - 1}."
         )
+    if eligible.combinations is not None and eligible.pattern is not None:
+        _require_patterns(space, eligible, eligible.combinations, eligible.pattern)
 
 
-def require_options(eligible: NDArray[np.int64], names: tuple[str, ...]) -> None:
-    """Refuse masks ``(n, D)`` that leave a profile without an option in some dimension."""
-    without = (eligible == 0).sum(axis=0)
+def _require_options(space: ActionSpace, options: Ints) -> None:
+    without = (options == 0).sum(axis=0)
     if without.any():
         worst = int(without.argmax())
         raise NothingEligible(
-            f"No option of dimension '{names[worst]}' is eligible for {without[worst]} of "
-            f"{len(eligible)} profiles. Make one eligible, for example a fallback option, or "
-            "leave these profiles out."
+            f"No option of dimension '{space.dimensions[worst].name}' is eligible for "
+            f"{without[worst]} of {len(options)} profiles. Make one eligible, for example a "
+            "fallback option, or leave these profiles out."
+        )
+
+
+def _require_patterns(
+    space: ActionSpace, eligible: Eligibility, combinations: Flags, pattern: Ints
+) -> None:
+    patterns = len(combinations)
+    if combinations.shape != (patterns, space.combinations) or pattern.shape != (len(eligible),):
+        raise BadArray(
+            f"Combinations have shape {combinations.shape} and pattern {pattern.shape}; allowed "
+            f"are (patterns, {space.combinations}) and ({len(eligible)},)."
+        )
+    if combinations.size > MAX_PATTERN_CELLS:
+        raise BadArray(
+            f"{patterns} patterns of {space.combinations} combinations were given; together at "
+            f"most {MAX_PATTERN_CELLS} cells are allowed. Merge rules, or drop options."
+        )
+    if len(pattern) and not 0 <= pattern.min() <= pattern.max() < patterns:
+        raise BadArray(
+            f"Patterns from {pattern.min()} to {pattern.max()} were given; allowed are 0 to "
+            f"{patterns - 1}."
+        )
+    without = int((eligible.counts(space) == 0).sum())
+    if without:
+        raise NothingEligible(
+            f"Every combination of eligible options is forbidden for {without} of "
+            f"{len(eligible)} profiles. Allow one, for example a fallback, or leave these "
+            "profiles out."
         )
 
 

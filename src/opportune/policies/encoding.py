@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opportune.policies.errors import UnreadablePolicy
-from opportune.policies.model import ActionSpace, Dimension
+from opportune.policies.space import ActionSpace, Dimension
 
 __all__ = ["VERSION", "StoredSpace", "pack", "space_of", "stored_space", "unpack"]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
+from types import MappingProxyType
 from typing import ClassVar, get_args
 
 import msgspec
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from opportune.errors import nearest
 from opportune.policies.argmax import MAX_COMBINATIONS, best_actions
-from opportune.policies.eligible import require_actions, require_eligible
+from opportune.policies.eligible import Eligibility, require_actions, require_eligible
 from opportune.policies.encoding import StoredSpace, pack, space_of, stored_space, unpack
 from opportune.policies.errors import BadArray, BadPolicySetting, WrongReward
 from opportune.policies.evidence import Evidence, RewardKind, gather, grouped, sigmoid
@@ -24,8 +26,10 @@ from opportune.policies.knowledge import (
     unscaled,
 )
 from opportune.policies.layout import Layout, fold, indices, layout
-from opportune.policies.model import ActionDistribution, ActionSpace, Batch
+from opportune.policies.model import ActionDistribution, Batch, Costs
 from opportune.policies.posterior import committee, fit, mode
+from opportune.policies.settings import read_settings
+from opportune.policies.space import ActionSpace
 
 __all__ = ["FactoredThompson"]
 
@@ -85,16 +89,35 @@ class FactoredThompson:
             )
 
     @classmethod
-    def start(cls, space: ActionSpace, *, features: int, reward: RewardKind) -> FactoredThompson:
-        """A learner of this space and reward that has seen nothing, with the usual settings."""
-        return cls(space, features, reward=reward)
+    def start(
+        cls,
+        space: ActionSpace,
+        *,
+        features: int,
+        reward: RewardKind,
+        settings: Mapping[str, object] = MappingProxyType({}),
+    ) -> FactoredThompson:
+        """A learner of this space and reward that has seen nothing."""
+        given = read_settings(cls.name, _Settings, settings)
+        return cls(
+            space,
+            features,
+            reward=reward,
+            draws=given.draws,
+            uniform_share=given.uniform_share,
+        )
 
     def distribution(
-        self, features: NDArray[np.float64], eligible: NDArray[np.int64], *, seed: int
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         """Each draw's best eligible action at equal weight, and the uniform share.
 
-        Features ``(n, n_features)`` raw, eligible ``(n, D)`` bitmasks. Scores are compared in
+        Features ``(n, n_features)`` raw. Scores are compared in
         single precision: the probabilities are exact for the committee that resulted.
         """
         require_eligible(self.space, eligible)
@@ -104,6 +127,7 @@ class FactoredThompson:
         grid = basis(known.total.scale, features)
         weight = np.float64((1.0 - self.uniform_share) / self.draws)
         return ActionDistribution(
+            space=self.space,
             support=best_actions(shape, self.space.actions(), drawn, grid, eligible),
             weights=np.broadcast_to(weight, (len(eligible), self.draws)),
             uniform_share=self.uniform_share,
@@ -253,3 +277,8 @@ class _Stored(msgspec.Struct, forbid_unknown_fields=True):
     reward: RewardKind
     draws: int
     uniform_share: float
+
+
+class _Settings(msgspec.Struct):
+    draws: int = 32
+    uniform_share: float = 0.01

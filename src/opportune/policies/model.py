@@ -1,112 +1,31 @@
-"""The nouns of the room: what may be chosen, how likely each choice is, what came of it."""
+"""The nouns of the room: how likely each choice is, what was chosen, what came of it."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opportune.errors import nearest
-from opportune.policies.errors import BadActionSpace, BadArray
+from opportune.policies.eligible import Eligibility
+from opportune.policies.errors import BadArray
+from opportune.policies.space import ActionSpace
 
-__all__ = [
-    "MAX_OPTIONS",
-    "ActionDistribution",
-    "ActionSpace",
-    "Batch",
-    "Dimension",
-    "Draw",
-    "Policy",
-]
-
-MAX_OPTIONS = 63
-"""Most options of one dimension: eligibility is a bitmask in a signed 64-bit integer."""
+__all__ = ["ActionDistribution", "Batch", "Costs", "Draw", "Policy"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dimension:
-    """One thing that is chosen (channel, hour), and the names of its options in a fixed order."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Costs:
+    """What options cost, in the unit of the reward: one array ``(K_d,)`` per dimension each.
 
-    name: str
-    options: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        given = len(self.options)
-        if not 1 <= given <= MAX_OPTIONS:
-            raise BadActionSpace(
-                f"Dimension '{self.name}' has {given} options; 1 to {MAX_OPTIONS} are allowed. "
-                "Split it into two dimensions or drop options."
-            )
-        if len(set(self.options)) != given:
-            raise BadActionSpace(
-                f"Dimension '{self.name}' names an option twice: {', '.join(self.options)}. "
-                "Give every option its own name."
-            )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionSpace:
-    """All that can be chosen: one option per dimension. Names only, no profiles.
-
-    >>> channel = Dimension(name="channel", options=("email", "push"))
-    >>> hour = Dimension(name="hour", options=("09", "13", "18"))
-    >>> space = ActionSpace(dimensions=(channel, hour))
-    >>> space.sizes, space.combinations, space.indices(("push", "18"))
-    ((2, 3), 6, (1, 2))
+    ``sent``: due whenever the option is played (a printed letter, a gift). ``rewarded``: due only
+    when the reward comes (a coupon that is redeemed). An action costs the sum over its options. A
+    shadow price (Lagrange multiplier) of a budget is worked in by multiplying.
     """
 
-    dimensions: tuple[Dimension, ...]
-
-    def __post_init__(self) -> None:
-        names = [dimension.name for dimension in self.dimensions]
-        if not names:
-            raise BadActionSpace("An action space has no dimension. Give it at least one.")
-        if len(set(names)) != len(names):
-            raise BadActionSpace(
-                f"Two dimensions share a name: {', '.join(names)}. Give each its own name."
-            )
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Options per dimension."""
-        return tuple(len(dimension.options) for dimension in self.dimensions)
-
-    @property
-    def combinations(self) -> int:
-        """How many actions there are when every option is eligible."""
-        return math.prod(self.sizes)
-
-    def actions(self) -> NDArray[np.int16]:
-        """Every combination once, ``(combinations, D)`` option indices, last dimension fastest."""
-        grid = np.indices(self.sizes, dtype=np.int16)
-        return np.ascontiguousarray(grid.reshape(len(self.sizes), -1).T)
-
-    def everything(self, profiles: int) -> NDArray[np.int64]:
-        """The masks ``(profiles, D)`` that make every option eligible; a read-only view."""
-        full = np.array([(1 << size) - 1 for size in self.sizes], dtype=np.int64)
-        return np.broadcast_to(full, (profiles, len(self.sizes)))
-
-    def indices(self, names: Sequence[str]) -> tuple[int, ...]:
-        """Turn one option name per dimension into option indices; `BadActionSpace` if unknown."""
-        if len(names) != len(self.dimensions):
-            raise BadActionSpace(
-                f"An action of {len(names)} options was given; this space has "
-                f"{len(self.dimensions)} dimensions. Name one option for each."
-            )
-        return tuple(map(_option_index, self.dimensions, names))
-
-
-def _option_index(dimension: Dimension, option: str) -> int:
-    if option not in dimension.options:
-        raise BadActionSpace(
-            f"Dimension '{dimension.name}' has no option '{option}'. "
-            f"{nearest(option, dimension.options)}"
-        )
-    return dimension.options.index(option)
+    sent: tuple[NDArray[np.float64], ...]
+    rewarded: tuple[NDArray[np.float64], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -116,15 +35,16 @@ class ActionDistribution:
     A mixture of S candidate actions per profile and, for the rest, uniform play over the
     eligible combinations. Never a full matrix of combinations.
 
-    ``support``: ``(n, S, D)`` int16 option indices of the candidates; an action may repeat, then
-    its weights add. ``weights``: ``(n, S)`` float64, each row sums to ``1 - uniform_share``.
-    ``uniform_share``: 0 to 1. ``eligible``: ``(n, D)`` int64 bitmasks of eligible options.
+    ``space``: what the indices mean. ``support``: ``(n, S, D)`` int16 option indices of the
+    candidates; an action may repeat, then its weights add. ``weights``: ``(n, S)`` float64, each
+    row sums to ``1 - uniform_share``. ``uniform_share``: 0 to 1. ``eligible``: who may get what.
     """
 
+    space: ActionSpace
     support: NDArray[np.int16]
     weights: NDArray[np.float64]
     uniform_share: float
-    eligible: NDArray[np.int64]
+    eligible: Eligibility
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -179,9 +99,17 @@ class Policy(Protocol):
         ...
 
     def distribution(
-        self, features: NDArray[np.float64], eligible: NDArray[np.int64], *, seed: int
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
-        """The probabilities for n profiles: features ``(n, q)``, eligible ``(n, D)`` bitmasks."""
+        """The probabilities for n profiles: features ``(n, q)``.
+
+        A policy that learns weighs the reward it expects against ``costs``; others ignore them.
+        """
         ...
 
     def update(self, evidence: Batch) -> Policy:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from opportune.policies.eligible import require_eligible
+from opportune.policies.eligible import Eligibility, require_eligible
 from opportune.policies.encoding import StoredSpace, pack, space_of, stored_space, unpack
 from opportune.policies.evidence import RewardKind
-from opportune.policies.model import ActionDistribution, ActionSpace, Batch
+from opportune.policies.model import ActionDistribution, Batch, Costs
+from opportune.policies.settings import read_settings
+from opportune.policies.space import ActionSpace
 
 __all__ = ["Uniform"]
 
@@ -26,17 +30,31 @@ class Uniform:
     space: ActionSpace
 
     @classmethod
-    def start(cls, space: ActionSpace, *, features: int, reward: RewardKind) -> Uniform:
+    def start(
+        cls,
+        space: ActionSpace,
+        *,
+        features: int,
+        reward: RewardKind,
+        settings: Mapping[str, object] = MappingProxyType({}),
+    ) -> Uniform:
         """Uniform play over this space, whatever is known or rewarded."""
+        read_settings(cls.name, _Settings, settings)
         return cls(space)
 
     def distribution(
-        self, features: NDArray[np.float64], eligible: NDArray[np.int64], *, seed: int
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         """Nothing but the uniform part; features and seed change nothing."""
         require_eligible(self.space, eligible)
-        profiles, dimensions = eligible.shape
+        profiles, dimensions = eligible.options.shape
         return ActionDistribution(
+            space=self.space,
             support=np.empty((profiles, 0, dimensions), dtype=np.int16),
             weights=np.empty((profiles, 0), dtype=np.float64),
             uniform_share=1.0,
@@ -60,3 +78,7 @@ class Uniform:
 
 class _Stored(msgspec.Struct, forbid_unknown_fields=True):
     space: StoredSpace
+
+
+class _Settings(msgspec.Struct):
+    pass

@@ -262,6 +262,11 @@ def _check_start(use_case: UseCase, metric: Metric, problems: list[str]) -> None
     """Note whether the policy cannot play this space, such as one with too many combinations."""
     kind = cast(PolicyKind, plugins.load(plugins.POLICIES, use_case.policy))
     try:
-        kind.start(use_case.space, features=use_case.feature_count, reward=reward_kind(metric))
+        kind.start(
+            use_case.space,
+            features=use_case.feature_count,
+            reward=reward_kind(metric),
+            settings=use_case.policy_settings,
+        )
     except InvalidInput as error:
         problems.append(f"use_cases/{use_case.name}.toml: policy: {error.message}")

@@ -243,7 +243,9 @@ def _ask(play: _Play, rows: Rows, day: date) -> learning.Logged:
     return learning.Logged(
         space=campaign.schema.space,
         features=decisions.matrix(found["values"], play.use_case.feature_count),
-        eligible=decisions.matrix(found["eligible"], width).astype(np.int64),
+        eligible=policies.Eligibility(
+            options=decisions.matrix(found["eligible"], width).astype(np.int64)
+        ),
         actions=campaign.actions[place],
         propensities=campaign.propensities[place],
         rewards=campaign.rewards[play.outcome.name][place],

@@ -11,9 +11,11 @@ from opportune.policies import (
     ActionDistribution,
     ActionSpace,
     Batch,
+    Eligibility,
     Policy,
     dimension_probability,
     draw,
+    everything,
     probability,
     uniforms,
 )
@@ -25,7 +27,6 @@ _ENUMERATED = 4096
 _SEED = 7
 
 Features = NDArray[np.float64]
-Masks = NDArray[np.int64]
 E = TypeVar("E", bound="_Adds")
 
 
@@ -67,19 +68,20 @@ def check_policy(policy: Policy, space: ActionSpace, *, n_features: int, additiv
         _check_adding(updated, batch, features, eligible)
 
 
-def _profiles(space: ActionSpace, n_features: int) -> tuple[Features, Masks]:
+def _profiles(space: ActionSpace, n_features: int) -> tuple[Features, Eligibility]:
     """Profiles of whom half may get everything, the others at least one option each."""
     numbers = np.random.default_rng(_SEED)
     features = numbers.normal(size=(_PROFILES, n_features))
-    eligible = space.everything(_PROFILES).copy()
+    full = everything(space, _PROFILES).options
+    options = full.copy()
     sizes = np.array(space.sizes)
     half = _PROFILES // 2
     masks = (numbers.random((half, len(sizes))) * (2.0**sizes - 1)).astype(np.int64)
-    eligible[half:] = np.minimum(masks + 1, eligible[half:])
-    return features, eligible
+    options[half:] = np.minimum(masks + 1, options[half:])
+    return features, Eligibility(options=options)
 
 
-def _batch(policy: Policy, features: Features, eligible: Masks) -> Batch:
+def _batch(policy: Policy, features: Features, eligible: Eligibility) -> Batch:
     chosen = draw(policy.distribution(features, eligible, seed=_SEED), _numbers())
     return Batch(
         features=features,
@@ -93,7 +95,9 @@ def _numbers() -> NDArray[np.float64]:
     return uniforms("check_policy", np.arange(_PROFILES))
 
 
-def _check_play(policy: Policy, space: ActionSpace, features: Features, eligible: Masks) -> None:
+def _check_play(
+    policy: Policy, space: ActionSpace, features: Features, eligible: Eligibility
+) -> None:
     play = policy.distribution(features, eligible, seed=_SEED)
     _check_support(play, eligible)
     if space.combinations <= _ENUMERATED:
@@ -110,13 +114,13 @@ def _check_play(policy: Policy, space: ActionSpace, features: Features, eligible
     )
 
 
-def _check_support(play: ActionDistribution, eligible: Masks) -> None:
-    profiles, dimensions = eligible.shape
+def _check_support(play: ActionDistribution, eligible: Eligibility) -> None:
+    profiles, dimensions = eligible.options.shape
     candidates = play.support.shape[1]
     _require(
         play.support.shape == (profiles, candidates, dimensions)
         and play.weights.shape == (profiles, candidates)
-        and bool((play.eligible == eligible).all()),
+        and play.eligible is eligible,
         "support, weights or eligible do not have the shape or values that were asked for.",
     )
     _require(
@@ -125,27 +129,30 @@ def _check_support(play: ActionDistribution, eligible: Masks) -> None:
     )
     total = play.weights.sum(axis=1) + play.uniform_share
     _require(bool(np.allclose(total, 1.0, atol=1e-9)), "Weights and uniform_share sum not to one.")
-    chosen = (eligible[:, None, :] >> play.support.astype(np.int64)) & 1
-    _require(
-        bool((chosen.all(axis=2) | (play.weights == 0)).all()),
-        "An ineligible option has positive weight.",
-    )
+    for s in range(candidates):
+        allowed = eligible.allows(play.space, play.support[:, s])
+        _require(
+            bool((allowed | (play.weights[:, s] == 0)).all()),
+            "An ineligible action has positive weight.",
+        )
 
 
-def _check_probabilities(play: ActionDistribution, space: ActionSpace, eligible: Masks) -> None:
+def _check_probabilities(
+    play: ActionDistribution, space: ActionSpace, eligible: Eligibility
+) -> None:
     total = np.zeros(len(eligible))
     for action in space.actions():
-        likely = probability(play, np.broadcast_to(action, eligible.shape))
-        allowed = ((eligible >> action.astype(np.int64)) & 1).all(axis=1)
+        likely = probability(play, np.broadcast_to(action, eligible.options.shape))
+        allowed = eligible.allows(space, np.broadcast_to(action, eligible.options.shape))
         _require(bool((likely[~allowed] == 0).all()), "An ineligible action is possible.")
         total += likely
     _require(bool(np.allclose(total, 1.0, atol=1e-9)), "Probabilities sum not to one.")
 
 
-def _check_draw(play: ActionDistribution, eligible: Masks) -> None:
+def _check_draw(play: ActionDistribution, eligible: Eligibility) -> None:
     chosen = draw(play, _numbers())
-    allowed = (eligible >> chosen.actions.astype(np.int64)) & 1
-    _require(bool(allowed.all()), "draw chose an ineligible option.")
+    allowed = eligible.allows(play.space, chosen.actions)
+    _require(bool(allowed.all()), "draw chose an ineligible action.")
     _require(bool((chosen.propensities > 0).all()), "draw chose what has probability zero.")
     _require(
         np.array_equal(chosen.propensities, probability(play, chosen.actions))
@@ -156,7 +163,7 @@ def _check_draw(play: ActionDistribution, eligible: Masks) -> None:
     )
 
 
-def _check_adding(policy: Policy, batch: Batch, features: Features, eligible: Masks) -> None:
+def _check_adding(policy: Policy, batch: Batch, features: Features, eligible: Eligibility) -> None:
     _require(
         hasattr(policy, "evidence") and hasattr(policy, "absorb"),
         "An additive policy needs evidence(batch) and absorb(evidence).",
