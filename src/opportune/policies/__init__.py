@@ -34,10 +34,11 @@ from opportune.policies.errors import (
     UnreadablePolicy,
     WrongReward,
 )
-from opportune.policies.evidence import Evidence, RewardKind
+from opportune.policies.evidence import RewardKind
 from opportune.policies.factored import FactoredThompson
 from opportune.policies.features import Summary
 from opportune.policies.fixed import Fixed
+from opportune.policies.memory import Evidence, Glance
 from opportune.policies.model import ActionDistribution, Batch, Costs, Draw, Policy
 from opportune.policies.probability import dimension_probability, probability
 from opportune.policies.space import ActionSpace, Dimension
@@ -58,6 +59,7 @@ __all__ = [
     "Evidence",
     "FactoredThompson",
     "Fixed",
+    "Glance",
     "MixedEvidence",
     "NothingEligible",
     "Policy",

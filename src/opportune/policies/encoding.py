@@ -1,7 +1,7 @@
 """Policies as bytes: versioned, checksummed, and reading them runs no code.
 
 8 bytes of mark, 16 bytes BLAKE2b of the rest, then one MessagePack map: kind, version,
-settings, arrays (shape and little-endian float64). A policy outlives the program that wrote it:
+settings, arrays (little-endian kind, shape and bytes). A policy outlives the program that wrote it:
 change the meaning of anything here only together with `VERSION`.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 import numpy as np
@@ -21,7 +21,7 @@ from opportune.policies.space import ActionSpace, Dimension
 
 __all__ = ["VERSION", "StoredSpace", "pack", "space_of", "stored_space", "unpack"]
 
-VERSION = 1
+VERSION = 2
 MARK = b"OPPOLICY"
 DIGEST_BYTES = 16
 
@@ -29,7 +29,12 @@ StoredSpace = list[tuple[str, tuple[str, ...]]]
 Settings = TypeVar("Settings", bound=msgspec.Struct)
 
 
+_Kind = Literal["<f4", "<f8", "<i8"]
+_KINDS: tuple[_Kind, ...] = get_args(_Kind)
+
+
 class _Array(msgspec.Struct, forbid_unknown_fields=True):
+    kind: _Kind
     shape: tuple[int, ...]
     data: bytes
 
@@ -41,14 +46,14 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True):
     arrays: dict[str, _Array]
 
 
-def pack(kind: str, settings: msgspec.Struct, arrays: Mapping[str, NDArray[np.float64]]) -> bytes:
+def pack(kind: str, settings: msgspec.Struct, arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Write one policy."""
     document = _Document(
         kind=kind,
         version=VERSION,
         settings=msgspec.Raw(msgspec.msgpack.encode(settings)),
         arrays={
-            name: _Array(shape=array.shape, data=array.astype("<f8").tobytes())
+            name: _Array(kind=_kind(array), shape=array.shape, data=_little(array))
             for name, array in arrays.items()
         },
     )
@@ -58,7 +63,7 @@ def pack(kind: str, settings: msgspec.Struct, arrays: Mapping[str, NDArray[np.fl
 
 def unpack(
     data: bytes, kind: str, settings: type[Settings]
-) -> tuple[Settings, dict[str, NDArray[np.float64]]]:
+) -> tuple[Settings, dict[str, NDArray[Any]]]:
     """Read one policy of this kind; `UnreadablePolicy` says what is wrong with anything else."""
     start = len(MARK) + DIGEST_BYTES
     body = data[start:]
@@ -98,11 +103,25 @@ def _digest(body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=DIGEST_BYTES).digest()
 
 
-def _array(name: str, stored: _Array) -> NDArray[np.float64]:
-    if min(stored.shape, default=0) < 0 or math.prod(stored.shape) * 8 != len(stored.data):
+def _kind(array: NDArray[Any]) -> _Kind:
+    found = array.dtype.newbyteorder("<").str
+    for kind in _KINDS:
+        if found == kind:
+            return kind
+    raise TypeError(f"Arrays of {array.dtype} are not kept; allowed are {', '.join(_KINDS)}.")
+
+
+def _little(array: NDArray[Any]) -> bytes:
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _array(name: str, stored: _Array) -> NDArray[Any]:
+    kind = np.dtype(stored.kind)
+    size = math.prod(stored.shape) * kind.itemsize
+    if min(stored.shape, default=0) < 0 or size != len(stored.data):
         raise UnreadablePolicy(
             f"Array '{name}' of the policy has shape {stored.shape} but {len(stored.data)} bytes. "
             "Train a new policy."
         )
-    flat = np.frombuffer(stored.data, dtype="<f8").astype(np.float64)
+    flat = np.frombuffer(stored.data, dtype=kind).astype(kind.newbyteorder("="))
     return flat.reshape(stored.shape)

@@ -2,108 +2,115 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opportune.policies.errors import MixedEvidence
-from opportune.policies.features import FeatureScale, basis
-from opportune.policies.layout import Layout, fold, indices, places
+from opportune.policies.layout import Layout
 from opportune.policies.model import Batch
+from opportune.policies.terms import Terms, basis
 
-__all__ = ["Evidence", "RewardKind", "gather", "grouped", "no_evidence", "sigmoid"]
+__all__ = ["RewardKind", "Sums", "chunks", "fold", "gather", "no_sums", "scores", "sigmoid"]
 
 RewardKind = Literal["binary", "amount"]
+"""Whether anything happened (0 or 1), or how much it was worth (0 or more)."""
+
+CHUNK_ROWS = 1 << 15
+
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Evidence:
-    """Sufficient statistics of rows, linearised at one coefficient vector. They add.
+class Sums:
+    """Sufficient statistics of a linearised model. They add.
 
-    ``precision``: ``(p, p)`` H = sum W phi phi'. ``weighted``: ``(p,)`` h = sum (W eta + y - mu)
-    phi. ``responses``: ``(options,)`` rewarded plays per option. ``rows``, ``reward_squares``:
-    number of rows and sum of y^2. ``scale``: the feature map they were gathered under.
+    ``precision``: ``(p, p)`` H = sum W phi phi'. ``weighted``: ``(p,)`` h = sum W z phi with the
+    working response z. ``rows``: how many. ``squares``: sum of W z^2.
     """
 
-    scale: FeatureScale
     precision: Floats
     weighted: Floats
-    responses: Floats
     rows: float
-    reward_squares: float
+    squares: float
 
-    def __add__(self, other: Evidence) -> Evidence:
-        """The evidence of both sets of rows."""
-        if self.weighted.shape != other.weighted.shape or not self.scale.same_as(other.scale):
-            raise MixedEvidence(
-                "The evidence was gathered by two policies that differ in shape or feature "
-                "scale. Gather all shards with the same policy, after `prepared`."
-            )
-        return Evidence(
-            scale=self.scale,
+    def __add__(self, other: Sums) -> Sums:
+        """The statistics of both sets of rows."""
+        return Sums(
             precision=self.precision + other.precision,
             weighted=self.weighted + other.weighted,
-            responses=self.responses + other.responses,
             rows=self.rows + other.rows,
-            reward_squares=self.reward_squares + other.reward_squares,
+            squares=self.squares + other.squares,
+        )
+
+    def times(self, share: float) -> Sums:
+        """As if there had been ``share`` of every row."""
+        return Sums(
+            precision=self.precision * share,
+            weighted=self.weighted * share,
+            rows=self.rows * share,
+            squares=self.squares * share,
         )
 
 
-def no_evidence(shape: Layout, scale: FeatureScale) -> Evidence:
-    """The evidence of no rows."""
-    return Evidence(
-        scale=scale,
-        precision=np.zeros((shape.size, shape.size)),
-        weighted=np.zeros(shape.size),
-        responses=np.zeros(shape.options),
-        rows=0.0,
-        reward_squares=0.0,
-    )
+def no_sums(shape: Layout) -> Sums:
+    """The statistics of no rows."""
+    size = shape.size
+    return Sums(precision=np.zeros((size, size)), weighted=np.zeros(size), rows=0.0, squares=0.0)
 
 
-def gather(
-    shape: Layout, scale: FeatureScale, mode: Floats, batch: Batch, *, reward: RewardKind
-) -> Evidence:
-    """One IRLS step's sums over the rows, linearised at the coefficients ``mode`` ``(p,)``.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Chunk:
+    """Rows of a batch, sorted by combination: what they are, and where each combination lies."""
 
-    Inside one combination every block of phi phi' is the same q x q matrix. So rows are sorted
-    by combination; a row costs q^2, and a combination that occurs costs nnz^2.
-    """
-    order, present, slices = grouped(shape, batch.actions)
-    x, y = basis(scale, batch.features)[order], batch.rewards[order]
-    active, where = indices(shape, present), places(shape)
-    folded = fold(shape, mode, active)
-    nothing = no_evidence(shape, scale)
-    precision, weighted = nothing.precision, nothing.weighted
-    for at, vector, here in zip(active, folded, slices, strict=True):
-        rows = x[here]
-        weights, response = _linearised(rows @ vector, y[here], reward)
-        block = (rows * weights[:, None]).T @ rows
-        precision[np.ix_(at, at)] += block[np.ix_(where, where)]
-        weighted[at] += (rows.T @ response)[where]
-    return Evidence(
-        scale=scale,
-        precision=precision,
-        weighted=weighted,
-        responses=_responses(shape, batch),
-        rows=float(len(y)),
-        reward_squares=float(y @ y),
-    )
+    rows: Ints
+    grid: Floats
+    present: NDArray[np.int16]
+    which: Ints
 
 
-def grouped(
-    shape: Layout, actions: NDArray[np.int16]
-) -> tuple[NDArray[np.int64], NDArray[np.int16], list[slice]]:
-    """Sort rows by combination: the order, the combinations present, and where each one lies."""
-    codes = np.ravel_multi_index(tuple(actions.T.astype(np.int64)), shape.sizes)
+def chunks(terms: Terms, shape: Layout, batch: Batch) -> Iterator[_Chunk]:
+    """The rows sorted by combination, some thousand at a time, with their basis."""
+    wide = tuple(batch.actions.astype(np.int64).T)
+    codes = np.ravel_multi_index(wide, shape.sizes)
     order = np.argsort(codes, kind="stable")
-    _, starts = np.unique(codes[order], return_index=True)
-    bounds = [*starts.tolist(), len(codes)]
-    return order, actions[order[starts]], [slice(*pair) for pair in pairwise(bounds)]
+    for start in range(0, len(order), CHUNK_ROWS):
+        rows = order[start : start + CHUNK_ROWS]
+        _, first, which = np.unique(codes[rows], return_index=True, return_inverse=True)
+        yield _Chunk(
+            rows=rows,
+            grid=basis(terms, batch.features[rows]),
+            present=batch.actions[rows[first]],
+            which=which,
+        )
+
+
+def fold(shape: Layout, vectors: Floats, actions: NDArray[np.int16]) -> Floats:
+    """One coefficient per term for each vector and action: ``(M, p)`` -> ``(M, C, q)``.
+
+    Then eta of a row is its basis times its action's row.
+    """
+    blocks = vectors[:, : shape.unary].reshape(len(vectors), 1 + shape.options, shape.width)
+    wide = actions.astype(np.int64)
+    folded = np.repeat(blocks[:, :1], len(wide), axis=1)
+    for d, offset in enumerate(shape.offsets):
+        folded += blocks[:, 1 + offset + wide[:, d]]
+    for d, e, start in shape.pairs:
+        folded[:, :, 0] += vectors[:, start + wide[:, d] * shape.sizes[e] + wide[:, e]]
+    return folded
+
+
+def scores(shape: Layout, chunk: _Chunk, vectors: Floats) -> Floats:
+    """eta of every row of the chunk under each vector: ``(M, p)`` -> ``(M, rows)``."""
+    folded = fold(shape, vectors, chunk.present)
+    found = np.empty((len(vectors), len(chunk.rows)))
+    for place, each in enumerate(folded):
+        np.einsum("nq,nq->n", chunk.grid, each[chunk.which], out=found[place])
+    return found
 
 
 def sigmoid(eta: Floats) -> Floats:
@@ -111,18 +118,142 @@ def sigmoid(eta: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(eta, -30.0, 30.0))))
 
 
-def _linearised(eta: Floats, y: Floats, reward: RewardKind) -> tuple[Floats, Floats]:
-    if reward == "amount":
-        return np.ones_like(y), y
-    mean = sigmoid(eta)
-    weights = mean * (1.0 - mean)
-    return weights, weights * eta + y - mean
+def gather(
+    shape: Layout, terms: Terms, batch: Batch, mean: Floats, *, kind: Literal["logit", "linear"]
+) -> Sums:
+    """The sums over the rows, linearised at the coefficients ``mean`` ``(p,)`` (one IRLS step)."""
+    total = no_sums(shape)
+    rows = squares = 0.0
+    for chunk in chunks(terms, shape, batch):
+        y = batch.rewards[chunk.rows]
+        if kind == "linear":
+            weights, response = np.ones(len(y)), y
+        else:
+            eta = scores(shape, chunk, mean[None])[0]
+            chance = sigmoid(eta)
+            weights = chance * (1.0 - chance)
+            response = weights * eta + y - chance
+        _add(shape, chunk, weights, response, total)
+        rows += len(y)
+        squares += float((response * response / weights).sum())
+    _mirror(total.precision)
+    return Sums(precision=total.precision, weighted=total.weighted, rows=rows, squares=squares)
 
 
-def _responses(shape: Layout, batch: Batch) -> Floats:
-    rewarded = (batch.rewards != 0).astype(np.float64)
-    counts = [
-        np.bincount(batch.actions[:, d], weights=rewarded, minlength=size)
-        for d, size in enumerate(shape.sizes)
-    ]
-    return np.concatenate(counts)
+def _add(shape: Layout, chunk: _Chunk, weights: Floats, response: Floats, total: Sums) -> None:
+    """Add a chunk to the upper triangle of ``total``, in place."""
+    pairs, present = len(shape.pairs), len(chunk.present)
+    by_combination = 2 * present * (1 + len(shape.sizes) + pairs) < max(pairs - 1, 1) * len(
+        chunk.rows
+    )
+    weighted = chunk.grid * weights[:, None]
+    if by_combination or not pairs:
+        _by_combination(shape, chunk, weighted, total.precision)
+    else:
+        _by_pair(shape, chunk, weighted, total.precision)
+        _cells(shape, chunk, weighted, total.precision)
+    _responses(shape, chunk, response, total.weighted)
+
+
+def _blocks(shape: Layout, precision: Floats) -> Floats:
+    """The unary part as blocks of one option and another: a view ``(b, q, b, q)``."""
+    count = 1 + shape.options
+    unary = precision[: shape.unary, : shape.unary]
+    return unary.reshape(count, shape.width, count, shape.width)
+
+
+def _by_combination(shape: Layout, chunk: _Chunk, weighted: Floats, precision: Floats) -> None:
+    blocks, offsets = _blocks(shape, precision), shape.offsets
+    bounds = np.searchsorted(chunk.which, np.arange(len(chunk.present) + 1))
+    for place, action in enumerate(chunk.present.astype(np.int64)):
+        here = slice(bounds[place], bounds[place + 1])
+        square = weighted[here].T @ chunk.grid[here]
+        at = [0, *(1 + offsets + action).tolist()]
+        for first, a in enumerate(at):
+            for b in at[first:]:
+                blocks[a, :, b, :] += square
+        cells = [start + action[d] * shape.sizes[e] + action[e] for d, e, start in shape.pairs]
+        for first, cell in enumerate(cells):
+            for a in at:
+                precision[a * shape.width : (a + 1) * shape.width, cell] += square[0]
+            precision[cell, cells[first:]] += square[0, 0]
+
+
+def _by_pair(shape: Layout, chunk: _Chunk, weighted: Floats, precision: Floats) -> None:
+    blocks, offsets = _blocks(shape, precision), shape.offsets
+    actions = chunk.present.astype(np.int64)[chunk.which]
+    dimensions = range(len(shape.sizes))
+    for d, e in combinations(dimensions, 2):
+        codes = actions[:, d] * shape.sizes[e] + actions[:, e]
+        order = np.argsort(codes, kind="stable")
+        cells = shape.sizes[d] * shape.sizes[e]
+        bounds = np.searchsorted(codes[order], np.arange(cells + 1))
+        left, right = weighted[order], chunk.grid[order]
+        for cell in range(cells):
+            here = slice(bounds[cell], bounds[cell + 1])
+            if here.start == here.stop:
+                continue
+            square = left[here].T @ right[here]
+            a, b = 1 + offsets[d] + cell // shape.sizes[e], 1 + offsets[e] + cell % shape.sizes[e]
+            blocks[a, :, b, :] += square
+            if e == d + 1:
+                # Each dimension's own blocks once: from its pair with the next one.
+                blocks[a, :, a, :] += square
+                blocks[0, :, a, :] += square
+                if e == len(shape.sizes) - 1:
+                    blocks[b, :, b, :] += square
+                    blocks[0, :, b, :] += square
+                    blocks[0, :, 0, :] += square
+
+
+def _cells(shape: Layout, chunk: _Chunk, weighted: Floats, precision: Floats) -> None:
+    """Pair tables with everything: sums over the rows of each cell and option."""
+    actions = chunk.present.astype(np.int64)[chunk.which]
+    width = shape.width
+    own = [actions[:, d] * shape.sizes[e] + actions[:, e] for d, e, _ in shape.pairs]
+    for (d, e, start), code in zip(shape.pairs, own, strict=True):
+        count = shape.sizes[d] * shape.sizes[e]
+        precision[:width, start : start + count] += _grouped(weighted, code, count).T
+        for f, offset in enumerate(shape.offsets):
+            size = shape.sizes[f]
+            found = _grouped(weighted, code * size + actions[:, f], count * size)
+            table = found.reshape(count, size, width)
+            for option in range(size):
+                at = (1 + offset + option) * width
+                precision[at : at + width, start : start + count] += table[:, option].T
+    weight = weighted[:, 0]
+    for i, (d, e, start) in enumerate(shape.pairs):
+        count = shape.sizes[d] * shape.sizes[e]
+        for j in range(i, len(shape.pairs)):
+            f, g, other = shape.pairs[j]
+            size = shape.sizes[f] * shape.sizes[g]
+            both = np.bincount(own[i] * size + own[j], weights=weight, minlength=count * size)
+            block = precision[start : start + count, other : other + size]
+            block += both.reshape(count, size)
+
+
+def _grouped(values: Floats, codes: Ints, count: int) -> Floats:
+    """The sum of the rows ``values`` ``(n, q)`` of each code: ``(count, q)``."""
+    order = np.argsort(codes, kind="stable")
+    found, first = np.unique(codes[order], return_index=True)
+    sums = np.zeros((count, values.shape[1]))
+    sums[found] = np.add.reduceat(values[order], first, axis=0)
+    return sums
+
+
+def _responses(shape: Layout, chunk: _Chunk, response: Floats, weighted: Floats) -> None:
+    rows = chunk.grid * response[:, None]
+    sums = _grouped(rows, chunk.which, len(chunk.present))
+    actions = chunk.present.astype(np.int64)
+    blocks = weighted[: shape.unary].reshape(1 + shape.options, shape.width)
+    blocks[0] += sums.sum(axis=0)
+    for d, offset in enumerate(shape.offsets):
+        np.add.at(blocks, 1 + offset + actions[:, d], sums)
+    for d, e, start in shape.pairs:
+        np.add.at(weighted, start + actions[:, d] * shape.sizes[e] + actions[:, e], sums[:, 0])
+
+
+def _mirror(square: Floats) -> None:
+    """Copy the upper triangle into the lower, in place."""
+    lower = np.tril_indices(len(square), -1)
+    square[lower] = square.T[lower]

@@ -12,52 +12,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opportune.errors import nearest
-from opportune.policies.argmax import MAX_COMBINATIONS, best_actions
+from opportune.policies.argmax import best_actions
+from opportune.policies.committee import committee, drawn
 from opportune.policies.eligible import Eligibility, require_actions, require_eligible
 from opportune.policies.encoding import StoredSpace, pack, space_of, stored_space, unpack
-from opportune.policies.errors import BadArray, BadPolicySetting, WrongReward
-from opportune.policies.evidence import Evidence, RewardKind, gather, grouped, sigmoid
-from opportune.policies.features import Summary, basis, scale_of, summarise
-from opportune.policies.knowledge import (
-    Knowledge,
-    arrays_of,
-    knowledge_of,
-    nothing_known,
-    unscaled,
-)
-from opportune.policies.layout import Layout, fold, indices, layout
+from opportune.policies.errors import BadArray, BadPolicySetting, MixedEvidence, WrongReward
+from opportune.policies.evidence import RewardKind, chunks, scores, sigmoid
+from opportune.policies.features import Summary, summarise
+from opportune.policies.knowledge import Knowledge, nothing_known, refitted
+from opportune.policies.layout import Layout, layout
+from opportune.policies.memory import Evidence, Glance, absorbed, evidence, glance, stepped
 from opportune.policies.model import ActionDistribution, Batch, Costs
-from opportune.policies.posterior import committee, fit, mode
+from opportune.policies.priced import best_priced_actions
 from opportune.policies.settings import read_settings
 from opportune.policies.space import ActionSpace
+from opportune.policies.stored import arrays_of, knowledge_of
+from opportune.policies.terms import basis, terms_of, unscaled
 
 __all__ = ["FactoredThompson"]
+
+MAX_COEFFICIENTS = 2_500
+"""Most coefficients with products and steps; a space that large goes with what is linear."""
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FactoredThompson:
     """Learns which option suits whom, dimension by dimension with pairs, and explores narrowly.
 
-    ``reward``: "binary" (0 or 1, logistic model) or "amount" (any number, linear model with
-    estimated residual variance). ``draws``: committee size S. ``uniform_share``: share of play
-    that is uniform over the eligible combinations. Features are raw, NaN is missing: they are
-    standardised with the moments of the first rows seen, then clipped at +-4.
+    ``reward``: "binary" (0 or 1) or "amount" (0 or more: a chance of anything, times a log-normal
+    amount). ``draws``: committee size S. ``uniform_share``: share of play that is uniform over
+    the eligible combinations. Features are raw, NaN is missing: they are standardised with the
+    moments of the first rows seen, then clipped at +-4; products and steps of them are found
+    where they matter.
 
     One machine: `update`. Rows in shards, every sum over all of them: first `prepared(summary)`;
-    then for each update `stepped(evidence)` (binary only) and `absorb(evidence)`.
+    then for each update `stepped(glance)` and `absorb(evidence)`.
 
     >>> from opportune.policies import Dimension
     >>> space = ActionSpace(dimensions=(Dimension(name="hour", options=("09", "18")),))
     >>> policy = FactoredThompson(space, 1, reward="binary")
     >>> rows = Batch(
-    ...     features=np.zeros((400, 1)),
-    ...     actions=np.tile(np.array([[0], [1]], dtype=np.int16), (200, 1)),
-    ...     rewards=np.tile([0.0, 1.0, 0.0, 0.0], 100),
-    ...     propensities=np.full(400, 0.5),
+    ...     features=np.zeros((4000, 1)),
+    ...     actions=np.tile(np.array([[0], [1]], dtype=np.int16), (2000, 1)),
+    ...     rewards=np.tile([0.0, 1.0, 0.0, 0.0], 1000),
+    ...     propensities=np.full(4000, 0.5),
     ... )
     >>> after = policy.update(rows)
-    >>> after.expected(np.zeros((2, 1)), np.array([[0], [1]], dtype=np.int16)).round(2).tolist()
-    [0.04, 0.5]
+    >>> after.expected(np.zeros((2, 1)), np.array([[0], [1]], dtype=np.int16)).round(1).tolist()
+    [0.0, 0.5]
     """
 
     name: ClassVar[str] = "factored_thompson"
@@ -67,7 +71,7 @@ class FactoredThompson:
     _: KW_ONLY
     reward: RewardKind
     draws: int = 32
-    uniform_share: float = 0.01
+    uniform_share: float = 0.003
     knowledge: Knowledge | None = None
 
     def __post_init__(self) -> None:
@@ -81,11 +85,6 @@ class FactoredThompson:
                 f"draws={self.draws}, uniform_share={self.uniform_share}, n_features="
                 f"{self.n_features} were given; allowed are draws >= 1, 0 <= uniform_share <= 1 "
                 "and n_features >= 0."
-            )
-        if self.space.combinations > MAX_COMBINATIONS:
-            raise BadPolicySetting(
-                f"The space has {self.space.combinations} combinations; this policy scores each "
-                f"one, up to {MAX_COMBINATIONS}. Drop options or a dimension."
             )
 
     @classmethod
@@ -109,7 +108,7 @@ class FactoredThompson:
 
     def distribution(
         self,
-        features: NDArray[np.float64],
+        features: Floats,
         eligible: Eligibility,
         *,
         seed: int,
@@ -117,48 +116,64 @@ class FactoredThompson:
     ) -> ActionDistribution:
         """Each draw's best eligible action at equal weight, and the uniform share.
 
-        Features ``(n, n_features)`` raw. Scores are compared in
-        single precision: the probabilities are exact for the committee that resulted.
+        Features ``(n, n_features)`` raw. Scores are compared in single precision: the
+        probabilities are exact for the committee that resulted. With costs the best action is the
+        one of the largest expected reward less costs.
         """
         require_eligible(self.space, eligible)
         self._require_features(features, len(eligible))
-        shape, known = self._layout(), self._known()
-        drawn = committee(shape, known.total, known.fitted, draws=self.draws, seed=seed)
-        grid = basis(known.total.scale, features)
+        known = self._known()
+        shape = self._layout(known)
+        chance, amount = drawn(shape, known, draws=self.draws, seed=seed)
+        if costs is not None:
+            support = best_priced_actions(
+                self.space, shape, known, (chance, amount), features, eligible, costs
+            )
+        else:
+            together = chance if amount is None else chance + amount
+            support = best_actions(
+                self.space,
+                committee(shape, together),
+                lambda here: basis(known.terms, features[here]).astype(np.float32),
+                eligible,
+            )
         weight = np.float64((1.0 - self.uniform_share) / self.draws)
         return ActionDistribution(
             space=self.space,
-            support=best_actions(shape, self.space.actions(), drawn, grid, eligible),
+            support=support,
             weights=np.broadcast_to(weight, (len(eligible), self.draws)),
             uniform_share=self.uniform_share,
             eligible=eligible,
         )
 
-    def expected(
-        self, features: NDArray[np.float64], actions: NDArray[np.int16]
-    ) -> NDArray[np.float64]:
-        """The reward to expect of given actions, at the posterior mean of the coefficients.
+    def expected(self, features: Floats, actions: NDArray[np.int16]) -> Floats:
+        """The reward to expect of given actions, at the mean of the memory trusted most.
 
         Features ``(n, n_features)`` raw, actions ``(n, D)`` -> ``(n,)``: a probability for binary
         rewards, else in the reward's unit.
         """
         self._require_features(features, len(actions))
         require_actions(self.space, actions)
-        shape, known = self._layout(), self._known()
-        order, present, slices = grouped(shape, actions)
-        folded = fold(shape, known.fitted.mean, indices(shape, present))
-        grid = basis(known.total.scale, features)
-        eta = np.empty(len(actions))
-        for vector, here in zip(folded, slices, strict=True):
-            eta[order[here]] = grid[order[here]] @ vector
-        return sigmoid(eta) if self.reward == "binary" else eta
+        known = self._known()
+        shape = self._layout(known)
+        models = (known.chance,) if known.amount is None else (known.chance, known.amount)
+        means = np.stack([model.members[known.best].whole(shape.size) for model in models])
+        nothing = np.zeros(len(actions))
+        batch = Batch(features=features, actions=actions, rewards=nothing, propensities=nothing)
+        found = np.empty(len(actions))
+        for chunk in chunks(known.terms, shape, batch):
+            eta = scores(shape, chunk, means)
+            value = sigmoid(eta[0])
+            if known.amount is not None:
+                # The mean of a log-normal amount.
+                value *= np.exp(eta[1] + known.amount.beliefs.noise / 2.0)
+            found[chunk.rows] = value
+        return found
 
     def update(self, evidence: Batch) -> FactoredThompson:
         """A new policy that has also learned from these rows. Give every row once."""
         policy = self if self.knowledge is not None else self.prepared(self.summary(evidence))
-        if self.reward == "binary":
-            # A linear model is exact after one step, a logistic one near enough after two.
-            policy = policy.stepped(policy.evidence(evidence))
+        policy = policy.stepped(policy.glance(evidence))
         return policy.absorb(policy.evidence(evidence))
 
     def summary(self, batch: Batch) -> Summary:
@@ -167,40 +182,48 @@ class FactoredThompson:
         return summarise(batch)
 
     def prepared(self, summary: Summary) -> FactoredThompson:
-        """A new policy that knows the scale of the features and the average reward, no more.
+        """A new policy that knows the features' scale and kind and the average reward, no more.
 
         Only before any evidence, `BadPolicySetting` afterwards: the scale is frozen then. A
         summary of no rows changes nothing.
         """
-        if self.knowledge is not None and self.knowledge.total.rows:
+        if self.knowledge is not None and self.knowledge.rows:
             raise BadPolicySetting(
-                f"The policy has learned from {self.knowledge.total.rows:.0f} rows, so its "
+                f"The policy has learned from {self.knowledge.rows:.0f} rows, so its "
                 "feature scale is frozen. Prepare a new policy."
             )
         if not summary.rows:
             return replace(self)
-        rate = (summary.rewards + 0.5) / (summary.rows + 1.0)
-        intercept = float(np.log(rate / (1.0 - rate))) if self.reward == "binary" else 0.0
+        rate = (summary.rewarded + 0.5) / (summary.rows + 1.0)
+        most = MAX_COEFFICIENTS // (1 + sum(self.space.sizes))
+        terms = terms_of(summary, most=most)
         known = nothing_known(
-            self._layout(), scale_of(summary), reward=self.reward, intercept=intercept
+            layout(self.space.sizes, terms.kinds),
+            terms,
+            amount=self.reward == "amount",
+            intercept=float(np.log(rate / (1.0 - rate))),
         )
         return replace(self, knowledge=known)
 
-    def evidence(self, batch: Batch) -> Evidence:
-        """What the rows say, linearised at this policy's mean. Evidence of shards adds."""
+    def glance(self, batch: Batch) -> Glance:
+        """A first look at rows, for `stepped`. Glances of shards add."""
         self._require_batch(batch)
         known = self._known()
-        return gather(
-            self._layout(), known.total.scale, known.fitted.mean, batch, reward=self.reward
-        )
+        return glance(self._layout(known), known, batch)
 
-    def stepped(self, evidence: Evidence) -> FactoredThompson:
-        """A new policy that has not absorbed the evidence, but linearises where it points."""
-        if not evidence.rows:
-            return replace(self)
+    def stepped(self, glance: Glance) -> FactoredThompson:
+        """A new policy that has not learned the rows, but linearises where they point.
+
+        It also weighs its memories by how well they predicted the rows.
+        """
         known = self._known()
-        mean = mode(self._layout(), known.total + evidence, known.fitted.variances)
-        return replace(self, knowledge=replace(known, fitted=replace(known.fitted, mean=mean)))
+        return replace(self, knowledge=stepped(self._layout(known), known, glance))
+
+    def evidence(self, batch: Batch) -> Evidence:
+        """What the rows say, linearised at this policy's point. Evidence of shards adds."""
+        self._require_batch(batch)
+        known = self._known()
+        return evidence(self._layout(known), known, batch)
 
     def absorb(self, evidence: Evidence) -> FactoredThompson:
         """A new policy that also knows this evidence; `MixedEvidence` if it is another's.
@@ -208,11 +231,15 @@ class FactoredThompson:
         Evidence of no rows changes nothing: an empty day must not narrow the prior.
         """
         known = self._known()
-        total = known.total + evidence
-        if not evidence.rows:
+        shape = self._layout(known)
+        if evidence.chance.weighted.shape != (shape.size,):
+            raise MixedEvidence(
+                "The evidence was gathered by a policy of another shape. Gather all shards with "
+                "the policy that absorbs them."
+            )
+        if not evidence.chance.rows:
             return replace(self)
-        fitted = fit(self._layout(), total, known.fitted.variances, reward=self.reward)
-        return replace(self, knowledge=Knowledge(total=total, fitted=fitted))
+        return replace(self, knowledge=refitted(shape, absorbed(shape, known, evidence)))
 
     def to_bytes(self) -> bytes:
         """Settings, sums and conclusions, as in `encoding`."""
@@ -239,17 +266,22 @@ class FactoredThompson:
         )
         if not arrays:
             return policy
-        return replace(policy, knowledge=knowledge_of(arrays, like=policy._known()))
+        known = knowledge_of(
+            arrays, policy.space, n_features=stored.n_features, amount=stored.reward == "amount"
+        )
+        return replace(policy, knowledge=known)
 
-    def _layout(self) -> Layout:
-        return layout(self.space.sizes, self.n_features)
+    def _layout(self, known: Knowledge) -> Layout:
+        return layout(self.space.sizes, known.terms.kinds)
 
     def _known(self) -> Knowledge:
         if self.knowledge is not None:
             return self.knowledge
-        return nothing_known(self._layout(), unscaled(self.n_features), reward=self.reward)
+        terms = unscaled(self.n_features)
+        shape = layout(self.space.sizes, terms.kinds)
+        return nothing_known(shape, terms, amount=self.reward == "amount", intercept=0.0)
 
-    def _require_features(self, features: NDArray[np.float64], rows: int) -> None:
+    def _require_features(self, features: Floats, rows: int) -> None:
         if features.shape != (rows, self.n_features):
             raise BadArray(
                 f"Features have shape {features.shape}; allowed is ({rows}, {self.n_features}): "
@@ -262,7 +294,8 @@ class FactoredThompson:
         if self.reward == "binary":
             wrong, allowed = (batch.rewards != 0) & (batch.rewards != 1), "0 and 1"
         else:
-            wrong, allowed = ~np.isfinite(batch.rewards), "finite numbers"
+            finite = np.isfinite(batch.rewards)
+            wrong, allowed = ~finite | (batch.rewards < 0), "finite numbers from 0"
         if wrong.any():
             raise WrongReward(
                 f"{wrong.sum()} of {len(wrong)} rewards are not of the kind '{self.reward}'; the "
@@ -281,4 +314,4 @@ class _Stored(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Settings(msgspec.Struct):
     draws: int = 32
-    uniform_share: float = 0.01
+    uniform_share: float = 0.003

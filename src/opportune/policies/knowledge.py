@@ -1,82 +1,138 @@
-"""All that a factored policy has learned, and its form as arrays."""
+"""All that a factored policy has learned: sums of several memories, and what they mean together.
+
+A *memory* forgets: before each update its sums are multiplied by its share. Long memories know
+most while nothing changes, short ones follow a change; each is weighed by how well it predicted the
+last days (prequential log-likelihood, Dawid 1984).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opportune.policies.errors import UnreadablePolicy
-from opportune.policies.evidence import Evidence, RewardKind, no_evidence
-from opportune.policies.features import FeatureScale
+from opportune.policies.evidence import Sums, no_sums
 from opportune.policies.layout import Layout
-from opportune.policies.posterior import Fit, prior_variances
+from opportune.policies.shrinkage import (
+    Beliefs,
+    Gaussian,
+    fit,
+    gaussian,
+    posterior,
+    prior_beliefs,
+    sparse_prior,
+)
+from opportune.policies.terms import Terms
 
-__all__ = ["Knowledge", "arrays_of", "knowledge_of", "nothing_known", "unscaled"]
+__all__ = ["MEMORIES", "Knowledge", "Model", "nothing_known", "refitted", "single"]
 
-Arrays = Mapping[str, NDArray[np.float64]]
+MEMORIES = (1.0, 0.95, 0.8, 0.5)
+"""What each memory keeps from one update to the next."""
+
+PRIOR_NATS = np.array([0.0, -4.0, -8.0, -12.0])
+"""Log-weight of each memory before it predicted anything: change is rare."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Model:
+    """One linearised model (of the chance, or of the amount) in every memory.
+
+    ``members``: the posterior of each memory, which follows from the sums, the beliefs and which
+    memory is trusted most.
+    """
+
+    sums: tuple[Sums, ...]
+    beliefs: Beliefs
+    members: tuple[Gaussian, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Knowledge:
-    """``total``: the sums of all rows. ``fitted``: what was concluded from them."""
+    """``chance``: the logistic model. ``amount``: of the logarithm of amounts, None for binary.
 
-    total: Evidence
-    fitted: Fit
+    ``likelihoods``: ``(memories,)`` discounted prequential log-likelihood. ``responses``:
+    ``(memories, options)`` rewarded plays of each option. ``point``: ``(p,)`` where the next rows
+    are linearised. ``rows``: learned in all, ``last_rows``: with the last update. ``alarms``: how
+    often a change was noticed and memory cut. ``trials``: ``(cuts, p)`` means with less memory,
+    while it is being tried whether they predict better.
+    """
+
+    terms: Terms
+    chance: Model
+    amount: Model | None
+    likelihoods: Floats
+    responses: Floats
+    point: Floats
+    rows: float
+    last_rows: float
+    alarms: int
+    trials: Floats
+
+    @property
+    def log_weights(self) -> Floats:
+        """How much each memory is trusted, relative to the most trusted one."""
+        weights = self.likelihoods + PRIOR_NATS
+        return np.asarray(weights - weights.max())
+
+    @property
+    def best(self) -> int:
+        """The memory that is trusted most."""
+        return int(self.log_weights.argmax())
 
 
-def unscaled(n_features: int) -> FeatureScale:
-    """The map before any data: features as they are, only clipped."""
-    return FeatureScale(center=np.zeros(n_features), spread=np.ones(n_features))
-
-
-def nothing_known(
-    shape: Layout, scale: FeatureScale, *, reward: RewardKind, intercept: float = 0.0
-) -> Knowledge:
-    """The prior, with the intercept where evidence should be linearised first."""
-    mean = np.zeros(shape.size)
-    mean[0] = intercept
-    variances = prior_variances(shape, reward=reward)
-    return Knowledge(
-        total=no_evidence(shape, scale), fitted=Fit(mean=mean, variances=variances, noise=1.0)
+def nothing_known(shape: Layout, terms: Terms, *, amount: bool, intercept: float) -> Knowledge:
+    """The prior; ``intercept``: the logit to linearise at first."""
+    point = np.zeros(shape.size)
+    point[0] = intercept
+    empty = tuple(no_sums(shape) for _ in MEMORIES)
+    beliefs = prior_beliefs(shape)
+    model = Model(sums=empty, beliefs=beliefs, members=())
+    memories = len(MEMORIES)
+    known = Knowledge(
+        terms=terms,
+        chance=model,
+        amount=model if amount else None,
+        likelihoods=np.zeros(memories),
+        responses=np.zeros((memories, shape.options)),
+        point=point,
+        rows=0.0,
+        last_rows=0.0,
+        alarms=0,
+        trials=np.empty((0, shape.size)),
     )
+    return refitted(shape, known, learn=False)
 
 
-def arrays_of(known: Knowledge) -> dict[str, NDArray[np.float64]]:
-    """Every number that was learned, by name."""
-    total, fitted = known.total, known.fitted
-    return {
-        "center": total.scale.center,
-        "spread": total.scale.spread,
-        "precision": total.precision,
-        "weighted": total.weighted,
-        "responses": total.responses,
-        "mean": fitted.mean,
-        "variances": fitted.variances,
-        "sums": np.array([total.rows, total.reward_squares, fitted.noise]),
-    }
+def single(sums: Sums) -> Sums:
+    """The sums as they are kept: H in single precision is exact enough beside any prior."""
+    kept = sums.precision.astype(np.float32).astype(np.float64)
+    return replace(sums, precision=kept)
 
 
-def knowledge_of(arrays: Arrays, *, like: Knowledge) -> Knowledge:
-    """The knowledge again; `UnreadablePolicy` if an array's shape is not as in ``like``."""
-    expected = {name: array.shape for name, array in arrays_of(like).items()}
-    found = {name: array.shape for name, array in arrays.items()}
-    if found != expected:
-        raise UnreadablePolicy(
-            f"The policy's arrays have shapes {found}; its dimensions and features need "
-            f"{expected}. Train a new policy."
-        )
-    rows, reward_squares, noise = arrays["sums"].tolist()
-    return Knowledge(
-        total=Evidence(
-            scale=FeatureScale(center=arrays["center"], spread=arrays["spread"]),
-            precision=arrays["precision"],
-            weighted=arrays["weighted"],
-            responses=arrays["responses"],
-            rows=rows,
-            reward_squares=reward_squares,
-        ),
-        fitted=Fit(mean=arrays["mean"], variances=arrays["variances"], noise=noise),
+def refitted(shape: Layout, known: Knowledge, *, learn: bool = True) -> Knowledge:
+    """Beliefs and posteriors that follow from the sums."""
+    chance = _refitted(shape, known.chance, known.best, learn=learn, amount=False)
+    amount = known.amount
+    if amount is not None:
+        amount = _refitted(shape, amount, known.best, learn=learn, amount=True)
+    return replace(known, chance=chance, amount=amount)
+
+
+def _refitted(shape: Layout, model: Model, best: int, *, learn: bool, amount: bool) -> Model:
+    beliefs = model.beliefs
+    if learn:
+        beliefs, found = fit(shape, model.sums[best], beliefs, estimate_noise=amount)
+    else:
+        found = posterior(shape, model.sums[best], beliefs)
+    # The other memories know which coefficients matter, but take no value from the best one.
+    prior, nothing = sparse_prior(shape, beliefs), np.zeros(shape.size)
+    members = tuple(
+        found
+        if place == best
+        else gaussian(sums, prior, nothing, found.active, noise=beliefs.noise)
+        for place, sums in enumerate(model.sums)
     )
+    return replace(model, beliefs=beliefs, members=members)

@@ -1,0 +1,127 @@
+"""The best action when options cost something: the largest expected reward less costs."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opportune.policies.argmax import best_actions
+from opportune.policies.committee import committee
+from opportune.policies.eligible import Eligibility
+from opportune.policies.errors import BadArray
+from opportune.policies.evidence import sigmoid
+from opportune.policies.knowledge import Knowledge
+from opportune.policies.layout import Layout
+from opportune.policies.model import Costs
+from opportune.policies.space import ActionSpace
+from opportune.policies.terms import basis
+
+__all__ = ["MAX_COST_CLASSES", "best_priced_actions"]
+
+MAX_COST_CLASSES = 64
+"""Most distinct costs of an action: the best action is found once for each."""
+
+CHUNK_ROWS = 1 << 14
+
+Floats = NDArray[np.float64]
+
+
+def best_priced_actions(
+    space: ActionSpace,
+    shape: Layout,
+    known: Knowledge,
+    draws: tuple[Floats, Floats | None],
+    features: Floats,
+    eligible: Eligibility,
+    costs: Costs,
+) -> NDArray[np.int16]:
+    """The action of the largest ``chance x (amount - rewarded) - sent`` under each draw.
+
+    Among actions of the same costs that is the one of the largest expected reward, so the best of
+    each *cost class* is found as without costs, and then the classes are compared.
+    """
+    classes = _classes(space, costs)
+    n, (chance, amount) = len(eligible), draws
+    together = chance if amount is None else chance + amount
+    tables = committee(shape, together)
+    support = np.empty((n, len(chance), len(space.sizes)), dtype=np.int16)
+    own = known.chance.members[known.best].whole(shape.size)[: shape.width]
+    own_amount = None
+    if known.amount is not None:
+        own_amount = known.amount.members[known.best].whole(shape.size)[: shape.width]
+    noise = 0.0 if known.amount is None else known.amount.beliefs.noise
+    for start in range(0, n, CHUNK_ROWS):
+        here = slice(start, min(n, start + CHUNK_ROWS))
+        grid = basis(known.terms, features[here])
+        part = eligible.take(here)
+        best = np.full((len(part), len(chance)), -np.inf)
+        for masks, sent, rewarded in classes:
+            narrowed = Eligibility(
+                options=part.options & masks, combinations=part.combinations, pattern=part.pattern
+            )
+            rows = np.flatnonzero(
+                (narrowed.options != 0).all(axis=1)
+                if narrowed.combinations is None
+                else narrowed.counts(space) > 0
+            )
+            if not len(rows):
+                continue
+            single = grid[rows].astype(np.float32)
+            found = best_actions(space, tables, single.__getitem__, narrowed.take(rows))
+            eta = _scores(shape, chance, grid[rows], found) + (grid[rows] @ own)[:, None]
+            value: Floats | float = 1.0
+            if amount is not None and own_amount is not None:
+                logs = _scores(shape, amount, grid[rows], found)
+                value = np.exp(logs + (grid[rows] @ own_amount)[:, None] + noise / 2.0)
+            worth = sigmoid(eta) * (value - rewarded) - sent
+            better = worth > best[rows]
+            best[rows] = np.where(better, worth, best[rows])
+            there = support[here]
+            there[rows] = np.where(better[:, :, None], found, there[rows])
+    return support
+
+
+def _classes(space: ActionSpace, costs: Costs) -> list[tuple[NDArray[np.int64], float, float]]:
+    """Masks ``(D,)`` of the options of each class, and what its actions cost when sent, rewarded."""
+    by_dimension = []
+    for d, size in enumerate(space.sizes):
+        sent, rewarded = costs.sent[d], costs.rewarded[d]
+        if sent.shape != (size,) or rewarded.shape != (size,):
+            raise BadArray(
+                f"Costs of dimension '{space.dimensions[d].name}' have shapes {sent.shape} and "
+                f"{rewarded.shape}; allowed is ({size},): one number per option."
+            )
+        groups: dict[tuple[float, float], int] = {}
+        for option, pair in enumerate(zip(sent.tolist(), rewarded.tolist(), strict=True)):
+            groups[pair] = groups.get(pair, 0) | (1 << option)
+        by_dimension.append(sorted(groups.items()))
+    count = int(np.prod([len(groups) for groups in by_dimension]))
+    if count > MAX_COST_CLASSES:
+        raise BadArray(
+            f"Options make {count} different costs of an action; at most {MAX_COST_CLASSES} are "
+            "allowed. Give options the same cost where the difference does not matter."
+        )
+    return [
+        (
+            np.array([mask for _, mask in chosen], dtype=np.int64),
+            sum(pair[0] for pair, _ in chosen),
+            sum(pair[1] for pair, _ in chosen),
+        )
+        for chosen in product(*by_dimension)
+    ]
+
+
+def _scores(shape: Layout, vectors: Floats, grid: Floats, actions: NDArray[np.int16]) -> Floats:
+    """What actions ``(n, S, D)`` add to eta under each draw's coefficients: ``(n, S)``."""
+    wide = actions.astype(np.int64)
+    unary = vectors[:, shape.width : shape.unary].reshape(-1, shape.options, shape.width)
+    found = np.zeros(actions.shape[:2])
+    for s in range(len(vectors)):
+        table = grid @ unary[s].T
+        for d, offset in enumerate(shape.offsets):
+            found[:, s] += np.take_along_axis(table, offset + wide[:, s, d : d + 1], axis=1)[:, 0]
+        for d, e, start in shape.pairs:
+            found[:, s] += vectors[s, start + wide[:, s, d] * shape.sizes[e] + wide[:, s, e]]
+    return found
