@@ -21,8 +21,17 @@ from opportune.policies.evidence import RewardKind, chunks, scores, sigmoid
 from opportune.policies.features import Summary, summarise
 from opportune.policies.knowledge import Knowledge, nothing_known, refitted
 from opportune.policies.layout import Layout, layout
-from opportune.policies.memory import Evidence, Glance, absorbed, evidence, glance, stepped
+from opportune.policies.memory import (
+    Evidence,
+    Glance,
+    absorbed,
+    discounted,
+    evidence,
+    glance,
+    stepped,
+)
 from opportune.policies.model import ActionDistribution, Batch, Costs
+from opportune.policies.moved import moved
 from opportune.policies.priced import best_priced_actions
 from opportune.policies.settings import read_settings
 from opportune.policies.space import ActionSpace
@@ -127,7 +136,7 @@ class FactoredThompson:
         chance, amount = drawn(shape, known, draws=self.draws, seed=seed)
         if costs is not None:
             support = best_priced_actions(
-                self.space, shape, known, (chance, amount), features, eligible, costs
+                self.space, known, (chance, amount), features, eligible, costs
             )
         else:
             together = chance if amount is None else chance + amount
@@ -240,6 +249,29 @@ class FactoredThompson:
         if not evidence.chance.rows:
             return replace(self)
         return replace(self, knowledge=refitted(shape, absorbed(shape, known, evidence)))
+
+    def moved(self, space: ActionSpace) -> FactoredThompson:
+        """This policy for other options; dimensions and options are known by their names.
+
+        A new option starts from what its dimension's options have in common and is explored. What
+        a retired one taught of the others stays.
+        """
+        if self.knowledge is None or space == self.space:
+            return replace(self, space=space)
+        return replace(self, space=space, knowledge=moved(self.knowledge, self.space, space))
+
+    def discounted(self, share: float) -> FactoredThompson:
+        """This policy as if it had seen ``share`` (0 to 1) of every row: for a warm start.
+
+        Logged rows of another time or system say something, but less than own ones. If the first
+        own rows contradict them, the memory is cut as after any change.
+        """
+        if not 0.0 <= share <= 1.0:
+            raise BadPolicySetting(f"A share of {share} was given; allowed is 0 to 1.")
+        if self.knowledge is None:
+            return replace(self)
+        known = self.knowledge
+        return replace(self, knowledge=refitted(self._layout(known), discounted(known, share)))
 
     def to_bytes(self) -> bytes:
         """Settings, sums and conclusions, as in `encoding`."""

@@ -14,7 +14,7 @@ from opportune.policies.layout import Layout
 from opportune.policies.model import Batch
 from opportune.policies.shrinkage import gaussian, sparse_prior
 
-__all__ = ["Evidence", "Glance", "absorbed", "evidence", "glance", "stepped"]
+__all__ = ["Evidence", "Glance", "absorbed", "discounted", "evidence", "glance", "stepped"]
 
 CUTS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 """Shares of the memory that are tried after an alarm."""
@@ -199,6 +199,21 @@ def absorbed(shape: Layout, known: Knowledge, said: Evidence) -> Knowledge:
     )
 
 
+def discounted(known: Knowledge, share: float) -> Knowledge:
+    """Every memory as if it had ``share`` of every row."""
+
+    def less(model: Model) -> Model:
+        return replace(model, sums=tuple(single(each.times(share)) for each in model.sums))
+
+    return replace(
+        known,
+        chance=less(known.chance),
+        amount=None if known.amount is None else less(known.amount),
+        responses=known.responses * share,
+        rows=known.rows * share,
+    )
+
+
 def _added(model: Model, sums: Sums) -> Model:
     kept = zip(MEMORIES, model.sums, strict=True)
     return replace(model, sums=tuple(single(each.times(keep) + sums) for keep, each in kept))
@@ -232,7 +247,7 @@ def _restarted(known: Knowledge) -> Knowledge:
     weights = known.log_weights
     source = list(range(len(MEMORIES)))
     for long in range(len(MEMORIES)):
-        later = [short for short in range(long + 1, len(MEMORIES))]
+        later = range(long + 1, len(MEMORIES))
         better = [short for short in later if weights[short] - weights[long] > RESTART_NATS]
         if better:
             source[long] = max(better, key=lambda short: weights[short])

@@ -13,7 +13,7 @@ from opportune.policies.eligible import Eligibility
 from opportune.policies.errors import BadArray
 from opportune.policies.evidence import sigmoid
 from opportune.policies.knowledge import Knowledge
-from opportune.policies.layout import Layout
+from opportune.policies.layout import Layout, layout
 from opportune.policies.model import Costs
 from opportune.policies.space import ActionSpace
 from opportune.policies.terms import basis
@@ -30,7 +30,6 @@ Floats = NDArray[np.float64]
 
 def best_priced_actions(
     space: ActionSpace,
-    shape: Layout,
     known: Knowledge,
     draws: tuple[Floats, Floats | None],
     features: Floats,
@@ -43,6 +42,7 @@ def best_priced_actions(
     each *cost class* is found as without costs, and then the classes are compared.
     """
     classes = _classes(space, costs)
+    shape = layout(space.sizes, known.terms.kinds)
     n, (chance, amount) = len(eligible), draws
     together = chance if amount is None else chance + amount
     tables = committee(shape, together)
@@ -84,7 +84,7 @@ def best_priced_actions(
 
 
 def _classes(space: ActionSpace, costs: Costs) -> list[tuple[NDArray[np.int64], float, float]]:
-    """Masks ``(D,)`` of the options of each class, and what its actions cost when sent, rewarded."""
+    """Masks ``(D,)`` of the options of each class; what its actions cost when sent, rewarded."""
     by_dimension = []
     for d, size in enumerate(space.sizes):
         sent, rewarded = costs.sent[d], costs.rewarded[d]

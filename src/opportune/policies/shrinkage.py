@@ -108,7 +108,7 @@ def prior_beliefs(shape: Layout) -> Beliefs:
 
 
 def sparse_prior(shape: Layout, beliefs: Beliefs) -> Floats:
-    """A Gaussian prior's precision ``(p,)`` that knows the structure, but no coefficient's value."""
+    """A prior's precision ``(p,)`` that knows the structure, but no coefficient's value."""
     slab = beliefs.slabs[shape.types]
     variance = slab * (beliefs.inclusion + (1.0 - beliefs.inclusion) * SPIKE)
     variance[0] = INTERCEPT_VARIANCE
