@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opportune.errors import nearest
-from opportune.policies.argmax import MAX_COMBINATIONS, best_actions
+from opportune.policies.argmax import MAX_COMBINATIONS, Committee, best_actions
 from opportune.policies.eligible import Eligibility, require_actions, require_eligible
 from opportune.policies.encoding import StoredSpace, pack, space_of, stored_space, unpack
 from opportune.policies.errors import BadArray, BadPolicySetting, WrongReward
@@ -84,8 +84,8 @@ class FactoredThompson:
             )
         if self.space.combinations > MAX_COMBINATIONS:
             raise BadPolicySetting(
-                f"The space has {self.space.combinations} combinations; this policy scores each "
-                f"one, up to {MAX_COMBINATIONS}. Drop options or a dimension."
+                f"The space has {self.space.combinations} combinations; this policy keeps a "
+                f"table of them, up to {MAX_COMBINATIONS}. Drop options or a dimension."
             )
 
     @classmethod
@@ -128,7 +128,12 @@ class FactoredThompson:
         weight = np.float64((1.0 - self.uniform_share) / self.draws)
         return ActionDistribution(
             space=self.space,
-            support=best_actions(shape, self.space.actions(), drawn, grid, eligible),
+            support=best_actions(
+                self.space,
+                _members(shape, drawn),
+                lambda rows: grid[rows].astype(np.float32),
+                eligible,
+            ),
             weights=np.broadcast_to(weight, (len(eligible), self.draws)),
             uniform_share=self.uniform_share,
             eligible=eligible,
@@ -269,6 +274,17 @@ class FactoredThompson:
                 f"first is {batch.rewards[wrong][0]}. Allowed are {allowed}. Correct the rewards, "
                 "or build a policy of the other kind."
             )
+
+
+def _members(shape: Layout, drawn: NDArray[np.float64]) -> Committee:
+    own = drawn[:, shape.width : shape.width * (1 + shape.options)].astype(np.float32)
+    unary = own.reshape(len(drawn), shape.options, shape.width).transpose(2, 0, 1)
+    pairs = []
+    for d, e, start in shape.pairs:
+        sizes = (shape.sizes[d], shape.sizes[e])
+        table = drawn[:, start : start + sizes[0] * sizes[1]].astype(np.float32)
+        pairs.append((d, e, table.reshape(-1, *sizes)))
+    return Committee(unary=unary, pairs=tuple(pairs))
 
 
 class _Stored(msgspec.Struct, forbid_unknown_fields=True):
