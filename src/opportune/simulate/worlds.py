@@ -39,7 +39,7 @@ AMOUNT_SD = 0.2  # log of an amount, the same
 MEAN_AMOUNT = 3.5  # log of an amount
 AMOUNT_NOISE = 0.5
 SAMPLE = 20_000  # customers that scales and base rates are set on
-SAMPLE_CELLS = 1 << 24
+SAMPLE_CELLS = 1 << 23
 FLIP_DAY = 15
 ARRIVAL_DAY = 10
 
@@ -132,13 +132,14 @@ def _truths(recipe: Recipe, effects: Effects, sample: Floats, random: Random) ->
     """Scaled to the stated size, and shifted so that uniform play has the stated base rate."""
     seen = columns(effects.terms, sample)
     weights = effects.weights(recipe.sizes)
-    spread = float((seen @ weights.T).std())
+    worth = seen.astype(np.float32) @ weights.T.astype(np.float32)
+    spread = float(worth.std(dtype=np.float64))
     scaling = ACTION_SD / spread if spread > 0 else 0.0
     own = np.zeros(weights.shape[1])
     own[1:13] = random.standard_normal(12)
     own *= 0.6 / float((seen @ own).std())
-    intercept = _intercept((seen @ own)[:, None] + scaling * (seen @ weights.T), recipe.rate)
-    own[0] += intercept
+    logits = (seen @ own).astype(np.float32)[:, None] + np.float32(scaling) * worth
+    own[0] += _intercept(logits, recipe.rate)
     truths = [Truth(from_day=0, chance=scaling * weights + own)]
     if recipe.flips:
         after = flipped(effects, random).weights(recipe.sizes)
@@ -164,13 +165,14 @@ def _with_amounts(world: World, sample: Floats, random: Random) -> World:
 
 
 def _intercept(logits: Floats, rate: float) -> float:
-    """What makes the mean chance equal ``rate``, by bisection."""
-    low, high = -20.0, 10.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        mean = float((1.0 / (1.0 + np.exp(-(logits + middle)))).mean())
-        low, high = (middle, high) if mean < rate else (low, middle)
-    return low
+    """What makes the mean chance equal ``rate``: Newton's method on the log of the mean."""
+    shift = float(np.log(rate / (1 - rate)) - logits.mean())
+    for _ in range(6):
+        chance = 1.0 / (1.0 + np.exp(-(logits + np.float32(shift))))
+        mean = float(chance.mean(dtype=np.float64))
+        slope = mean - float((chance * chance).mean(dtype=np.float64))
+        shift -= float(np.log(mean / rate)) * mean / slope
+    return shift
 
 
 def _with_best_last(main: tuple[Floats, ...]) -> tuple[Floats, ...]:
