@@ -25,7 +25,7 @@ from opportune.simulate.market import (
     Orders,
     internet_provider,
 )
-from opportune.simulate.play import Played, play, yardsticks
+from opportune.simulate.play import Played, beside, play, yardsticks
 from opportune.simulate.score import Paired, Spread, paired, spread
 from opportune.simulate.world import BadWorld, Day, World, Yardstick
 from opportune.simulate.worlds import WORLDS, make_world
@@ -46,6 +46,7 @@ __all__ = [
     "Spread",
     "World",
     "Yardstick",
+    "beside",
     "internet_provider",
     "make_world",
     "paired",

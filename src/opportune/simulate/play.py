@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from opportune.policies import Batch, Policy, draw, seed, uniforms
 from opportune.simulate.world import BadWorld, Day, World, Yardstick
 
-__all__ = ["Played", "Told", "played", "play", "yardsticks"]
+__all__ = ["Played", "Told", "beside", "play", "yardsticks"]
 
 LAST_DAYS = 5
 
@@ -115,7 +115,7 @@ def play(
         value.append(float(world.expected(day, batch.actions).mean()))
         if told is not None:
             told(index + 1)
-    return played(
+    return beside(
         world,
         name,
         measures,
@@ -125,7 +125,7 @@ def play(
     )
 
 
-def played(
+def beside(
     world: World,
     policy: str,
     measures: Sequence[Yardstick],
