@@ -199,6 +199,7 @@ def what(world: World, entry: Entry) -> dict[str, object]:
         "features": len(FEATURES),
         "reward": reward,
         "seed": world.seed,
+        "luck": f"{world.name}:{world.seed}",
         "costs": costs,
     }
 

@@ -37,12 +37,12 @@ class Ours:
             reward=what["reward"],
             settings=what["settings"],
         )
-        self.seed, self.day = what["seed"], 0
+        self.luck, self.day = what["luck"], 0
         self.waiting: list[np.ndarray] = []
         self.costs = costs_of(what.get("costs"))
 
     def decide(self, features: np.ndarray, options: np.ndarray) -> np.ndarray:
-        key, self.day = f"{self.seed}:{self.day}", self.day + 1
+        key, self.day = f"{self.luck}:{self.day}", self.day + 1
         eligible = Eligibility(options=options)
         found = self.policy.distribution(
             features, eligible, seed=seed(f"draws:{key}"), costs=self.costs

@@ -122,7 +122,8 @@ def learn(  # noqa: PLR0913 - the options of a command
     """Let policies learn where the truth is known: what share of the achievable they capture."""
     asked = [_asked(text) for text in policy]
     for name in world:
-        make_world(name, seed=first_seed)
+        for each in asked:
+            _started(each, make_world(name, seed=first_seed))
     documents = []
     with _progress(Console(stderr=True), days) as told:
         for name in world:
