@@ -43,7 +43,7 @@ def spread(values: Sequence[float]) -> Spread:
         return Spread(mean=mean, half_width=None, count=count)
     error = float(np.std(values, ddof=1)) / np.sqrt(count)
     quantile = float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2))
-    return Spread(mean=mean, half_width=quantile * error, count=count)
+    return Spread(mean=mean, half_width=float(quantile * error), count=count)
 
 
 def paired(policy: str, values: Sequence[float], other: str, others: Sequence[float]) -> Paired:
