@@ -13,12 +13,14 @@ SERVE ?= 1
 WORKERS ?= 2
 REPORTS := build/reports
 BENCH := build/bench
+WORLD ?= static60
+SEEDS ?= 5
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV ?= $(firstword $(wildcard $(BIN)/uv) uv)
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup setup-dev demo test lint installed slow ci golden bench docs lock clean
+.PHONY: help setup setup-dev demo test lint installed slow ci golden bench peers bench-learners docs lock clean
 
 help: ## list the tasks
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -59,6 +61,12 @@ bench: setup ## run every benchmark; each prints its table and leaves build/benc
 	  $(BIN)/python "$$file" --json "$(BENCH)/$$name.json"; \
 	done
 
+peers: .venv-peers/.ready ## install the learners of other libraries, apart from the packages of .venv
+
+bench-learners: setup peers ## our learner beside them on WORLD=static60 with SEEDS=5, in one table
+	@mkdir -p $(BENCH)
+	$(BIN)/python benchmarks/learners/compare.py --world $(WORLD) --seeds $(SEEDS) --json $(BENCH)/learners.json
+
 docs: setup-dev ## regenerate the reference pages
 	$(BIN)/cog -r -I docs docs/reference/*.md
 
@@ -68,6 +76,7 @@ lock: ## resolve requirements anew and write the hashed locks
 	$(LOCK) --upgrade --extra embedded --extra spark -o requirements/dev.lock -c requirements/runtime.lock \
 	  pyproject.toml requirements/build.in requirements/dev.in
 	$(LOCK) --upgrade -o requirements/spark.lock requirements/spark.in
+	$(LOCK) --upgrade -o requirements/peers.lock requirements/peers.in
 
 clean: ## remove what was built; keeps .venv and every data folder
 	rm -rf build dist src/*.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
@@ -99,6 +108,11 @@ $(VENV)/.spark: requirements/spark.lock $(VENV)/.dev
 	  $(PIP_INSTALL) --require-hashes --no-build-isolation --upgrade --target $(VENV)/spark -r $<; touch $@; \
 	elif [ -n "$${CI-}" ]; then echo "There is no Java, which the tests on Spark need: install default-jre-headless."; exit 1; \
 	else echo "There is no Java: the tests on Spark are skipped."; fi
+
+.venv-peers/.ready: requirements/peers.lock $(BIN)/python
+	@test -x .venv-peers/bin/python || $(BIN)/python -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 $(VENV)/.dev: $(BIN)/python requirements/dev.lock pyproject.toml
 	$(PIP_INSTALL) --require-hashes -r requirements/dev.lock

@@ -10,6 +10,7 @@ import typer
 
 from opportune import errors
 from opportune.cli import (
+    bench,
     definitions,
     demo,
     destinations,
@@ -85,6 +86,7 @@ app.command("export-person")(forget.export_person)
 app.add_typer(forget.app, name="privacy")
 app.add_typer(sign_in.app, name="sign-in")
 app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:
