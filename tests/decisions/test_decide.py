@@ -145,7 +145,11 @@ def test_the_logged_probability_is_the_policys_own(
     eligible = np.array([row["eligible"] for row in found])
     features = np.array([known[row["profile_id"]]["values"] for row in found], float)
     actions = np.array([case.space.indices(tuple(row["action"])) for row in found], np.int16)
-    distribution = policy.distribution(features, eligible, seed=policies.seed(f"next:{DAY}"))
+    distribution = policy.distribution(
+        features,
+        policies.Eligibility(options=eligible),
+        seed=policies.seed(f"next:{DAY}"),
+    )
     logged = np.array([row["propensity"] for row in found])
     np.testing.assert_array_equal(logged, policies.probability(distribution, actions))
     np.testing.assert_array_equal(

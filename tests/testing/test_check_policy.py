@@ -10,11 +10,14 @@ from opportune.policies import (
     ActionDistribution,
     ActionSpace,
     Batch,
+    Costs,
     Dimension,
+    Eligibility,
     FactoredThompson,
     Fixed,
     Policy,
     Uniform,
+    everything,
 )
 from opportune.testing import check_policy
 
@@ -35,7 +38,12 @@ class Broken:
     asked: int = 0
 
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         return Uniform(SPACE).distribution(features, eligible, seed=seed)
 
@@ -53,6 +61,7 @@ class Broken:
 def fixed(features: NDArray[np.float64], option: int) -> ActionDistribution:
     profiles = len(features)
     return ActionDistribution(
+        space=SPACE,
         support=np.full((profiles, 1, 2), option, dtype=np.int16),
         weights=np.ones((profiles, 1)),
         uniform_share=0.0,
@@ -84,21 +93,36 @@ def test_a_large_space_is_checked_without_enumerating_it() -> None:
 
 class PlaysIneligible(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         return replace(fixed(features, 1), eligible=eligible)
 
 
 class ForgetsEligibility(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         return fixed(features, 0)
 
 
 class SumsToMore(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         sound = Fixed(SPACE, ("push", "18")).distribution(features, eligible, seed=seed)
         return replace(sound, uniform_share=0.1)
@@ -106,7 +130,12 @@ class SumsToMore(Broken):
 
 class IsNegative(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         sound = Fixed(SPACE, ("push", "18")).distribution(features, eligible, seed=seed)
         return replace(sound, weights=-sound.weights)
@@ -114,7 +143,12 @@ class IsNegative(Broken):
 
 class PlaysAtRandom(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         self.asked += 1
         option = ("email", "push")[self.asked % 2]
@@ -135,7 +169,12 @@ class PlaysDifferentlyWhenRead(Broken):
 
 class Lucky(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         return Fixed(SPACE, ("push", "18")).distribution(features, eligible, seed=seed)
 
@@ -156,7 +195,7 @@ class LearnsAtRandom(Broken):
     ("policy", "reason"),
     [
         (Broken(name=""), "name is empty"),
-        (PlaysIneligible(), "An ineligible option has positive weight"),
+        (PlaysIneligible(), "An ineligible action has positive weight"),
         (ForgetsEligibility(), "do not have the shape or values"),
         (SumsToMore(), "sum not to one"),
         (IsNegative(), "A weight is negative"),
@@ -183,7 +222,12 @@ class CountsParts(Broken):
     """Its evidence is how often it was gathered, so two parts weigh more than the whole."""
 
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         option = ("email", "push", "sms", "email")[self.told]
         return Fixed(SPACE, (option, "18")).distribution(features, eligible, seed=seed)
