@@ -169,7 +169,9 @@ def test_chance_depends_on_nothing_but_use_case_day_and_profile(
     play(stores, case)
     drawn = policies.draw(
         policies.Uniform(case.space).distribution(
-            np.zeros((40, 3)), np.tile([0b101, 0b11], (40, 1)), seed=0
+            np.zeros((40, 3)),
+            policies.Eligibility(options=np.tile([0b101, 0b11], (40, 1))),
+            seed=0,
         ),
         policies.uniforms("next:2026-03-01", np.arange(40)),
     )
