@@ -213,8 +213,12 @@ class _Stored(msgspec.Struct, forbid_unknown_fields=True):
 class _Settings(msgspec.Struct):
     """What a use case may set.
 
-    ``epsilon``: share of play that is uniform over the eligible combinations. ``shrinkage``: rows
-    that speak for "no difference" in every coefficient of the model.
+    Parameters
+    ----------
+    epsilon:
+        Share of play that is uniform over the eligible combinations.
+    shrinkage:
+        Rows that speak for "no difference" in every coefficient of the model.
     """
 
     epsilon: float = 0.05

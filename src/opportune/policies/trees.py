@@ -33,10 +33,20 @@ Floats = NDArray[np.float64]
 class _Settings(msgspec.Struct, frozen=True):
     """What a use case may set.
 
-    ``members``: bootstraps, each with a vote of the same weight. ``uniform_share``: share of play
-    that is uniform over the eligible combinations. ``trees``: trees per option and member.
-    ``leaves``: leaves of a tree. ``rate``: how far each tree goes. ``memory``: rows that are
-    kept, the newest; trees are grown anew from them at each update.
+    Parameters
+    ----------
+    members:
+        Bootstraps; each has a vote of the same weight.
+    uniform_share:
+        Share of play that is uniform over the eligible combinations.
+    trees:
+        Trees per option and member.
+    leaves:
+        Most leaves of a tree.
+    rate:
+        How far each tree goes: the learning rate.
+    memory:
+        Rows that are kept, the newest. Trees are grown anew from them at each update.
     """
 
     members: int = 10

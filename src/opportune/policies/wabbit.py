@@ -36,10 +36,22 @@ Numbers = NDArray[np.int64]
 class _Settings(msgspec.Struct, frozen=True):
     """What a use case may set; the words are Vowpal Wabbit's own.
 
-    ``explore``: squarecb, epsilon, bag or cover. ``epsilon``: uniform share of epsilon, bag and
-    cover. ``gamma_scale``: how greedy squarecb is. ``bags``: policies of bag and cover. ``pairs``:
-    whether pairs of options have effects of their own. ``learning_rate``: size of a step. ``bits``:
-    binary logarithm of the number of weights.
+    Parameters
+    ----------
+    explore:
+        How it explores: squarecb, epsilon, bag or cover.
+    epsilon:
+        Share of uniform play in epsilon, bag and cover.
+    gamma_scale:
+        How greedy squarecb is: the larger, the greedier.
+    bags:
+        Policies that bag and cover hold.
+    pairs:
+        Whether pairs of options have effects of their own.
+    learning_rate:
+        Size of a step.
+    bits:
+        Binary logarithm of the number of weights.
     """
 
     explore: Literal["squarecb", "epsilon", "bag", "cover"] = "squarecb"
