@@ -48,6 +48,7 @@ def same(action: NDArray[np.int16], rows: int) -> NDArray[np.int16]:
     return np.broadcast_to(action, (rows, len(SIZES)))
 
 
+@settings(max_examples=50, deadline=None)
 @given(masks())
 def test_a_mask_over_combinations_is_kept_exactly(allowed: Masks) -> None:
     eligible = Eligibility.of_combinations(SPACE, allowed)
@@ -65,6 +66,7 @@ def test_a_mask_over_combinations_is_kept_exactly(allowed: Masks) -> None:
         np.testing.assert_array_equal(found_counts, counts)
 
 
+@settings(max_examples=50, deadline=None)
 @given(masks(), st.data())
 def test_option_masks_and_patterns_hold_together(allowed: Masks, data: st.DataObject) -> None:
     rows = len(allowed)
@@ -87,6 +89,7 @@ def test_option_masks_and_patterns_hold_together(allowed: Masks, data: st.DataOb
     assert seen.tolist() == [1] * rows
 
 
+@settings(max_examples=50, deadline=None)
 @given(masks(), st.floats(0, 1, exclude_max=True))
 def test_probabilities_under_patterns_sum_to_one_and_forbidden_ones_are_zero(
     allowed: Masks, share: float
@@ -113,7 +116,7 @@ def test_probabilities_under_patterns_sum_to_one_and_forbidden_ones_are_zero(
         np.testing.assert_allclose(options, expected, atol=1e-12)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(masks(), st.floats(0, 1, exclude_max=True))
 def test_the_uniform_part_draws_only_what_the_pattern_allows(allowed: Masks, number: float) -> None:
     rows = len(allowed)

@@ -6,6 +6,7 @@ import pytest
 from opportune.policies import (
     ActionSpace,
     BadActionSpace,
+    BadPolicySetting,
     Batch,
     Eligibility,
     Fixed,
@@ -42,6 +43,19 @@ def test_fixed_refuses_an_unknown_option_when_built(space: ActionSpace) -> None:
 def test_fixed_starts_from_the_first_option_of_every_dimension(space: ActionSpace) -> None:
     started = Fixed.start(space, features=4, reward="binary")
     assert started == Fixed(space, ("offer_0", "channel_0", "hour_0"))
+
+
+def test_settings_are_read_by_name_and_wrong_ones_explained(space: ActionSpace) -> None:
+    def fixed(**settings: object) -> Fixed:
+        return Fixed.start(space, features=0, reward="binary", settings=settings)
+
+    assert fixed(action=USUAL) == Fixed(space, USUAL)
+    with pytest.raises(BadPolicySetting, match=r"'fixed' has no setting 'acton'. Did you mean"):
+        fixed(acton=USUAL)
+    with pytest.raises(BadPolicySetting, match=r"setting of the policy 'fixed' cannot be read"):
+        fixed(action=3)
+    with pytest.raises(BadPolicySetting, match=r"'uniform' has no setting 'share'. It has none"):
+        Uniform.start(space, features=0, reward="binary", settings={"share": 1})
 
 
 def test_uniform_gives_every_eligible_combination_the_same(space: ActionSpace) -> None:
