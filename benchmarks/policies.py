@@ -20,8 +20,10 @@ from opportune.policies import (
     ActionSpace,
     Batch,
     Dimension,
+    Eligibility,
     FactoredThompson,
     draw,
+    everything,
     uniforms,
 )
 
@@ -49,10 +51,11 @@ def measure() -> dict[str, float]:
     space = policy.space
     numbers = uniforms("benchmark", np.arange(PROFILES))
     eligible = everything(space, PROFILES)
-    masked = eligible.copy()
-    masked[::3, 0] &= ~1
+    options = eligible.options.copy()
+    options[::3, 0] &= ~1
+    masked, one = Eligibility(options=options), eligible.take(slice(1))
 
-    def play(masks: np.ndarray) -> ActionDistribution:
+    def play(masks: Eligibility) -> ActionDistribution:
         return policy.distribution(rows.features, masks, seed=1)
 
     scoring = seconds(lambda: play(eligible))
@@ -66,7 +69,7 @@ def measure() -> dict[str, float]:
         "expected_rows_per_s": PROFILES
         / seconds(lambda: policy.expected(rows.features, rows.actions)),
         "one_decision_ms": 1000
-        * seconds(lambda: policy.distribution(rows.features[:1], eligible[:1], seed=1)),
+        * seconds(lambda: policy.distribution(rows.features[:1], one, seed=1)),
         "floor_matmul_profiles_per_s": PROFILES / floor,
         "scoring_over_floor": scoring / floor,
     }

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 import tempfile
 import typing
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import typer
 from starlette.routing import Mount
 
@@ -115,6 +118,19 @@ def tables() -> str:
             head = f"## {name.lower()}\n\nWritten by `{room}`.\n"
             sections.append(f"{head}\n{_table(('column', 'type', 'may be null'), rows)}")
     return "\n".join(sections)
+
+
+def policies() -> str:
+    """One section a policy of ours: what it is, and one table row a setting."""
+    points = sorted(entry_points(group="opportune.policies"), key=lambda point: point.name)
+    ours = {point.name: point.load() for point in points if point.value.startswith("opportune.")}
+    return "\n".join(_policy(name, policy) for name, policy in ours.items())
+
+
+def settings_of_policy(policy: type) -> type[msgspec.Struct]:
+    """What the policy reads its settings as."""
+    found: type[msgspec.Struct] = vars(importlib.import_module(policy.__module__))["_Settings"]
+    return found
 
 
 def rooms() -> str:
@@ -243,6 +259,23 @@ def _meaning(thing: object) -> str:
     if inspect.ismodule(thing) or inspect.isclass(thing) or inspect.isroutine(thing):
         return summary(thing)
     return "a type" if typing.get_origin(thing) else f"a constant ({type(thing).__name__})"
+
+
+def _policy(name: str, policy: type) -> str:
+    prose = (inspect.getdoc(policy) or "").partition(">>>")[0].strip().replace("``", "`")
+    settings_of = settings_of_policy(policy)
+    meanings = _parameters(inspect.getdoc(settings_of) or "")
+    rows = [
+        (f"`{field.name}`", f"`{_plain_default(field.default)}`", meanings.get(field.name, ""))
+        for field in msgspec.structs.fields(settings_of)
+    ]
+    table = _table(("setting", "default", "meaning"), rows) if rows else "It has no settings.\n"
+    return f"## {name}\n\n{prose}\n\n{table}"
+
+
+def _plain_default(default: object) -> str:
+    """A default as it is written in TOML."""
+    return json.dumps(default, default=list)
 
 
 def _parameters(docstring: str) -> dict[str, str]:

@@ -99,6 +99,13 @@ def test_what_is_left_out_has_a_default() -> None:
     assert use_case.features == ()
     assert use_case.control_share == 0.1
     assert use_case.policy == "factored_thompson"
+    assert use_case.policy_settings == {}
+
+
+def test_what_stands_beside_the_name_of_the_policy_are_its_settings() -> None:
+    use_case = parsed({**BODY, "policy": {"name": "factored_thompson", "draws": 8}})
+    assert use_case.policy == "factored_thompson"
+    assert use_case.policy_settings == {"draws": 8}
 
 
 def test_its_space_and_columns_follow_from_it() -> None:
@@ -117,7 +124,6 @@ def test_all_mistakes_are_listed_at_once() -> None:
         titel="x",
         audience={"segments": [], "minos": []},
         groups={"control_share": 0.95},
-        policy={"nam": "uniform"},
         features=["tenure", "tenure", 5, {"trait": "plan", "one_of": [], "kind": 1}],
         decide_at="25:00",
         activation={"campaign_id": 1.5},
@@ -140,7 +146,6 @@ def test_all_mistakes_are_listed_at_once() -> None:
         "activation.connector: missing, must be a non-empty text.",
         "activation.campaign_id: 1.5 given, must be a text or a whole number.",
         "audience.minos: unknown key. Did you mean 'minus'? Allowed: minus, segments.",
-        "policy.nam: unknown key. Did you mean 'name'? Allowed: name.",
         "titel: unknown key. Did you mean 'title'? Allowed: activation, audience, decide_at, "
         "dimensions, features, groups, policy, success_metric, title.",
         "audience.segments: [] given, must name one segment or more.",

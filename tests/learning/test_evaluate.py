@@ -48,7 +48,7 @@ def world(*, seed: int, rows: int = ROWS) -> Logged:
     return Logged(
         space=SPACE,
         features=features,
-        eligible=everything(SPACE, rows),
+        eligible=policies.everything(SPACE, rows),
         actions=actions,
         propensities=propensities,
         rewards=rewards,
@@ -59,6 +59,7 @@ def personal(log: Logged, *, uniform_share: float = 0.1) -> policies.ActionDistr
     """The best action for each, and now and then a uniform one."""
     best = np.stack([log.features[:, 0] > 0, np.ones(len(log.rewards))], axis=1)
     return policies.ActionDistribution(
+        space=SPACE,
         support=best[:, None, :].astype(np.int16),
         weights=np.full((len(log.rewards), 1), 1 - uniform_share),
         uniform_share=uniform_share,
@@ -85,7 +86,7 @@ def by_hand() -> Logged:
     return Logged(
         space=SPACE,
         features=np.zeros((4, 1)),
-        eligible=everything(SPACE, 4),
+        eligible=policies.everything(SPACE, 4),
         actions=np.array([[0, 0], [0, 1], [1, 0], [1, 0]], dtype=np.int16),
         propensities=np.array([0.5, 0.25, 0.25, 0.5]),
         rewards=np.array([1.0, 0.0, 3.0, 1.0]),
@@ -98,6 +99,7 @@ def model_by_hand(features: Floats, actions: Actions) -> Floats:
 
 def test_the_three_estimates_agree_with_a_calculation_by_hand(by_hand: Logged) -> None:
     target = policies.ActionDistribution(
+        space=SPACE,
         support=np.tile(np.array([[[1, 0]]], dtype=np.int16), (4, 1, 1)),
         weights=np.full((4, 1), 0.6),
         uniform_share=0.4,
@@ -137,7 +139,9 @@ def test_the_log_itself_is_its_plain_mean_by_every_estimator(by_hand: Logged) ->
 
 
 def test_options_that_are_not_eligible_get_nothing_of_the_uniform_part(by_hand: Logged) -> None:
-    narrow = replace(by_hand, eligible=np.tile(np.array([3, 1]), (4, 1)))
+    narrow = replace(
+        by_hand, eligible=policies.Eligibility(options=np.tile(np.array([3, 1]), (4, 1)))
+    )
     target = policies.Uniform(SPACE).distribution(narrow.features, narrow.eligible, seed=0)
     found = evaluate(narrow, target, name="", model=model_by_hand)
     assert found.supported_share == 1.0

@@ -9,7 +9,9 @@ from opportune.policies import (
     BadArray,
     Batch,
     Dimension,
+    Eligibility,
     NothingEligible,
+    everything,
     require_actions,
     require_eligible,
 )
@@ -26,14 +28,14 @@ def test_a_space_knows_its_sizes_and_all_its_actions() -> None:
     assert space.combinations == 6
     assert space.actions().tolist() == [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]]
     assert space.actions().dtype == np.int16
-    assert space.everything(2).tolist() == [[3, 7], [3, 7]]
+    assert everything(space, 2).options.tolist() == [[3, 7], [3, 7]]
 
 
 def test_the_widest_dimension_still_fits_a_signed_mask() -> None:
     wide = Dimension(name="offer", options=tuple(str(k) for k in range(63)))
     space = ActionSpace(dimensions=(wide,))
-    assert space.everything(1).tolist() == [[2**63 - 1]]
-    require_eligible(space, space.everything(1))
+    assert everything(space, 1).options.tolist() == [[2**63 - 1]]
+    require_eligible(space, everything(space, 1))
 
 
 @pytest.mark.parametrize("count", [0, 64])
@@ -63,19 +65,19 @@ def test_option_names_become_indices_and_unknown_ones_are_explained(space: Actio
 def test_masks_that_leave_somebody_without_an_option_name_the_dimension(
     space: ActionSpace,
 ) -> None:
-    eligible = space.everything(5).copy()
+    eligible = everything(space, 5).options.copy()
     eligible[1:4, 1] = 0
     with pytest.raises(NothingEligible, match="dimension 'channel' is eligible for 3 of 5 profil"):
-        require_eligible(space, eligible)
+        require_eligible(space, Eligibility(options=eligible))
 
 
 def test_masks_of_another_shape_or_with_stray_bits_are_refused(space: ActionSpace) -> None:
     with pytest.raises(BadArray, match=r"shape \(2, 2\); allowed is \(profiles, 3\)"):
-        require_eligible(space, np.ones((2, 2), dtype=np.int64))
+        require_eligible(space, Eligibility(options=np.ones((2, 2), dtype=np.int64)))
     with pytest.raises(BadArray, match=r"shape \(3,\)"):
-        require_eligible(space, np.ones(3, dtype=np.int64))
+        require_eligible(space, Eligibility(options=np.ones(3, dtype=np.int64)))
     with pytest.raises(BadArray, match=r"'hour' has bits beyond its 3 options. Allowed are 1 to 7"):
-        require_eligible(space, np.array([[1, 1, 8]]))
+        require_eligible(space, Eligibility(options=np.array([[1, 1, 8]])))
 
 
 def test_actions_outside_the_space_are_refused(space: ActionSpace) -> None:

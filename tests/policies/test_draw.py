@@ -8,13 +8,26 @@ from numpy.typing import NDArray
 
 from opportune.policies import (
     ActionDistribution,
+    ActionSpace,
     BadArray,
+    Dimension,
+    Eligibility,
     NothingEligible,
     dimension_probability,
     draw,
     probability,
     uniforms,
 )
+
+SPACE, WIDE = (
+    ActionSpace(
+        dimensions=tuple(
+            Dimension(name=name, options=tuple(map(str, range(size)))) for name in ("1", "2")
+        )
+    )
+    for size in (3, 63)
+)
+TWELVE = ActionSpace(dimensions=(Dimension(name="1", options=tuple("abcdefghijkl")),))
 
 
 def mixture(
@@ -25,10 +38,11 @@ def mixture(
     uniform_share: float,
 ) -> ActionDistribution:
     return ActionDistribution(
+        space=SPACE if len(eligible[0]) == 2 else TWELVE,
         support=np.array(support, dtype=np.int16),
         weights=np.array(weights),
         uniform_share=uniform_share,
-        eligible=np.array(eligible, dtype=np.int64),
+        eligible=Eligibility(options=np.array(eligible, dtype=np.int64)),
     )
 
 
@@ -99,7 +113,7 @@ def test_rounding_never_chooses_a_candidate_of_weight_zero() -> None:
         mixture(
             tenth.support.repeat(2, axis=0).tolist(),
             tenth.weights.repeat(2, axis=0).tolist(),
-            eligible=tenth.eligible.repeat(2, axis=0).tolist(),
+            eligible=tenth.eligible.options.repeat(2, axis=0).tolist(),
             uniform_share=0.0,
         ),
         np.array([0.0, 1 - 2**-53]),
@@ -111,10 +125,11 @@ def test_rounding_never_chooses_a_candidate_of_weight_zero() -> None:
 def test_frequencies_follow_the_probabilities() -> None:
     count = 40_000
     many = ActionDistribution(
+        space=SPACE,
         support=np.repeat(TWO.support, count, axis=0),
         weights=np.broadcast_to(TWO.weights, (count, 4)),
         uniform_share=0.2,
-        eligible=np.repeat(TWO.eligible, count, axis=0),
+        eligible=TWO.eligible.take(np.zeros(count, dtype=np.int64)),
     )
     chosen = draw(many, uniforms("frequencies", np.arange(count)))
     for action, expected in (([0, 0], 0.45), ([1, 2], 0.25), ([1, 0], 0.25), ([0, 2], 0.05)):
@@ -130,10 +145,11 @@ def test_frequencies_follow_the_probabilities() -> None:
 def test_the_uniform_part_is_always_eligible(masks: list[list[int]], number: float) -> None:
     eligible = np.array(masks, dtype=np.int64)
     play = ActionDistribution(
+        space=WIDE,
         support=np.empty((len(masks), 0, 2), dtype=np.int16),
         weights=np.empty((len(masks), 0)),
         uniform_share=1.0,
-        eligible=eligible,
+        eligible=Eligibility(options=eligible),
     )
     chosen = draw(play, np.full(len(masks), number))
     assert ((eligible >> chosen.actions.astype(np.int64)) & 1).all()
@@ -156,9 +172,10 @@ def test_without_an_option_nothing_is_drawn() -> None:
 
 def test_nobody_gets_nothing() -> None:
     nobody = ActionDistribution(
+        space=SPACE,
         support=np.empty((0, 3, 2), dtype=np.int16),
         weights=np.empty((0, 3)),
         uniform_share=0.1,
-        eligible=np.empty((0, 2), dtype=np.int64),
+        eligible=Eligibility(options=np.empty((0, 2), dtype=np.int64)),
     )
     assert draw(nobody, np.empty(0)).actions.shape == (0, 2)

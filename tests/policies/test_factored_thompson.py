@@ -12,11 +12,13 @@ from opportune.policies import (
     BadPolicySetting,
     Batch,
     Dimension,
+    Eligibility,
     FactoredThompson,
     NothingEligible,
     RewardKind,
     WrongReward,
     draw,
+    everything,
     uniforms,
 )
 from opportune.policies.argmax import best_actions
@@ -77,10 +79,10 @@ def test_ineligible_options_are_never_played(space: ActionSpace) -> None:
     policy = FactoredThompson(space, 2, reward="binary").update(rows)
     numbers = np.random.default_rng(0)
     eligible = np.stack([numbers.integers(1, 1 << size, 500) for size in space.sizes], axis=1)
-    play = policy.distribution(rows.features, eligible, seed=1)
+    play = policy.distribution(rows.features, Eligibility(options=eligible), seed=1)
     assert ((eligible[:, None, :] >> play.support.astype(np.int64)) & 1).all()
     with pytest.raises(NothingEligible, match="'offer' is eligible for 500 of 500"):
-        policy.distribution(rows.features, eligible & [[0, 31, 7]], seed=1)
+        policy.distribution(rows.features, Eligibility(options=eligible & [[0, 31, 7]]), seed=1)
 
 
 def test_the_best_action_is_exact() -> None:
@@ -92,7 +94,7 @@ def test_the_best_action_is_exact() -> None:
     grid = np.c_[np.ones(profiles), numbers.normal(size=(profiles, 2))]
     eligible = np.stack([numbers.integers(1, 1 << size, profiles) for size in sizes], axis=1)
     grid_of_actions = np.indices(sizes).reshape(4, -1).T.astype(np.int16)
-    found = best_actions(shape, grid_of_actions, drawn, grid, eligible)
+    found = best_actions(shape, grid_of_actions, drawn, grid, Eligibility(options=eligible))
     for s, vector in enumerate(drawn):
         options = vector[3 : 3 * (1 + sum(sizes))].reshape(-1, 3)
         scores = np.zeros((profiles, len(grid_of_actions)))

@@ -6,11 +6,14 @@ import pytest
 from opportune.policies import (
     ActionSpace,
     BadActionSpace,
+    BadPolicySetting,
     Batch,
+    Eligibility,
     Fixed,
     NothingEligible,
     Uniform,
     draw,
+    everything,
     probability,
 )
 
@@ -28,7 +31,7 @@ def test_fixed_plays_its_action_for_certain(space: ActionSpace) -> None:
 
 def test_fixed_falls_back_to_the_first_eligible_option(space: ActionSpace) -> None:
     eligible = np.array([[0b1011, 0b11101, 0b110], [0b0100, 0b00010, 0b001]])
-    play = Fixed(space, USUAL).distribution(np.zeros((2, 0)), eligible, seed=1)
+    play = Fixed(space, USUAL).distribution(np.zeros((2, 0)), Eligibility(options=eligible), seed=1)
     assert play.support[:, 0].tolist() == [[0, 0, 1], [2, 1, 0]]
 
 
@@ -42,9 +45,22 @@ def test_fixed_starts_from_the_first_option_of_every_dimension(space: ActionSpac
     assert started == Fixed(space, ("offer_0", "channel_0", "hour_0"))
 
 
+def test_settings_are_read_by_name_and_wrong_ones_explained(space: ActionSpace) -> None:
+    def fixed(**settings: object) -> Fixed:
+        return Fixed.start(space, features=0, reward="binary", settings=settings)
+
+    assert fixed(action=USUAL) == Fixed(space, USUAL)
+    with pytest.raises(BadPolicySetting, match=r"'fixed' has no setting 'acton'. Did you mean"):
+        fixed(acton=USUAL)
+    with pytest.raises(BadPolicySetting, match=r"setting of the policy 'fixed' cannot be read"):
+        fixed(action=3)
+    with pytest.raises(BadPolicySetting, match=r"'uniform' has no setting 'share'. It has none"):
+        Uniform.start(space, features=0, reward="binary", settings={"share": 1})
+
+
 def test_uniform_gives_every_eligible_combination_the_same(space: ActionSpace) -> None:
     eligible = np.array([[0b1111, 0b11111, 0b111], [0b0011, 0b00001, 0b100]])
-    play = Uniform(space).distribution(np.zeros((2, 0)), eligible, seed=1)
+    play = Uniform(space).distribution(np.zeros((2, 0)), Eligibility(options=eligible), seed=1)
     total = np.zeros(2)
     for action in space.actions():
         likely = probability(play, np.broadcast_to(action, (2, 3)))
@@ -73,7 +89,7 @@ def test_both_survive_a_round_trip(space: ActionSpace) -> None:
 
 
 def test_both_refuse_profiles_without_an_option(space: ActionSpace) -> None:
-    eligible = np.array([[1, 1, 0]])
+    eligible = Eligibility(options=np.array([[1, 1, 0]]))
     for policy in (Fixed(space, USUAL), Uniform(space)):
         with pytest.raises(NothingEligible, match="'hour'"):
             policy.distribution(np.zeros((1, 0)), eligible, seed=1)

@@ -15,6 +15,7 @@ from opportune.policies import (
     Policy,
     Uniform,
     draw,
+    everything,
     uniforms,
 )
 

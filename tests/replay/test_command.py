@@ -15,6 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from opportune.events import FieldForbidden, FieldPolicies
+from opportune.plugins import UnknownPlugin
 from opportune.replay import UnusableFile, check_columns, read_campaign, read_schema
 
 
@@ -58,6 +59,45 @@ def test_the_command_prints_the_same_to_the_last_digit_twice(
         "as it was run",
     ]
     assert f"{found[0]['learned']['dr']['value']:.4f} ±" in lines[4]
+    assert found[0]["policies"] == []
+
+
+def test_further_policies_stand_beside_the_learner(
+    kept: Path, command: typer.Typer, spring: Any
+) -> None:
+    file = spring.written(spring.made(rows=1_500))
+    given = [str(file), "--schema", str(spring.schema_file()), "--outcome", "bought"]
+    given += ["--data", str(kept), "--policy", "factored_thompson, uniform,epsilon_greedy"]
+    page = CliRunner().invoke(command, given)
+    assert page.exit_code == 0
+    lines = page.stdout.splitlines()
+    assert lines[2].endswith("supported    DR minus the best single")
+    names = ["learned policy", "uniform", "epsilon_greedy", "always nothing (control)"]
+    assert [line.split("  ")[0] for line in lines[4:8]] == names
+    assert all("]" in line for line in lines[4:7])
+    assert "]" not in lines[7]
+    (found,) = json.loads(CliRunner().invoke(command, [*given, "--json"]).stdout)
+    assert [each["name"] for each in found["policies"]] == ["uniform", "epsilon_greedy"]
+    uniform, greedy = found["policies"]
+    best = max(each["dr"]["value"] for each in found["single_actions"])
+    # Every action a third of the time earns what the three earn on average.
+    average = sum(each["dr"]["value"] for each in found["single_actions"]) / 3
+    assert uniform["dr"]["value"] == pytest.approx(average, rel=1e-9)
+    assert uniform["minus_best"]["value"] == pytest.approx(average - best, rel=1e-6)
+    assert uniform["minus_best"]["high"] < 0
+    assert greedy["dr"]["value"] > uniform["dr"]["value"]
+    assert greedy["effective_sample_size"] > 100
+
+
+def test_a_policy_that_cannot_be_started_is_refused_before_anything_is_played(
+    tmp_path: Path, command: typer.Typer, spring: Any
+) -> None:
+    file = spring.written(spring.made(rows=100))
+    given = [str(file), "--schema", str(spring.schema_file()), "--policy", "uniforn"]
+    answer = CliRunner().invoke(command, [*given, "--data", str(tmp_path / "kept")])
+    assert isinstance(answer.exception, UnknownPlugin)
+    assert "Did you mean 'uniform'?" in answer.exception.message
+    assert not (tmp_path / "kept").exists()
 
 
 def test_the_command_refuses_a_file_before_it_makes_anything(

@@ -10,11 +10,17 @@ from opportune.policies import (
     ActionDistribution,
     ActionSpace,
     Batch,
+    Costs,
     Dimension,
+    Eligibility,
+    EpsilonGreedy,
     FactoredThompson,
     Fixed,
     Policy,
+    Trees,
     Uniform,
+    Wabbit,
+    everything,
 )
 from opportune.testing import check_policy
 
@@ -35,7 +41,12 @@ class Broken:
     asked: int = 0
 
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         return Uniform(SPACE).distribution(features, eligible, seed=seed)
 
@@ -53,6 +64,7 @@ class Broken:
 def fixed(features: NDArray[np.float64], option: int) -> ActionDistribution:
     profiles = len(features)
     return ActionDistribution(
+        space=SPACE,
         support=np.full((profiles, 1, 2), option, dtype=np.int16),
         weights=np.ones((profiles, 1)),
         uniform_share=0.0,
@@ -61,18 +73,27 @@ def fixed(features: NDArray[np.float64], option: int) -> ActionDistribution:
 
 
 @pytest.mark.parametrize(
-    ("policy", "additive"),
+    ("policy", "claims"),
     [
-        (Fixed(SPACE, ("push", "18")), False),
-        (Uniform(SPACE), False),
-        (FactoredThompson(SPACE, 3, reward="binary"), True),
-        (FactoredThompson(SPACE, 3, reward="amount"), True),
-        (FactoredThompson(SPACE, 3, reward="binary", draws=1, uniform_share=0.0), False),
-        (Broken(), False),
+        (Fixed(SPACE, ("push", "18")), {"amounts": True}),
+        (Uniform(SPACE), {"amounts": True}),
+        (FactoredThompson(SPACE, 3, reward="binary"), {"additive": True}),
+        (FactoredThompson(SPACE, 3, reward="amount"), {"additive": True, "amounts": True}),
+        (FactoredThompson(SPACE, 3, reward="binary", draws=1, uniform_share=0.0), {}),
+        (EpsilonGreedy(SPACE, 3, reward="binary"), {"additive": True, "weighs_costs": True}),
+        (
+            EpsilonGreedy(SPACE, 3, reward="amount"),
+            {"additive": True, "weighs_costs": True, "amounts": True},
+        ),
+        (Trees(SPACE, 3, reward="binary"), {"weighs_costs": True}),
+        (Trees(SPACE, 3, reward="amount"), {"weighs_costs": True, "amounts": True}),
+        (Wabbit(SPACE, 3, reward="binary"), {}),
+        (Wabbit(SPACE, 3, reward="amount"), {"amounts": True}),
+        (Broken(), {"amounts": True}),
     ],
 )
-def test_a_sound_policy_passes(policy: Policy, additive: bool) -> None:
-    check_policy(policy, SPACE, n_features=3, additive=additive)
+def test_a_sound_policy_passes(policy: Policy, claims: dict[str, bool]) -> None:
+    check_policy(policy, SPACE, n_features=3, **{"additive": False, **claims})
 
 
 def test_a_large_space_is_checked_without_enumerating_it() -> None:
@@ -84,21 +105,36 @@ def test_a_large_space_is_checked_without_enumerating_it() -> None:
 
 class PlaysIneligible(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         return replace(fixed(features, 1), eligible=eligible)
 
 
 class ForgetsEligibility(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         return fixed(features, 0)
 
 
 class SumsToMore(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         sound = Fixed(SPACE, ("push", "18")).distribution(features, eligible, seed=seed)
         return replace(sound, uniform_share=0.1)
@@ -106,7 +142,12 @@ class SumsToMore(Broken):
 
 class IsNegative(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         sound = Fixed(SPACE, ("push", "18")).distribution(features, eligible, seed=seed)
         return replace(sound, weights=-sound.weights)
@@ -114,7 +155,12 @@ class IsNegative(Broken):
 
 class PlaysAtRandom(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         self.asked += 1
         option = ("email", "push")[self.asked % 2]
@@ -135,7 +181,12 @@ class PlaysDifferentlyWhenRead(Broken):
 
 class Lucky(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         return Fixed(SPACE, ("push", "18")).distribution(features, eligible, seed=seed)
 
@@ -152,11 +203,107 @@ class LearnsAtRandom(Broken):
         return replace(self, told=self.asked)
 
 
+class ForgetsPatterns(Broken):
+    """Plays options that a profile may get, forbidden together or not."""
+
+    def distribution(
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
+    ) -> ActionDistribution:
+        options = replace(eligible, combinations=None, pattern=None)
+        sound = Fixed(SPACE, ("email", "09")).distribution(features, options, seed=seed)
+        return replace(sound, eligible=eligible)
+
+
+class ChangesFeatures(Broken):
+    def distribution(
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
+    ) -> ActionDistribution:
+        np.nan_to_num(features, copy=False)
+        return Uniform(SPACE).distribution(features, eligible, seed=seed)
+
+
+class LooksAtTheCrowd(Broken):
+    """Treats one profile alone unlike many."""
+
+    def distribution(
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
+    ) -> ActionDistribution:
+        option = "push" if len(features) == 1 else "email"
+        return Fixed(SPACE, (option, "18")).distribution(features, eligible, seed=seed)
+
+
+class LearnsFromNothing(Broken):
+    def distribution(
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
+    ) -> ActionDistribution:
+        option = ("email", "push")[self.told % 2]
+        return Fixed(SPACE, (option, "18")).distribution(features, eligible, seed=seed)
+
+
+class MindsFreeCosts(Broken):
+    def distribution(
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
+    ) -> ActionDistribution:
+        option = "email" if costs is None else "push"
+        return Fixed(SPACE, (option, "18")).distribution(features, eligible, seed=seed)
+
+
+class MindsCosts(Broken):
+    def distribution(
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
+    ) -> ActionDistribution:
+        dear = costs is not None and costs.sent[0][0] > 0
+        usual = Fixed(SPACE, ("push" if dear else "email", "18"))
+        return usual.distribution(features, eligible, seed=seed)
+
+
+class OnlyYesAndNo(Broken):
+    def update(self, evidence: Batch) -> Policy:
+        EpsilonGreedy(SPACE, 3, reward="binary").update(evidence)
+        return replace(self, told=self.told + 1)
+
+
 @pytest.mark.parametrize(
     ("policy", "reason"),
     [
+        (ForgetsPatterns(), "An ineligible action has positive weight"),
+        (ChangesFeatures(), "distribution changed the features"),
+        (LooksAtTheCrowd(), "other probabilities alone than among others"),
+        (LearnsFromNothing(), "without a single row changes the play"),
+        (MindsFreeCosts(), "Costs of zero change the play"),
+        (MindsCosts(), "though it does not claim to weigh them"),
         (Broken(name=""), "name is empty"),
-        (PlaysIneligible(), "An ineligible option has positive weight"),
+        (PlaysIneligible(), "An ineligible action has positive weight"),
         (ForgetsEligibility(), "do not have the shape or values"),
         (SumsToMore(), "sum not to one"),
         (IsNegative(), "A weight is negative"),
@@ -183,13 +330,30 @@ class CountsParts(Broken):
     """Its evidence is how often it was gathered, so two parts weigh more than the whole."""
 
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         option = ("email", "push", "sms", "email")[self.told]
         return Fixed(SPACE, (option, "18")).distribution(features, eligible, seed=seed)
+
+    def update(self, evidence: Batch) -> Policy:
+        return replace(self, told=self.told + min(1, len(evidence.rewards)))
 
     def evidence(self, batch: Batch) -> int:
         return 1
 
     def absorb(self, evidence: int) -> Policy:
         return replace(self, told=self.told + evidence)
+
+
+def test_a_claim_that_is_not_kept_is_named() -> None:
+    ignores = Fixed(SPACE, ("email", "18"))
+    with pytest.raises(AssertionError, match="costs more than any reward is chosen beside"):
+        check_policy(ignores, SPACE, n_features=3, additive=False, weighs_costs=True)
+    with pytest.raises(AssertionError, match="update refuses rewards of its kind: 16 of 48"):
+        check_policy(OnlyYesAndNo(), SPACE, n_features=3, additive=False, amounts=True)
+    check_policy(OnlyYesAndNo(), SPACE, n_features=3, additive=False)

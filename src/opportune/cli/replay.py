@@ -21,6 +21,8 @@ from opportune.replay import (
     Replayed,
     Told,
     check_columns,
+    check_policies,
+    compare,
     read_campaign,
     read_schema,
     replay,
@@ -32,6 +34,8 @@ from opportune.storage import Stores, embedded, open_stores
 __all__ = ["replay_command"]
 
 COLUMNS = ("", "IPS", "SNIPS", "DR", "effective rows", "supported")
+EDGE = "DR minus the best single"
+OURS = "factored_thompson"
 PLAIN_LINES = 4
 
 
@@ -45,6 +49,10 @@ def replay_command(  # noqa: PLR0913 - the options of a command
         str | None, typer.Option(help="Which outcome to learn; each in turn if left out.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Order of the rows, and which are held out.")] = 1,
+    policy: Annotated[
+        str | None,
+        typer.Option(help="Policies to compare with the learner, separated by commas."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     folder: Annotated[
         Path | None,
@@ -58,16 +66,18 @@ def replay_command(  # noqa: PLR0913 - the options of a command
     meaning = read_schema(schema)
     campaign = read_campaign(file, meaning)
     policies = FieldPolicies() if folder is None else project.load(folder).field_policies
+    rivals = [each.strip() for each in (policy or "").split(",") if each.strip() not in ("", OURS)]
     asked = [each for each in meaning.outcomes if outcome in (None, each.name)]
     check_columns(campaign, asked, policies)
+    check_policies(campaign, rivals)
     names = [outcome] if outcome else [each.name for each in meaning.outcomes]
     with ExitStack() as stack:
         stores = _stores(stack, data)
         told = stack.enter_context(_progress(Console(stderr=True)))
-        found = [
-            replay(stores, campaign, name, seed=seed, told=told, field_policies=policies)
-            for name in names
-        ]
+        found = []
+        for name in names:
+            played = replay(stores, campaign, name, seed=seed, told=told, field_policies=policies)
+            found.append(compare(stores, campaign, played, rivals, told=told) if rivals else played)
     if as_json:
         typer.echo(json.dumps([_document(each) for each in found], indent=2))
         return
@@ -123,8 +133,14 @@ def _page(found: Replayed, title: str) -> str:
     ]
     if control not in [each.name for each in found.singles]:
         singles.insert(0, (f"always {control} (control)", found.control))
-    rows = [("learned policy", found.learned), *singles, ("as it was run", found.logged)]
-    table = _aligned([COLUMNS, *(_cells(name, each) for name, each in rows)])
+    rivals = [(each.policy, each.found) for each in found.rivals]
+    rows = [("learned policy", found.learned), *rivals, *singles, ("as it was run", found.logged)]
+    cells = [COLUMNS, *(_cells(name, each) for name, each in rows)]
+    if found.rivals:
+        edges = [found.edge, *(each.edge for each in found.rivals)]
+        shown = [EDGE, *map(_edge, edges), *("" for _ in cells[1 + len(edges) :])]
+        cells = [(*row, edge) for row, edge in zip(cells, shown, strict=True)]
+    table = _aligned(cells)
     return f"{head}\n\n{table}\n\nPlus and minus: 95 % interval. {verdict(found)}"
 
 
@@ -148,8 +164,14 @@ def _estimate(estimate: stats.Estimate) -> str:
     return f"{estimate.value:.{places}f} ± {width:.{places}f}"
 
 
+def _edge(edge: stats.Interval) -> str:
+    if edge.value is None or edge.low is None or edge.high is None:
+        return "unknown"
+    return f"{edge.value:+.4f} [{edge.low:+.4f}, {edge.high:+.4f}]"
+
+
 def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(len(row[place]) for row in rows) for place in range(len(COLUMNS))]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     lines = []
     for name, *numbers in rows:
         cells = (cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True))
@@ -159,7 +181,7 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _document(found: Replayed) -> dict[str, object]:
-    edge, ratio = found.edge, found.sample_ratio
+    ratio = found.sample_ratio
     return {
         "outcome": found.outcome.name,
         "kind": found.outcome.kind,
@@ -172,14 +194,21 @@ def _document(found: Replayed) -> dict[str, object]:
         "single_actions": [_row(each) for each in found.singles],
         "as_it_was_run": _row(found.logged),
         "best_single_action": found.best_single,
-        "learned_minus_best": {
-            "value": edge.value,
-            "low": edge.low,
-            "high": edge.high,
-            "confidence": edge.confidence,
-        },
+        "learned_minus_best": _difference(found.edge),
+        "policies": [
+            {**_row(each.found), "minus_best": _difference(each.edge)} for each in found.rivals
+        ],
         "sample_ratio_p_value": None if ratio is None else ratio.p_value,
         "verdict": verdict(found),
+    }
+
+
+def _difference(edge: stats.Interval) -> dict[str, object]:
+    return {
+        "value": edge.value,
+        "low": edge.low,
+        "high": edge.high,
+        "confidence": edge.confidence,
     }
 
 

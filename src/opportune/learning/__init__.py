@@ -16,18 +16,28 @@ from opportune.learning.evaluate import (
 )
 from opportune.learning.model import REWARDS
 from opportune.learning.reward import reward
-from opportune.learning.train import Trained, action_indices, train
+from opportune.learning.train import (
+    PolicyKind,
+    Trained,
+    action_indices,
+    lessons,
+    reward_kind,
+    train,
+)
 
 __all__ = [
     "REWARDS",
     "Evaluated",
     "Logged",
+    "PolicyKind",
     "RewardModel",
     "Trained",
     "action_indices",
     "difference",
     "evaluate",
     "evaluate_log",
+    "lessons",
     "reward",
+    "reward_kind",
     "train",
 ]

@@ -17,7 +17,7 @@ from opportune.decisions import UseCase, matrix
 from opportune.events import Metric
 from opportune.storage import Stores, load_sql
 
-__all__ = ["Trained", "action_indices", "train"]
+__all__ = ["PolicyKind", "Trained", "action_indices", "lessons", "reward_kind", "train"]
 
 
 class PolicyKind(Protocol):
@@ -71,7 +71,7 @@ def train(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Train
     if kept and kept["day"] == day:
         return Trained(policy=policy, version=version, trained_through=through)
     for matured in _days(stores, use_case, through, day):
-        policy = policy.update(_batch(stores, use_case, metric, matured))
+        policy = policy.update(lessons(stores, use_case, metric, matured))
         through = matured
     facts = {
         "use_case": use_case.name,
@@ -109,7 +109,7 @@ def _days(stores: Stores, use_case: UseCase, after: date | None, before: date) -
     return days
 
 
-def _batch(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> policies.Batch:
+def lessons(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> policies.Batch:
     """Gather what was known, done and earned on ``day`` by those whom the policy decided for."""
     rows = stores.engine.query(
         load_sql("opportune.learning", "lessons"),

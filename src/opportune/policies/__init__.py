@@ -25,10 +25,12 @@ from opportune.policies.eligible import (
     require_actions,
     require_eligible,
 )
+from opportune.policies.epsilon_greedy import EpsilonGreedy
 from opportune.policies.errors import (
     BadActionSpace,
     BadArray,
     BadPolicySetting,
+    MissingExtra,
     MixedEvidence,
     NothingEligible,
     UnreadablePolicy,
@@ -42,8 +44,10 @@ from opportune.policies.memory import Evidence, Glance
 from opportune.policies.model import ActionDistribution, Batch, Costs, Draw, Policy
 from opportune.policies.probability import dimension_probability, probability
 from opportune.policies.space import ActionSpace, Dimension
+from opportune.policies.trees import Trees
 from opportune.policies.uniform import Uniform
 from opportune.policies.uniforms import seed, uniforms
+from opportune.policies.wabbit import Wabbit
 
 __all__ = [
     "ActionDistribution",
@@ -56,17 +60,21 @@ __all__ = [
     "Dimension",
     "Draw",
     "Eligibility",
+    "EpsilonGreedy",
     "Evidence",
     "FactoredThompson",
     "Fixed",
     "Glance",
+    "MissingExtra",
     "MixedEvidence",
     "NothingEligible",
     "Policy",
     "RewardKind",
     "Summary",
+    "Trees",
     "Uniform",
     "UnreadablePolicy",
+    "Wabbit",
     "WrongReward",
     "dimension_probability",
     "draw",

@@ -1,13 +1,14 @@
-"""What callers of this room can get wrong: all of it is `InvalidInput`, so fixable by them."""
+"""What callers of this room can get wrong: fixable by them, as `InvalidInput` or an install."""
 
 from __future__ import annotations
 
-from opportune.errors import InvalidInput
+from opportune.errors import InvalidInput, Unsupported
 
 __all__ = [
     "BadActionSpace",
     "BadArray",
     "BadPolicySetting",
+    "MissingExtra",
     "MixedEvidence",
     "NothingEligible",
     "UnreadablePolicy",
@@ -55,3 +56,9 @@ class WrongReward(InvalidInput):
     """A reward is not of the kind the policy was built for."""
 
     code = "wrong_reward"
+
+
+class MissingExtra(Unsupported):
+    """The policy needs a package that is not installed here."""
+
+    code = "missing_extra"

@@ -107,4 +107,12 @@ class _Stored(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Settings(msgspec.Struct):
+    """What a use case may set.
+
+    Parameters
+    ----------
+    action:
+        One option for each dimension, by name; if left out, the first option of each.
+    """
+
     action: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ from opportune.activation import (
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase, forbidden_uses, read_use_case
 from opportune.documents import InvalidDefinition, read_each
-from opportune.errors import InvalidInput, OpportuneError, nearest
+from opportune.errors import InvalidInput, OpportuneError, Unsupported, nearest
 from opportune.events import (
     Field,
     FieldPolicies,
@@ -268,5 +268,5 @@ def _check_start(use_case: UseCase, metric: Metric, problems: list[str]) -> None
             reward=reward_kind(metric),
             settings=use_case.policy_settings,
         )
-    except InvalidInput as error:
+    except (InvalidInput, Unsupported) as error:
         problems.append(f"use_cases/{use_case.name}.toml: policy: {error.message}")

@@ -2,7 +2,7 @@
 
 `read_schema` reads what the columns of a file mean, `read_campaign` reads and checks its rows, and
 `replay` lets the policy live through them day by day and asks, on rows it never saw, what it would
-have earned.
+have earned; `compare` sets further policies beside it.
 
 Invariants: rows that are held out have features and nothing else in the stores, so they cannot
 teach; the same file, schema and seed give the same answer to the last digit; a file with a mistake
@@ -13,6 +13,7 @@ have earned.
 """
 
 from opportune.files import UnusableFile
+from opportune.replay.compare import check_policies, compare
 from opportune.replay.enter import Told
 from opportune.replay.fields import check_columns
 from opportune.replay.model import (
@@ -21,6 +22,7 @@ from opportune.replay.model import (
     LoggedFeature,
     Outcome,
     Replayed,
+    Rival,
     Schema,
 )
 from opportune.replay.read import read_campaign
@@ -34,11 +36,14 @@ __all__ = [
     "LoggedFeature",
     "Outcome",
     "Replayed",
+    "Rival",
     "Schema",
     "Told",
     "UnknownOutcome",
     "UnusableFile",
     "check_columns",
+    "check_policies",
+    "compare",
     "parse_schema",
     "read_campaign",
     "read_schema",

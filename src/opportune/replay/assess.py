@@ -10,7 +10,7 @@ import numpy as np
 from opportune import learning, policies, stats
 from opportune.replay.model import Campaign, Outcome, Replayed
 
-__all__ = ["assess"]
+__all__ = ["assess", "edge_over"]
 
 CONFIDENCE = 0.95
 # Of more actions than this only those that were played most are listed one by one.
@@ -47,12 +47,18 @@ def assess(
         singles=singles,
         logged=learning.evaluate_log(log, name="as it was run"),
         best_single=best.name,
-        # The best is picked after looking: each of the comparisons must hold at once (Bonferroni).
-        edge=learning.difference(
-            learned, best, confidence=1 - (1 - CONFIDENCE) / max(1, len(singles))
-        ),
+        edge=edge_over(best, learned, of=len(singles)),
         sample_ratio=_sample_ratio(campaign),
     )
+
+
+def edge_over(best: learning.Evaluated, policy: learning.Evaluated, *, of: int) -> stats.Interval:
+    """How much more a row ``policy`` earns than ``best``, the best of that many single actions.
+
+    That one was picked after looking: each of the comparisons must hold at once (Bonferroni).
+    """
+    confidence = 1 - (1 - CONFIDENCE) / max(1, of)
+    return learning.difference(policy, best, confidence=confidence)
 
 
 def _listed(campaign: Campaign) -> list[tuple[str, ...]]:

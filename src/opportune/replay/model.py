@@ -17,6 +17,7 @@ __all__ = [
     "LoggedFeature",
     "Outcome",
     "Replayed",
+    "Rival",
     "Schema",
 ]
 
@@ -116,12 +117,24 @@ class Campaign:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rival:
+    """Another policy that lived through the same days, and how much more than the best single
+    action it earns, row by row.
+    """
+
+    policy: str
+    found: learning.Evaluated
+    edge: stats.Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Replayed:
     """What one outcome's replay found on the rows that were held out.
 
     ``singles``: every action for everybody, by its name; the control is one of them. ``edge``: how
     much more a row the learned policy earns than ``best_single``, the interval widened for having
     picked that action after looking. ``sample_ratio`` is None where the planned shares are unknown.
+    ``rivals``: further policies, if any were compared.
     """
 
     outcome: Outcome
@@ -136,3 +149,4 @@ class Replayed:
     best_single: str
     edge: stats.Interval
     sample_ratio: stats.SampleRatio | None
+    rivals: tuple[Rival, ...] = ()

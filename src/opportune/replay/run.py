@@ -18,7 +18,7 @@ from opportune.replay.fields import check_columns
 from opportune.replay.model import Campaign, Outcome, Replayed
 from opportune.storage import Stores, load_sql
 
-__all__ = ["UnknownOutcome", "replay"]
+__all__ = ["FIRST_DAY", "Play", "UnknownOutcome", "ask", "begin", "draw_key", "replay", "split"]
 
 Rows = NDArray[np.int64]
 
@@ -36,7 +36,7 @@ class UnknownOutcome(NotFound):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Play:
+class Play:
     """One outcome of one campaign on its way through the rooms."""
 
     stores: Stores
@@ -69,8 +69,8 @@ def replay(
     """
     wanted = _outcome(campaign, outcome)
     check_columns(campaign, [wanted], field_policies or events.FieldPolicies())
-    training, held_out = _split(campaign, seed)
-    play = _begin(stores, campaign, wanted, seed=seed, told=told)
+    training, held_out = split(campaign, seed)
+    play = begin(stores, campaign, wanted, seed=seed, told=told)
     days = np.array_split(training, campaign.schema.batches)
     for place, rows in enumerate(days):
         told(f"{wanted.name}: days played", place, len(days))
@@ -78,13 +78,18 @@ def replay(
     told(f"{wanted.name}: days played", len(days), len(days))
     last_day = FIRST_DAY + timedelta(days=len(days))
     return assess(
-        _ask(play, held_out, last_day),
+        ask(play, held_out, last_day),
         learned,
         campaign=campaign,
         outcome=wanted,
         seed=seed,
-        draw_key=f"{play.use_case.name}:{last_day}",
+        draw_key=draw_key(play, last_day),
     )
+
+
+def draw_key(play: Play, day: date) -> str:
+    """What the chance of ``day`` follows from, as it would on a live day."""
+    return f"{play.use_case.name}:{day}"
 
 
 def _outcome(campaign: Campaign, name: str) -> Outcome:
@@ -95,7 +100,7 @@ def _outcome(campaign: Campaign, name: str) -> Outcome:
     raise UnknownOutcome(f"{campaign.schema.where} has no outcome {name!r}. {nearest(name, names)}")
 
 
-def _split(campaign: Campaign, seed: int) -> tuple[Rows, Rows]:
+def split(campaign: Campaign, seed: int) -> tuple[Rows, Rows]:
     """Row numbers to learn from, in the order of the days, and those to be asked about."""
     chance = policies.uniforms(f"replay:{seed}", np.arange(campaign.rows))
     order = np.lexsort((chance, campaign.rank))
@@ -103,7 +108,8 @@ def _split(campaign: Campaign, seed: int) -> tuple[Rows, Rows]:
     return order[:-held_out], order[-held_out:]
 
 
-def _begin(stores: Stores, campaign: Campaign, outcome: Outcome, *, seed: int, told: Told) -> _Play:
+def begin(stores: Stores, campaign: Campaign, outcome: Outcome, *, seed: int, told: Told) -> Play:
+    """Have the customers of ``campaign`` enter, unless they have, and name what is learned."""
     events.create_tables(stores.lake)
     stores.lake.create("features", decisions.FEATURES)
     stores.lake.create("decisions", decisions.DECISIONS)
@@ -111,7 +117,7 @@ def _begin(stores: Stores, campaign: Campaign, outcome: Outcome, *, seed: int, t
     seen = events.seed(stores.lake)
     before = datetime.combine(FIRST_DAY, time(0), tzinfo=UTC)
     name = f"replay-{campaign.fingerprint}-{seed}-{outcome.name}"
-    return _Play(
+    return Play(
         stores=stores,
         campaign=campaign,
         outcome=outcome,
@@ -160,7 +166,7 @@ def _metric(outcome: Outcome, name: str) -> events.Metric:
     )
 
 
-def _live(play: _Play, rows: Rows, day: date) -> learning.Trained:
+def _live(play: Play, rows: Rows, day: date) -> learning.Trained:
     """Play one day with the logged actions, and return the policy that has learned from it."""
     stores, use_case = play.stores, play.use_case
     decided_at = datetime.combine(day, DECIDE_AT, tzinfo=UTC)
@@ -187,7 +193,7 @@ def _live(play: _Play, rows: Rows, day: date) -> learning.Trained:
     return learning.train(stores, use_case, play.metric, day + timedelta(days=1))
 
 
-def _meet(play: _Play, rows: Rows, day: date) -> None:
+def _meet(play: Play, rows: Rows, day: date) -> None:
     """Make ``rows`` the audience of ``day`` and keep what is known of them."""
     now = datetime.combine(day, DECIDE_AT, tzinfo=UTC)
     audience = segments.Segment(name=play.use_case.name, title=play.use_case.title, rule=EVERYONE)
@@ -196,7 +202,7 @@ def _meet(play: _Play, rows: Rows, day: date) -> None:
     decisions.snapshot(play.stores, play.use_case, day, play.known)
 
 
-def _log_decisions(play: _Play, rows: Rows, day: date, decided_at: datetime) -> None:
+def _log_decisions(play: Play, rows: Rows, day: date, decided_at: datetime) -> None:
     """Write what the campaign chose to the decision log, as if it had been decided on ``day``."""
     campaign, stores = play.campaign, play.stores
     key = f"decisions:{play.use_case.name}:{day}"
@@ -229,7 +235,7 @@ def _names(campaign: Campaign, rows: Rows) -> pa.ListArray:
     return pa.ListArray.from_arrays(offsets, pa.array(flat, pa.string()))
 
 
-def _ask(play: _Play, rows: Rows, day: date) -> learning.Logged:
+def ask(play: Play, rows: Rows, day: date) -> learning.Logged:
     """The held-out rows with features from the snapshot of ``day``; their outcomes stay outside."""
     campaign = play.campaign
     _meet(play, rows, day)

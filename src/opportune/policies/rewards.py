@@ -1,0 +1,34 @@
+"""Checks of what a learning policy is asked about and told."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opportune.policies.errors import BadArray, WrongReward
+from opportune.policies.evidence import RewardKind
+
+__all__ = ["require_features", "require_rewards"]
+
+
+def require_features(features: NDArray[np.float64], rows: int, n_features: int) -> None:
+    """Refuse features of another shape than one row per profile and one column per feature."""
+    if features.shape != (rows, n_features):
+        raise BadArray(
+            f"Features have shape {features.shape}; allowed is ({rows}, {n_features}): one row "
+            "per profile, one column per feature the policy was built for."
+        )
+
+
+def require_rewards(rewards: NDArray[np.float64], kind: RewardKind) -> None:
+    """Refuse rewards that are not of this kind."""
+    if kind == "binary":
+        wrong, allowed = (rewards != 0) & (rewards != 1), "0 and 1"
+    else:
+        wrong, allowed = ~np.isfinite(rewards), "finite numbers"
+    if wrong.any():
+        raise WrongReward(
+            f"{wrong.sum()} of {len(wrong)} rewards are not of the kind '{kind}'; the first is "
+            f"{rewards[wrong][0]}. Allowed are {allowed}. Correct the rewards, or build a policy "
+            "of the other kind."
+        )
