@@ -29,7 +29,7 @@ ALARM_SHARE = 0.1
 DISCOUNT = 0.6
 RESTART_NATS = 12.0
 GLANCED_ROWS = 100_000
-"""Rows that the first look at a day takes at most; half of a small day."""
+"""Rows that the first look at a day takes, about, at most."""
 
 Floats = NDArray[np.float64]
 
@@ -38,12 +38,13 @@ Floats = NDArray[np.float64]
 class Glance:
     """A first look at new rows under what is known. It adds.
 
-    ``sums``: of the glanced rows, linearised at the present point. ``likelihoods``: ``(memories,)``
-    of all rows. ``observed``, ``expected``, ``variance``: ``(1 + options,)`` rewarded rows of all
+    ``first``, ``second``: sums of two halves of the glanced rows, linearised at the present point.
+    ``likelihoods``: ``(memories,)`` of all rows. ``observed``, ``expected``, ``variance``: ``(1 + options,)`` rewarded rows of all
     and of each option.
     """
 
-    sums: Sums
+    first: Sums
+    second: Sums
     rows: float
     likelihoods: Floats
     observed: Floats
@@ -53,7 +54,8 @@ class Glance:
     def __add__(self, other: Glance) -> Glance:
         """The look at both sets of rows."""
         return Glance(
-            sums=self.sums + other.sums,
+            first=self.first + other.first,
+            second=self.second + other.second,
             rows=self.rows + other.rows,
             likelihoods=self.likelihoods + other.likelihoods,
             observed=self.observed + other.observed,
@@ -99,9 +101,8 @@ class Evidence:
 
 def glance(shape: Layout, known: Knowledge, batch: Batch) -> Glance:
     """Look at new rows: how well each memory predicted them, and where they point."""
-    share = _share(known)
-    place = _places(batch)
-    first, judged = place < share, place < 2.0 * share
+    half, place = _half(known), _places(batch)
+    first, judged = place < half, place < 2.0 * half
     responded = _rewarded(batch)
     means = np.stack([member.whole(shape.size) for member in known.chance.members])
     sample = _rows(responded, judged)
@@ -116,9 +117,13 @@ def glance(shape: Layout, known: Knowledge, batch: Batch) -> Glance:
         observed += _by_option(shape, actions, y)
         expected += _by_option(shape, actions, chance)
         variance += _by_option(shape, actions, chance * (1.0 - chance))
-    sums = gather(shape, known.terms, _rows(responded, first), known.point, kind="logit")
+    halves = [
+        gather(shape, known.terms, _rows(responded, rows), known.point, kind="logit")
+        for rows in (first, judged & ~first)
+    ]
     return Glance(
-        sums=sums,
+        first=halves[0],
+        second=halves[1],
         rows=float(len(place)),
         likelihoods=likelihoods * (len(place) / max(int(judged.sum()), 1)),
         observed=observed,
@@ -136,7 +141,8 @@ def stepped(shape: Layout, known: Knowledge, seen: Glance) -> Knowledge:
     best, beliefs = known.best, known.chance.beliefs
     active = known.chance.members[best].active
     sums = known.chance.sums[best]
-    whole = seen.sums.times(seen.rows / max(seen.sums.rows, 1.0))
+    looked = seen.first + seen.second
+    whole = looked.times(seen.rows / max(looked.rows, 1.0))
     there = gaussian(sums + whole, beliefs.precision, beliefs.weight, active)
     trials = np.empty((0, shape.size))
     # What was learned from less than a few times these rows may well be off, and it is no news.
@@ -144,7 +150,7 @@ def stepped(shape: Layout, known: Knowledge, seen: Glance) -> Knowledge:
         prior, nothing = sparse_prior(shape, beliefs), np.zeros(shape.size)
         trials = np.stack(
             [
-                gaussian(sums.times(cut) + seen.sums, prior, nothing, active).whole(shape.size)
+                gaussian(sums.times(cut) + seen.first, prior, nothing, active).whole(shape.size)
                 for cut in CUTS
             ]
         )
@@ -161,7 +167,7 @@ def evidence(shape: Layout, known: Knowledge, batch: Batch) -> Evidence:
         amount = gather(shape, known.terms, logs, known.point, kind="linear")
     trials = np.zeros(len(CUTS))
     if len(known.trials):
-        unseen = _rows(responded, _places(batch) >= _share(known))
+        unseen = _rows(responded, _places(batch) >= _half(known))
         for chunk in chunks(known.terms, shape, unseen):
             eta = scores(shape, chunk, known.trials)
             trials += _log_likelihood(eta, unseen.rewards[chunk.rows])
@@ -270,8 +276,9 @@ def _restarted(known: Knowledge) -> Knowledge:
     )
 
 
-def _share(known: Knowledge) -> float:
-    return min(0.5, GLANCED_ROWS / max(known.last_rows, 1.0))
+def _half(known: Knowledge) -> float:
+    """The share of rows in each half of a glance."""
+    return min(0.5, 0.5 * GLANCED_ROWS / max(known.last_rows, 1.0))
 
 
 def _places(batch: Batch) -> Floats:
