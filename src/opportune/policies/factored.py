@@ -37,6 +37,7 @@ from opportune.policies.settings import read_settings
 from opportune.policies.space import ActionSpace
 from opportune.policies.stored import arrays_of, knowledge_of
 from opportune.policies.terms import basis, terms_of, unscaled
+from opportune.policies.uniform import Uniform
 
 __all__ = ["FactoredThompson"]
 
@@ -125,6 +126,8 @@ class FactoredThompson:
     ) -> ActionDistribution:
         """Each draw's best eligible action at equal weight, and the uniform share.
 
+        Before anything was learned, uniform play.
+
         Features ``(n, n_features)`` raw. Scores are compared in single precision: the
         probabilities are exact for the committee that resulted. With costs the best action is the
         one of the largest expected reward less costs.
@@ -132,6 +135,9 @@ class FactoredThompson:
         require_eligible(self.space, eligible)
         self._require_features(features, len(eligible))
         known = self._known()
+        if not known.rows:
+            # Nothing teaches more than balanced play.
+            return Uniform(self.space).distribution(features, eligible, seed=seed)
         shape = self._layout(known)
         chance, amount = drawn(shape, known, draws=self.draws, seed=seed)
         if costs is not None:

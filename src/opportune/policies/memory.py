@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from opportune.policies.errors import MixedEvidence
 from opportune.policies.evidence import Sums, chunks, gather, scores, sigmoid
 from opportune.policies.features import row_keys
 from opportune.policies.knowledge import MEMORIES, Knowledge, Model, single
 from opportune.policies.layout import Layout
 from opportune.policies.model import Batch
 from opportune.policies.shrinkage import gaussian, sparse_prior
+from opportune.policies.terms import Terms, same_terms
 
 __all__ = ["Evidence", "Glance", "absorbed", "discounted", "evidence", "glance", "stepped"]
 
@@ -39,10 +41,11 @@ class Glance:
     """A first look at new rows under what is known. It adds.
 
     ``first``, ``second``: sums of two halves of the glanced rows, linearised at the present point.
-    ``likelihoods``: ``(memories,)`` of all rows. ``observed``, ``expected``, ``variance``: ``(1 + options,)`` rewarded rows of all
-    and of each option.
+    ``likelihoods``: ``(memories,)`` of all rows. ``observed``, ``expected``, ``variance``:
+    ``(1 + options,)`` rewarded rows of all and of each option.
     """
 
+    terms: Terms
     first: Sums
     second: Sums
     rows: float
@@ -53,7 +56,9 @@ class Glance:
 
     def __add__(self, other: Glance) -> Glance:
         """The look at both sets of rows."""
+        _require_same(self.terms, other.terms)
         return Glance(
+            terms=self.terms,
             first=self.first + other.first,
             second=self.second + other.second,
             rows=self.rows + other.rows,
@@ -81,6 +86,7 @@ class Evidence:
     on rows it did not see; zeros unless there was an alarm.
     """
 
+    terms: Terms
     chance: Sums
     amount: Sums | None
     responses: Floats
@@ -88,10 +94,12 @@ class Evidence:
 
     def __add__(self, other: Evidence) -> Evidence:
         """The evidence of both sets of rows."""
+        _require_same(self.terms, other.terms)
         amount = self.amount
         if amount is not None and other.amount is not None:
             amount = amount + other.amount
         return Evidence(
+            terms=self.terms,
             chance=self.chance + other.chance,
             amount=amount,
             responses=self.responses + other.responses,
@@ -122,6 +130,7 @@ def glance(shape: Layout, known: Knowledge, batch: Batch) -> Glance:
         for rows in (first, judged & ~first)
     ]
     return Glance(
+        terms=known.terms,
         first=halves[0],
         second=halves[1],
         rows=float(len(place)),
@@ -134,6 +143,7 @@ def glance(shape: Layout, known: Knowledge, batch: Batch) -> Glance:
 
 def stepped(shape: Layout, known: Knowledge, seen: Glance) -> Knowledge:
     """Weigh the memories by what they predicted, and move the point to where the rows are."""
+    _require_same(known.terms, seen.terms)
     if not seen.rows:
         return known
     likelihoods = DISCOUNT * known.likelihoods + seen.likelihoods
@@ -172,6 +182,7 @@ def evidence(shape: Layout, known: Knowledge, batch: Batch) -> Evidence:
             eta = scores(shape, chunk, known.trials)
             trials += _log_likelihood(eta, unseen.rewards[chunk.rows])
     return Evidence(
+        terms=known.terms,
         chance=gather(shape, known.terms, responded, known.point, kind="logit"),
         amount=amount,
         responses=_by_option(shape, batch.actions, responded.rewards)[1:],
@@ -181,6 +192,7 @@ def evidence(shape: Layout, known: Knowledge, batch: Batch) -> Evidence:
 
 def absorbed(shape: Layout, known: Knowledge, said: Evidence) -> Knowledge:
     """All memories with the evidence added: each forgets its share first."""
+    _require_same(known.terms, said.terms)
     cut = 1.0
     if len(known.trials):
         best = int(said.trials.argmax())
@@ -203,6 +215,14 @@ def absorbed(shape: Layout, known: Knowledge, said: Evidence) -> Knowledge:
         last_rows=said.chance.rows,
         trials=np.empty((0, shape.size)),
     )
+
+
+def _require_same(one: Terms, other: Terms) -> None:
+    if not same_terms(one, other):
+        raise MixedEvidence(
+            "The evidence was gathered by two policies that differ in features or their scale. "
+            "Gather all shards with the same policy, after `prepared`."
+        )
 
 
 def discounted(known: Knowledge, share: float) -> Knowledge:
