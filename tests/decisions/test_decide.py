@@ -19,6 +19,7 @@ from opportune.decisions import (
     Option,
     UseCase,
     decide,
+    held_back,
     matrix,
     snapshot,
     variants,
@@ -80,6 +81,7 @@ def test_a_decision_says_everything_before_anything_is_sent(
         "use_case": "next", "version": 3, "day": DAY, "propensity": 1.0,
         "dimension_propensities": [1.0, 1.0], "policy_version": "next/1/2026-03-01",
         "explored": False, "decided_at": NOW, "decided_at_us": at_us,
+        "due_at": NOW, "zone": None,
     }  # fmt: skip
     groups = variants(use_case(), np.array([-2, 255])).tolist()
     assert rows(stores) == [
@@ -145,7 +147,9 @@ def test_the_logged_probability_is_the_policys_own(
     eligible = np.array([row["eligible"] for row in found])
     features = np.array([known[row["profile_id"]]["values"] for row in found], float)
     actions = np.array([case.space.indices(tuple(row["action"])) for row in found], np.int16)
-    distribution = policy.distribution(features, eligible, seed=policies.seed(f"next:{DAY}"))
+    distribution = policy.distribution(
+        features, policies.Eligibility(options=eligible), seed=policies.seed(f"next:{DAY}")
+    )
     logged = np.array([row["propensity"] for row in found])
     np.testing.assert_array_equal(logged, policies.probability(distribution, actions))
     np.testing.assert_array_equal(
@@ -165,7 +169,9 @@ def test_chance_depends_on_nothing_but_use_case_day_and_profile(
     play(stores, case)
     drawn = policies.draw(
         policies.Uniform(case.space).distribution(
-            np.zeros((40, 3)), np.tile([0b101, 0b11], (40, 1)), seed=0
+            np.zeros((40, 3)),
+            policies.Eligibility(options=np.tile([0b101, 0b11], (40, 1))),
+            seed=0,
         ),
         policies.uniforms("next:2026-03-01", np.arange(40)),
     )
@@ -229,19 +235,26 @@ def test_the_other_day_is_another_draw(stores: Stores, people: People, use_case:
     assert 20 < same < 90
 
 
-def test_without_an_eligible_option_nothing_is_decided(
-    stores: Stores, people: People, use_case: Make
+@pytest.mark.parametrize("vips", [7, 0])
+def test_who_has_no_eligible_option_is_counted_and_everybody_is_an_error(
+    stores: Stores, people: People, use_case: Make, vips: int
 ) -> None:
-    people(range(10), [{"vip": place < 7} for place in range(10)])
+    people(range(10), [{"vip": place < vips} for place in range(10)])
     rule = rules.parse({"trait": "vip", "is": True}, where="rule")
     only = Dimension(name="gift", meaning="choice", options=(Option(name="x", eligible=rule),))
     case = use_case(dimensions=(*use_case().dimensions, only))
     take(stores, case, DAY)
+    assert held_back(stores, case, DAY) == {"no_option": 10 - vips}
+    if vips:
+        assert play(stores, case)
+        assert [row["profile_id"] for row in rows(stores)] == list(range(vips))
+        return
     with pytest.raises(NoOption) as refusal:
         play(stores, case)
     assert refusal.value.message == (
-        "Use case 'next': 3 profiles are eligible for no option of dimension 'gift'. Add an option "
-        "without a rule, or take these profiles out of the audience; nothing was decided."
+        "Use case 'next': nobody of the audience may get any action (10: no option of a dimension "
+        "is meant for them, or valid on the day). Add an option without a rule, or change the "
+        "audience; nothing was decided."
     )
     assert rows(stores) == []
 
