@@ -121,7 +121,14 @@ def _common(told: Past, place: int, version: int) -> dict[str, pa.Array]:
 
 def _features(told: Past, common: dict[str, pa.Array]) -> pa.Table:
     values = pa.array(told.features.tolist(), pa.list_(pa.float64()))
-    return pa.table({**common, "values": values}).select(FEATURES.names)
+    return _rest_null(pa.table({**common, "values": values}), FEATURES)
+
+
+def _rest_null(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    for field in schema:
+        if field.nullable and field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table.select(schema.names)
 
 
 def _decisions(told: Past, common: dict[str, pa.Array], place: int) -> pa.Table:
@@ -132,7 +139,7 @@ def _decisions(told: Past, common: dict[str, pa.Array], place: int) -> pa.Table:
     ]
     at = datetime.combine(FIRST_DAY, time(6), tzinfo=UTC) + timedelta(days=place)
     decided_at = pa.repeat(pa.scalar(at, pa.timestamp("us", "UTC")), count)
-    return pa.table(
+    rows = pa.table(
         {
             **common,
             "action": pa.array(actions, pa.list_(pa.string())),
@@ -143,7 +150,8 @@ def _decisions(told: Past, common: dict[str, pa.Array], place: int) -> pa.Table:
             "decided_at": decided_at,
             "decided_at_us": decided_at.cast(pa.int64()),
         }
-    ).select(DECISIONS.names)
+    )
+    return _rest_null(rows, DECISIONS)
 
 
 def _rewards(told: Past, common: dict[str, pa.Array], place: int) -> pa.Table:

@@ -19,6 +19,7 @@ from opportune.decisions import (
     Option,
     UseCase,
     decide,
+    held_back,
     matrix,
     snapshot,
     variants,
@@ -80,6 +81,7 @@ def test_a_decision_says_everything_before_anything_is_sent(
         "use_case": "next", "version": 3, "day": DAY, "propensity": 1.0,
         "dimension_propensities": [1.0, 1.0], "policy_version": "next/1/2026-03-01",
         "explored": False, "decided_at": NOW, "decided_at_us": at_us,
+        "due_at": NOW, "zone": None,
     }  # fmt: skip
     groups = variants(use_case(), np.array([-2, 255])).tolist()
     assert rows(stores) == [
@@ -235,19 +237,26 @@ def test_the_other_day_is_another_draw(stores: Stores, people: People, use_case:
     assert 20 < same < 90
 
 
-def test_without_an_eligible_option_nothing_is_decided(
-    stores: Stores, people: People, use_case: Make
+@pytest.mark.parametrize("vips", [7, 0])
+def test_who_has_no_eligible_option_is_counted_and_everybody_is_an_error(
+    stores: Stores, people: People, use_case: Make, vips: int
 ) -> None:
-    people(range(10), [{"vip": place < 7} for place in range(10)])
+    people(range(10), [{"vip": place < vips} for place in range(10)])
     rule = rules.parse({"trait": "vip", "is": True}, where="rule")
     only = Dimension(name="gift", meaning="choice", options=(Option(name="x", eligible=rule),))
     case = use_case(dimensions=(*use_case().dimensions, only))
     take(stores, case, DAY)
+    assert held_back(stores, case, DAY) == {"no_option": 10 - vips}
+    if vips:
+        assert play(stores, case)
+        assert [row["profile_id"] for row in rows(stores)] == list(range(vips))
+        return
     with pytest.raises(NoOption) as refusal:
         play(stores, case)
     assert refusal.value.message == (
-        "Use case 'next': 3 profiles are eligible for no option of dimension 'gift'. Add an option "
-        "without a rule, or take these profiles out of the audience; nothing was decided."
+        "Use case 'next': nobody of the audience may get any action (10: no option of a dimension "
+        "is meant for them, or valid on the day). Add an option without a rule, or change the "
+        "audience; nothing was decided."
     )
     assert rows(stores) == []
 

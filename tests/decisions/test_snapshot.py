@@ -51,6 +51,10 @@ def test_a_row_says_who_when_and_by_which_version(
             "user_id": f"u{profile_id}",
             "values": [1.0, 0.0, 1.0],
             "eligible": [0b111, 0b11],
+            "forbidden": 0,
+            "recent": None,
+            "zone": None,
+            "reason": None,
         }
         for profile_id in (-(2**63), 7, 2**63 - 1)
     ]

@@ -26,6 +26,7 @@ from opportune.testing import Compared
 # Every query that reads the lake: what the ten days ask of it, and what `beside` asks.
 BY_THE_DAYS = {
     "activation/sql/treatment_of_day.sql",
+    "decisions/sql/held_back.sql",
     "decisions/sql/snapshot_of_day.sql",
     "learning/sql/credit.sql",
     "learning/sql/days_to_learn.sql",
@@ -49,6 +50,9 @@ BY_THE_DAYS = {
 BESIDE = {
     "activation/sql/decisions_of_day.sql",
     "cli/sql/treated.sql",
+    "decisions/sql/cooled.sql",
+    "decisions/sql/had.sql",
+    "decisions/sql/waiting.sql",
     "events/history/sql/added.sql",
     "events/history/sql/told.sql",
     "events/sql/chosen_rejects.sql",
@@ -285,6 +289,23 @@ def look_up(stores: Stores) -> None:
     assert min(len(found[part]) for part in ("events", "decisions", "features")) > 1
 
 
+def contacts() -> dict[str, pa.Table]:
+    """What cool-downs and cadences are asked by, on the last day but two."""
+    numbers = [number for number in range(-7, 3) if number]
+    wide = pa.int64()
+    asked = {
+        "version": pa.array([1, 1], pa.int32()),
+        "name": ["tv_bundle", "newsletter"],
+        "position": pa.array([1, 1], wide),
+        "dimension": pa.array([0, 0], wide),
+        "choice": pa.array([1, 4], wide),
+        "days": pa.array([3, 6], wide),
+    }
+    near = [DAYS[-3] + timedelta(days=number) for number in numbers]
+    days = {"day": near, "number": pa.array(numbers, wide)}
+    return {"days": pa.table(days), "asked": pa.table(asked)}
+
+
 def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.Table]]]:
     """What running days and reporting on them does not ask."""
     day = {"use_case": NAME, "day": DAYS[2].isoformat()}
@@ -327,6 +348,8 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
     yield "activation/sql/decisions_of_day.sql", day, {}
     yield "privacy/sql/decisions_of.sql", {}, {"asked": asked}
     yield "privacy/sql/old_names.sql", {"newest_us": last_us}, {}
+    for query in ("cooled", "had", "waiting"):
+        yield f"decisions/sql/{query}.sql", {"use_case": NAME}, contacts()
     wanted = pa.table({"event": ["Order Completed"]})
     for every in (True, False):
         facts = {"low_us": first_us + 86_400_000_000, "every": every}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -9,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from opportune.decisions import UseCase
+from opportune.decisions import Option, UseCase
 from opportune.profiles import consent_rules
 from opportune.storage import Connection, Stores, fetch, load_sql, stage
 
@@ -22,6 +23,8 @@ STAGED = (
     "properties text",
     "hour int",
     "channel text",
+    "due_at timestamptz",
+    "zone text",
 )
 CHANNEL = "channel"
 NO_CONSENT = "no_consent"
@@ -30,28 +33,32 @@ NO_CONSENT = "no_consent"
 def enqueue(stores: Stores, use_case: UseCase, day: date, *, now: datetime) -> int:
     """Add the treatment decisions of ``day`` to the outbox; return how many new rows will be sent.
 
-    A row is due at the hour that its action names (UTC), or at once where no dimension means the
-    hour or that hour has passed. Control decisions never get a row. Where the project asks for
-    consent, what a profile does not allow is put down as failed, with the reason ``no_consent``.
+    A row is due when its decision says, or at once where that has passed. Control decisions never
+    get a row, nor those that are to send nothing. Where the project asks for consent, what a
+    profile does not allow is put down as failed, with the reason ``no_consent``.
     """
     decided = stores.engine.query(
         load_sql("opportune.activation", "treatment_of_day"),
         {"use_case": use_case.name, "day": day.isoformat()},
         tables={"decisions": ("day", day, day)},
     )
-    rows = pa.table(
-        {
-            "key": decided["decision_id"],
-            "profile_id": decided["profile_id"],
-            "user_id": decided["user_id"],
-            **properties_of(use_case, decided["action"]),
-        }
-    )
+    columns = {
+        "key": decided["decision_id"],
+        "profile_id": decided["profile_id"],
+        "user_id": decided["user_id"],
+        **properties_of(use_case, decided["action"]),
+        "due_at": decided["due_at"],
+        "zone": decided["zone"],
+    }
+    rows = pa.table(columns).filter(columns["sends"]).drop_columns("sends")
+    quiet = use_case.constraints.quiet_hours
     facts = {
         "use_case": use_case.name,
         "day": day,
         "connector": use_case.activation.connector,
         "now": now,
+        "quiet_from": None if quiet is None else quiet.start,
+        "quiet_to": None if quiet is None else quiet.end,
     }
     with stores.state.transaction() as connection:
         stage(connection, "recommendation", STAGED, rows)
@@ -78,9 +85,11 @@ def keep_statistics(connection: Connection, added: int) -> None:
 
 
 def properties_of(use_case: UseCase, actions: pa.ChunkedArray) -> dict[str, pa.Array]:
-    """Return the properties as JSON text, the hour (null: at once) and channel of each action.
+    """Return of each action its properties as JSON text, its hour (null: at once) and channel, and
+    whether it sends anything.
 
-    There are few different actions and many profiles, so each action is written once.
+    There are few different actions and many profiles, so each action is written once. Beside its
+    options it has their parameters.
     """
     names = [dimension.name for dimension in use_case.dimensions]
     width = len(names)
@@ -89,14 +98,37 @@ def properties_of(use_case: UseCase, actions: pa.ChunkedArray) -> dict[str, pa.A
     different, which = np.unique(codes, axis=0, return_inverse=True)
     options = np.array(flat.dictionary.to_pylist(), dtype=object)
     chosen = options[different] if len(different) else np.empty((0, width), dtype=object)
-    texts = [msgspec.json.encode(dict(zip(names, row, strict=True))).decode() for row in chosen]
-    hour = next((d for d, each in enumerate(use_case.dimensions) if each.meaning == "hour"), None)
-    hours = [None if hour is None else int(row[hour]) for row in chosen]
-    way = names.index(CHANNEL) if CHANNEL in names else None
+    named = [{each.name: each for each in dimension.options} for dimension in use_case.dimensions]
+    picked = [
+        [options.get(name) for options, name in zip(named, row, strict=True)] for row in chosen
+    ]
+    texts = [
+        msgspec.json.encode(_properties(names, row, options)).decode()
+        for row, options in zip(chosen, picked, strict=True)
+    ]
+    hour, way = use_case.place_of("hour"), use_case.place_of("channel")
+    if way is None and CHANNEL in names:
+        way = names.index(CHANNEL)
+    sends = [not any(each is not None and each.nothing for each in options) for options in picked]
+    hours = [
+        int(row[hour]) if hour is not None and does else None
+        for row, does in zip(chosen, sends, strict=True)
+    ]
     channels = [use_case.activation.channel if way is None else str(row[way]) for row in chosen]
     places = pa.array(which.reshape(-1))
     return {
         "properties": pa.array(texts, pa.string()).take(places),
         "hour": pa.array(hours, pa.int32()).take(places),
         "channel": pa.array(channels, pa.string()).take(places),
+        "sends": pa.array(sends, pa.bool_()).take(places),
     }
+
+
+def _properties(
+    names: Sequence[str], row: Sequence[str], options: Sequence[Option | None]
+) -> dict[str, object]:
+    properties: dict[str, object] = dict(zip(names, row, strict=True))
+    for option in options:
+        if option is not None:
+            properties |= option.parameters
+    return properties

@@ -45,7 +45,7 @@ class Send:
     key: str
     decision_id: str
     user_id: str
-    properties: Mapping[str, str]
+    properties: Mapping[str, str | int | float | bool]
     profile_id: int = 0
     message: str = ""
 

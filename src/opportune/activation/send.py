@@ -32,6 +32,8 @@ LONGEST_WAIT_S = 3600.0
 CLOCK_SKEW = timedelta(minutes=1)
 # Messages reserved at once for a destination, all together.
 MOST_BYTES = 64_000_000
+# Looked through for quiet hours before each batch.
+MOST_POSTPONED = 10_000
 STATES = {"sent": "sent", "failed": "failed", "retry": "pending", "unknown": "unknown"}
 EVENTS = {"sent": "Message Sent", "failed": "Message Failed"}
 
@@ -41,7 +43,7 @@ class _Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     key: str
     user_id: str
-    properties: dict[str, str]
+    properties: dict[str, str | int | float | bool]
     attempts: int
     attempted_at: datetime
     leased_until: datetime
@@ -154,10 +156,13 @@ def _reserve(
         "limit": channel.batch,
         "together": channel.connector.batch_size,
         "most_bytes": MOST_BYTES,
+        "postponed": MOST_POSTPONED,
     }
     reserve = "reserve_in_order" if channel.is_destination else "reserve"
     with state.transaction() as connection:
         fetch(connection, load_sql("opportune.activation", "lock_reserving"), facts)
+        if not channel.is_destination:
+            fetch(connection, load_sql("opportune.activation", "postpone"), facts)
         claims = _claims(fetch(connection, load_sql("opportune.activation", reserve), facts))
         if without := refused(connection, list(claims)):
             claims = {key: claim for key, claim in claims.items() if key not in without}

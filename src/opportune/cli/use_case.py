@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from opportune import pipeline, project, reports, settings
+from opportune import decisions, pipeline, project, reports, settings
 from opportune.cli.show import print_performance
 from opportune.cli.stores import opened
 
@@ -36,6 +36,8 @@ def run_day(
         f"{name} {wanted}: {'decided' if done.decided else 'was decided before'}, "
         f"{done.enqueued} sends added, {len(done.rewarded)} days rewarded."
     )
+    for reason, count in done.held_back.items():
+        typer.echo(f"  {count} without a decision ({reason}): {decisions.REASONS[reason]}.")
 
 
 def report(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 
 import numpy as np
@@ -10,19 +11,22 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from opportune import policies
-from opportune.decisions.model import DECISIONS, UseCase
+from opportune.decisions.allowed import OPTIONLESS, REASONS
+from opportune.decisions.combinations import parts
+from opportune.decisions.model import DECISIONS, FEATURES, UseCase
+from opportune.decisions.send_time import send_times
 from opportune.decisions.snapshot import lists
 from opportune.errors import InvalidInput
 from opportune.storage import Stores, load_sql
 
-__all__ = ["NoOption", "decide", "matrix", "variants"]
+__all__ = ["NoOption", "decide", "held_back", "matrix", "variants"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
 class NoOption(InvalidInput):
-    """Somebody of the audience is eligible for no option of a dimension."""
+    """Nobody of the audience may get any action."""
 
     code = "no_option"
 
@@ -39,7 +43,8 @@ def decide(
     """Decide ``day`` from its snapshot and write the decision log; False when that was done before.
 
     Control profiles get an action like the others, so that both variants are alike in everything
-    but the sending. Chance comes from a hash of (use case, day, profile) alone.
+    but the sending. Chance comes from a hash of (use case, day, profile) alone. Who may get no
+    action has no decision, which `held_back` counts; raises ``NoOption`` where that is everybody.
     """
     stores.lake.create("decisions", DECISIONS)
     key = f"decisions:{use_case.name}:{day}"
@@ -50,20 +55,15 @@ def decide(
         {"use_case": use_case.name, "version": use_case.version, "day": day.isoformat()},
         tables={"features": ("day", day, day)},
     )
-    features = matrix(known["values"], use_case.feature_count)
-    masks: Integers = pc.list_flatten(known["eligible"]).to_numpy()
-    eligible = masks.reshape(known.num_rows, len(use_case.dimensions))
-    profile_ids = known["profile_id"].to_numpy()
-    _check_options(use_case, eligible)
-    draw_key = f"{use_case.name}:{day}"
-    distribution = policy.distribution(
-        features, policies.Eligibility(options=eligible), seed=policies.seed(draw_key)
-    )
-    drawn = policies.draw(distribution, policies.uniforms(draw_key, profile_ids))
+    _check_options(use_case, known.num_rows, held_back(stores, use_case, day))
+    drawn = _draw(use_case, day, policy, known)
     rows = _rows(use_case, day, known, drawn)
     rows["policy_version"] = pa.repeat(policy_version, known.num_rows)
     rows["decided_at"] = pa.repeat(pa.scalar(now, pa.timestamp("us", "UTC")), known.num_rows)
     rows["decided_at_us"] = rows["decided_at"].cast(pa.int64())
+    zones = known["zone"].combine_chunks()
+    rows["due_at"] = send_times(use_case, drawn.actions, zones, now)
+    rows["zone"] = zones
     return stores.lake.append("decisions", pa.table(rows).select(DECISIONS.names), key=key)
 
 
@@ -79,15 +79,48 @@ def matrix(column: pa.ChunkedArray, width: int) -> Floats:
     return flat.reshape(len(column), width)
 
 
-def _check_options(use_case: UseCase, eligible: Integers) -> None:
-    for place, dimension in enumerate(use_case.dimensions):
-        without = int((eligible[:, place] == 0).sum())
-        if without:
-            raise NoOption(
-                f"Use case '{use_case.name}': {without} profiles are eligible for no option of "
-                f"dimension '{dimension.name}'. Add an option without a rule, or take these "
-                "profiles out of the audience; nothing was decided."
-            )
+def held_back(stores: Stores, use_case: UseCase, day: date) -> dict[str, int]:
+    """Return for how many of the audience nothing is decided on ``day``, by the reason."""
+    stores.lake.create("features", FEATURES)
+    found = stores.engine.query(
+        load_sql("opportune.decisions", "held_back"),
+        {"use_case": use_case.name, "version": use_case.version, "day": day.isoformat()},
+        tables={"features": ("day", day, day)},
+    )
+    return dict(zip(found["reason"].to_pylist(), found["profiles"].to_pylist(), strict=True))
+
+
+def _check_options(use_case: UseCase, decided: int, held: Mapping[str, int]) -> None:
+    if not decided and held and set(held) <= set(OPTIONLESS):
+        why = ", ".join(f"{count}: {REASONS[reason]}" for reason, count in held.items())
+        raise NoOption(
+            f"Use case '{use_case.name}': nobody of the audience may get any action ({why}). Add "
+            "an option without a rule, or change the audience; nothing was decided."
+        )
+
+
+def _draw(use_case: UseCase, day: date, policy: policies.Policy, known: pa.Table) -> policies.Draw:
+    draw_key = f"{use_case.name}:{day}"
+    features = matrix(known["values"], use_case.feature_count)
+    masks: Integers = pc.list_flatten(known["eligible"]).to_numpy()
+    options = masks.reshape(known.num_rows, len(use_case.dimensions))
+    chance = policies.uniforms(draw_key, known["profile_id"].to_numpy())
+    forbidden = known["forbidden"].fill_null(0).to_numpy()
+    found, order = [], []
+    for rows, eligible in parts(use_case, options, forbidden, known["recent"].combine_chunks()):
+        play = policy.distribution(features[rows], eligible, seed=policies.seed(draw_key))
+        found.append(policies.draw(play, chance[rows]))
+        order.append(rows)
+    # Back into the order of the profiles.
+    place = np.argsort(np.concatenate(order))
+    return policies.Draw(
+        actions=np.concatenate([each.actions for each in found])[place],
+        propensities=np.concatenate([each.propensities for each in found])[place],
+        dimension_propensities=np.concatenate([each.dimension_propensities for each in found])[
+            place
+        ],
+        explored=np.concatenate([each.explored for each in found])[place],
+    )
 
 
 def _rows(

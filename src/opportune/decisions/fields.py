@@ -77,12 +77,8 @@ def field_uses(
     if metric is not None and metric.property is not None:
         value = Field(kind="property", name=metric.property, event=metric.event)
         yield FieldUse(use=features, where=f"success_metric '{metric.name}'", fields=(value,))
-    for dimension in use_case.dimensions:
-        for option in dimension.options:
-            if option.eligible is not None:
-                where = f"dimensions.{dimension.name}.{option.name}.eligible"
-                read = rule_fields(option.eligible)
-                yield FieldUse(use=features, where=where, fields=read)
+    for where, rule in use_case.conditions:
+        yield FieldUse(use=features, where=where, fields=rule_fields(rule))
     targeting = Use(kind="targeting", name=use_case.name)
     for name, fields in segment_fields((*use_case.audience, *use_case.minus), segments):
         yield FieldUse(use=targeting, where=f"segment '{name}'", fields=fields)

@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
+from typing import Literal
 
 import pyarrow as pa
 
 from opportune import policies, rules
+from opportune.decisions.constraints import Constraints
 
 __all__ = [
     "DECISIONS",
     "FEATURES",
+    "WEEKDAYS",
     "Activation",
     "Dimension",
     "Feature",
+    "Meaning",
     "Option",
     "UseCase",
 ]
 
-# What was known of each profile of the audience when a day was decided.
+# What was known of each profile of the audience when a day was decided. ``forbidden``: a bit for
+# each forbidden combination that applies to it; ``recent``: places of the actions that it had too
+# lately; ``reason``: why there is nothing to decide for it, null: there is.
 FEATURES = pa.schema(
     [
         pa.field("use_case", pa.string(), nullable=False),
@@ -30,9 +36,14 @@ FEATURES = pa.schema(
         pa.field("user_id", pa.string(), nullable=False),
         pa.field("values", pa.list_(pa.float64()), nullable=False),
         pa.field("eligible", pa.list_(pa.int64()), nullable=False),
+        pa.field("forbidden", pa.int64()),
+        pa.field("recent", pa.list_(pa.int64())),
+        pa.field("zone", pa.string()),
+        pa.field("reason", pa.string()),
     ]
 )
 
+# ``due_at``: the earliest moment to send, in control as well; null: the action is to send nothing.
 DECISIONS = pa.schema(
     [
         pa.field("decision_id", pa.string(), nullable=False),
@@ -50,21 +61,45 @@ DECISIONS = pa.schema(
         pa.field("explored", pa.bool_(), nullable=False),
         pa.field("decided_at", pa.timestamp("us", "UTC"), nullable=False),
         pa.field("decided_at_us", pa.int64(), nullable=False),
+        pa.field("due_at", pa.timestamp("us", "UTC")),
+        pa.field("zone", pa.string()),
     ]
 )
+
+Meaning = Literal["choice", "channel", "hour", "day", "frequency"]
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One value of a dimension; without a rule everybody may get it."""
+    """One value of a dimension; without a rule everybody may get it.
+
+    ``valid_from``, ``valid_until``: the first and last day that may be decided for it.
+    ``parameters`` go along with what is sent. ``nothing``: an action with it is to send nothing.
+    ``days``: in a dimension that means the frequency, days from this send to the next.
+    """
 
     name: str
     eligible: rules.Rule | None
+    valid_from: date | None = None
+    valid_until: date | None = None
+    parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    nothing: bool = False
+    days: int = 0
+
+    def is_valid(self, day: date) -> bool:
+        """Say whether ``day`` may be decided for it."""
+        return (self.valid_from or day) <= day <= (self.valid_until or day)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dimension:
-    """What is chosen. ``meaning`` "hour": the option's name is the hour of the day to send at."""
+    """What is chosen.
+
+    ``meaning`` "hour": the option's name is the hour of the day to send at, "day": the weekday
+    (`WEEKDAYS`), both on the profile's own clock. "channel": the name is a channel, that people
+    must allow. "frequency": the option says how soon the next send may be.
+    """
 
     name: str
     meaning: str
@@ -122,6 +157,7 @@ class UseCase:
     decide_at: time
     activation: Activation
     policy_settings: Mapping[str, object] = field(default_factory=dict)
+    constraints: Constraints = field(default_factory=Constraints)
 
     @property
     def space(self) -> policies.ActionSpace:
@@ -135,6 +171,32 @@ class UseCase:
                 for dimension in self.dimensions
             )
         )
+
+    def place_of(self, meaning: Meaning) -> int | None:
+        """The place of the dimension that means this; None if there is none."""
+        places = (d for d, each in enumerate(self.dimensions) if each.meaning == meaning)
+        return next(places, None)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the profile's own clock says when to send."""
+        timed = any(each.meaning in ("hour", "day") for each in self.dimensions)
+        return timed or self.constraints.quiet_hours is not None
+
+    @property
+    def conditions(self) -> tuple[tuple[str, rules.Rule], ...]:
+        """Every rule about profiles, with the place in the definition where it stands."""
+        options = (
+            (f"dimensions.{dimension.name}.{option.name}.eligible", option.eligible)
+            for dimension in self.dimensions
+            for option in dimension.options
+        )
+        combinations = (
+            (f"constraints.forbidden[{place}].when", each.when)
+            for place, each in enumerate(self.constraints.forbidden)
+        )
+        every = (*options, *combinations)
+        return tuple((where, rule) for where, rule in every if rule is not None)
 
     @property
     def feature_count(self) -> int:

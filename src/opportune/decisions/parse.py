@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, time
 from functools import partial
 
-from opportune import rules
+from opportune.decisions.check import check_constraints
 from opportune.decisions.model import Activation, Dimension, Feature, Option, UseCase
+from opportune.decisions.parse_constraints import (
+    read_constraints,
+    read_dimension,
+    read_option,
+    read_rule,
+)
 from opportune.documents import Document
 
 __all__ = ["parse_use_case", "read_use_case"]
 
-MEANINGS = ("choice", "hour")
 # A bitmask of options is kept as a signed 64-bit integer.
 MOST_OPTIONS = 63
-HOUR = re.compile(r"[01][0-9]|2[0-3]")
 # What is sent with every action beside its dimensions.
 RESERVED = "decision_id"
 ABOUT_CONSENT = ("purpose", "channel")
@@ -60,6 +64,8 @@ def read_use_case(
         decide_at=_decide_at(document),
         activation=_activation(document.table("activation")),
     )
+    constraints = document.table("constraints", required=False)
+    use_case = replace(use_case, constraints=read_constraints(constraints, use_case.dimensions))
     for table in (audience, groups, document):
         table.close()
     if audience.body.get("segments") == []:
@@ -89,39 +95,23 @@ def _feature(document: Document, place: int, item: object) -> Feature:
 
 
 def _dimension(table: Document) -> Dimension:
-    meaning = table.text("meaning", "choice")
-    if meaning not in MEANINGS:
-        table.wrong("meaning", f"{meaning!r} given, must be one of {', '.join(MEANINGS)}.")
     dimension = Dimension(
         name=table.text("name"),
-        meaning=meaning,
+        meaning=table.text("meaning", "choice"),
         options=tuple(_option(option) for option in table.tables("options")),
     )
     table.close()
     if len(dimension.options) > MOST_OPTIONS:
         table.wrong("options", f"{len(dimension.options)} given, at most {MOST_OPTIONS} allowed.")
-    if meaning == "hour":
-        for option in dimension.options:
-            if option.name and not HOUR.fullmatch(option.name):
-                table.wrong("options", f"{option.name!r} given, an hour is a name from 00 to 23.")
+    read_dimension(table, dimension)
     return dimension
 
 
 def _option(table: Document) -> Option:
-    name = table.text("name")
-    body = table.optional("eligible")
+    option = Option(name=table.text("name"), eligible=read_rule(table, "eligible"))
+    option = read_option(table, option)
     table.close()
-    if body is None:
-        return Option(name=name, eligible=None)
-    if not isinstance(body, Mapping):
-        table.wrong("eligible", f"{body!r} given, must be a rule.")
-        return Option(name=name, eligible=None)
-    try:
-        rule = rules.parse(body, where=f"{table.where}.eligible", traits_only=True)
-        return Option(name=name, eligible=rule)
-    except rules.InvalidRule as error:
-        table.problems.extend(error.problems)
-        return Option(name=name, eligible=None)
+    return option
 
 
 def _decide_at(document: Document) -> time:
@@ -160,8 +150,7 @@ def _check_names(document: Document, use_case: UseCase) -> None:
         twice(f"dimensions.{dimension.name}.options", [option.name for option in dimension.options])
     if any(dimension.name == RESERVED for dimension in use_case.dimensions):
         document.wrong("dimensions", f"{RESERVED!r} is sent with every action; take another name.")
-    if sum(dimension.meaning == "hour" for dimension in use_case.dimensions) > 1:
-        document.wrong("dimensions", "only one dimension may mean the hour.")
+    check_constraints(document, use_case)
 
 
 def _twice(document: Document, key: str, names: list[str]) -> None:

@@ -7,8 +7,10 @@ from datetime import UTC, date, datetime, time
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from opportune import rules
+from opportune import profiles, rules
+from opportune.decisions.allowed import Allowed, allowed
 from opportune.decisions.model import FEATURES, Feature, UseCase
 from opportune.storage import Stores, load_sql
 
@@ -18,7 +20,7 @@ AUDIENCE = pa.schema([pa.field("profile_id", pa.int64(), nullable=False)])
 
 
 def snapshot(stores: Stores, use_case: UseCase, day: date, known: pa.Table) -> bool:
-    """Write the features and eligible options of ``use_case``'s audience for ``day`` to the lake.
+    """Write the features and eligible actions of ``use_case``'s audience for ``day`` to the lake.
 
     The audience is who of ``known``, with the columns of ``profiles.SNAPSHOT``, is in its segments
     now. False when that day has its snapshot already. A snapshot belongs to a version: one that was
@@ -35,7 +37,11 @@ def snapshot(stores: Stores, use_case: UseCase, day: date, known: pa.Table) -> b
     )
     relations = {"known": known, "audience": audience}
     columns = stores.engine.query(*_select(use_case, day), relations=relations)
-    return stores.lake.append("features", _rows(use_case, day, columns), key=key)
+    judged = allowed(stores, use_case, day, columns)
+    rows = _rows(use_case, day, columns, judged)
+    rows["zone"] = _zones(stores, use_case, columns)
+    table = pa.table(rows).select(FEATURES.names)
+    return stores.lake.append("features", table, key=key)
 
 
 def _select(use_case: UseCase, day: date) -> tuple[str, dict[str, object]]:
@@ -52,6 +58,9 @@ def _select(use_case: UseCase, day: date) -> tuple[str, dict[str, object]]:
         condition = rules.condition(rule, now=now, prefix=f"{place}_")
         parts.append(f"({condition.text}) as {place}")
         parameters |= condition.parameters
+    for number, name in enumerate(profiles.ZONE_TRAITS if use_case.is_timed else ()):
+        parts.append(f"try(json_extract_string(traits, $z{number}p)) as z{number}")
+        parameters[f"z{number}p"] = rules.pointer(name)
     columns = "".join(f",\n    {part}" for part in parts)
     return load_sql("opportune.decisions", "features").replace("/*columns*/", columns), parameters
 
@@ -77,9 +86,14 @@ def _rules(use_case: UseCase) -> Iterator[tuple[str, rules.Rule]]:
         for o, option in enumerate(dimension.options):
             if option.eligible is not None:
                 yield f"e{d}_{o}", option.eligible
+    for place, each in enumerate(use_case.constraints.forbidden):
+        if each.when is not None:
+            yield f"r{place}", each.when
 
 
-def _rows(use_case: UseCase, day: date, columns: pa.Table) -> pa.Table:
+def _rows(
+    use_case: UseCase, day: date, columns: pa.Table, judged: Allowed
+) -> dict[str, pa.Array | pa.ChunkedArray]:
     count = columns.num_rows
     names = [f"f{place}" for place in range(use_case.feature_count)]
     values = np.empty((count, len(names)))
@@ -87,28 +101,29 @@ def _rows(use_case: UseCase, day: date, columns: pa.Table) -> pa.Table:
         values[:, place] = columns[name].cast(pa.float64()).fill_null(np.nan).to_numpy()
     # A number too large for a double tells as little as none.
     values[~np.isfinite(values)] = np.nan
-    return pa.table(
-        {
-            "use_case": pa.repeat(use_case.name, count),
-            "version": pa.repeat(pa.scalar(use_case.version, pa.int32()), count),
-            "day": pa.repeat(pa.scalar(day, pa.date32()), count),
-            "profile_id": columns["profile_id"],
-            "user_id": columns["user_id"],
-            "values": lists(values),
-            "eligible": lists(_masks(use_case, columns)),
-        }
-    )
+    return {
+        "use_case": pa.repeat(use_case.name, count),
+        "version": pa.repeat(pa.scalar(use_case.version, pa.int32()), count),
+        "day": pa.repeat(pa.scalar(day, pa.date32()), count),
+        "profile_id": columns["profile_id"],
+        "user_id": columns["user_id"],
+        "values": lists(values),
+        "eligible": lists(judged.options),
+        "forbidden": pa.array(judged.forbidden),
+        "recent": judged.recent,
+        "reason": judged.reason,
+    }
 
 
-def _masks(use_case: UseCase, columns: pa.Table) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    masks = np.zeros((columns.num_rows, len(use_case.dimensions)), dtype=np.int64)
-    for d, dimension in enumerate(use_case.dimensions):
-        for o, option in enumerate(dimension.options):
-            allowed: np.ndarray[tuple[int], np.dtype[np.int64]] | int = 1
-            if option.eligible is not None:
-                allowed = columns[f"e{d}_{o}"].to_numpy().astype(np.int64)
-            masks[:, d] |= allowed << o
-    return masks
+def _zones(stores: Stores, use_case: UseCase, columns: pa.Table) -> pa.Array | pa.ChunkedArray:
+    """The profiles' time zones; null where no clock matters."""
+    if not use_case.is_timed:
+        return pa.nulls(columns.num_rows, pa.string())
+    newest = profiles.newest_zones(stores.state)
+    place = pc.index_in(columns["profile_id"], value_set=newest["profile_id"])
+    told = [columns[f"z{number}"] for number in range(len(profiles.ZONE_TRAITS))]
+    context = newest["zone"].take(place)
+    return profiles.zones_of(told, context, default=stores.settings.time_zone)
 
 
 def lists(values: np.ndarray[tuple[int, int], np.dtype[np.generic]]) -> pa.ListArray:

@@ -18,13 +18,17 @@ __all__ = ["DayDone", "create_tables", "run_day"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayDone:
-    """What running a day came to; everything was there already when ``enqueued`` is 0 twice."""
+    """What running a day came to; everything was there already when ``enqueued`` is 0 twice.
+
+    ``held_back``: of how many of the audience nothing was decided, by a key of `decisions.REASONS`.
+    """
 
     audience: dict[str, int]
     rewarded: list[date]
     trained_through: date | None
     decided: bool
     enqueued: int
+    held_back: dict[str, int]
 
 
 def create_tables(stores: Stores) -> None:
@@ -68,13 +72,16 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         enqueued = activation.enqueue(stores, use_case, day, now=now)
         for destination in project.destinations.values():
             activation.tell_decisions(stores, destination, use_case, day, now=now)
+        held_back = decisions.held_back(stores, use_case, day)
         running.count("enqueued", enqueued)
+        running.count("held_back", sum(held_back.values()))
     return DayDone(
         audience=audience,
         rewarded=rewarded,
         trained_through=trained.trained_through,
         decided=decided,
         enqueued=enqueued,
+        held_back=held_back,
     )
 
 

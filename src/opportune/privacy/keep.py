@@ -68,14 +68,8 @@ def kept_fields(defined: Project) -> Kept:
 
 
 def _rules(defined: Project) -> list[Rule]:
-    options = [
-        option.eligible
-        for use_case in defined.use_cases.values()
-        for dimension in use_case.dimensions
-        for option in dimension.options
-        if option.eligible is not None
-    ]
-    return [*(segment.rule for segment in defined.segments.values()), *options]
+    own = [rule for use_case in defined.use_cases.values() for _, rule in use_case.conditions]
+    return [*(segment.rule for segment in defined.segments.values()), *own]
 
 
 def _free(kind: str, names: set[str], classes: FieldClasses) -> frozenset[str]:

@@ -79,6 +79,7 @@ from opportune.profiles.views import (
     keep_people_view,
     people_views,
 )
+from opportune.profiles.zones import ZONE_TRAITS, existing_zones, newest_zones, zones_of
 
 __all__ = [
     "CONSENT_EVENT",
@@ -87,6 +88,7 @@ __all__ = [
     "IDENTIFIERS",
     "PEOPLE_PAGE",
     "SNAPSHOT",
+    "ZONE_TRAITS",
     "Account",
     "Bar",
     "Change",
@@ -132,6 +134,7 @@ __all__ = [
     "decided",
     "follow_computed",
     "drop_people_view",
+    "existing_zones",
     "export_people",
     "get",
     "hear",
@@ -142,6 +145,7 @@ __all__ = [
     "keep_accounts",
     "keep_activity",
     "keep_consent",
+    "newest_zones",
     "note_computed",
     "keep_people_view",
     "parse_computed_trait",
@@ -161,4 +165,5 @@ __all__ = [
     "storable",
     "take_back",
     "tell",
+    "zones_of",
 ]

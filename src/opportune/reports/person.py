@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any, Literal
-from zoneinfo import available_timezones
 
 from opportune.profiles import (
     EVERY,
+    ZONE_TRAITS,
     ConsentRules,
     ConsentState,
     Identifier,
     UnknownProfile,
     View,
+    existing_zones,
 )
 from opportune.profiles.get import storable, unknown
 from opportune.profiles.identity import moment
@@ -43,7 +43,6 @@ MOST_MESSAGES = 20
 MOST_ACCOUNTS = 100
 # The trait that says so.
 TEST_PERSON = "test_person"
-ZONE_TRAITS = ("timezone", "time_zone", "timeZone")
 
 ZoneFrom = Literal["trait", "context", "missing", "wrong"]
 
@@ -214,17 +213,12 @@ def known_zone(traits: Mapping[str, object], context: str | None, *, default: st
     TimeZone(name='UTC', known_from='wrong')
     """
     told = next((traits[name] for name in ZONE_TRAITS if traits.get(name) is not None), None)
-    if isinstance(told, str) and told in _zones():
+    if isinstance(told, str) and told in existing_zones():
         return TimeZone(name=told, known_from="trait")
-    if context is not None and context in _zones():
+    if context is not None and context in existing_zones():
         return TimeZone(name=context, known_from="context")
     nothing = told is None and context is None
     return TimeZone(name=default, known_from="missing" if nothing else "wrong")
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 def _answer(

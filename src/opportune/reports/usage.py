@@ -164,7 +164,4 @@ def _rules(
     for name, segment in segments.items():
         yield f"segment/{name}", segment.rule
     for name, use_case in use_cases.items():
-        for dimension in use_case.dimensions:
-            for option in dimension.options:
-                if option.eligible is not None:
-                    yield f"use_case/{name}", option.eligible
+        yield from ((f"use_case/{name}", rule) for _, rule in use_case.conditions)

@@ -1,1 +1,1 @@
-SELECT profile_id, user_id, `values`, eligible, version FROM features WHERE use_case = :use_case AND day = CAST(:day AS DATE) AND version = :version ORDER BY profile_id NULLS LAST
+SELECT profile_id, user_id, `values`, eligible, version, forbidden, recent, zone FROM features WHERE use_case = :use_case AND day = CAST(:day AS DATE) AND version = :version AND reason IS NULL ORDER BY profile_id NULLS LAST

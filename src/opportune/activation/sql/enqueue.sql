@@ -22,15 +22,28 @@ judged as (
     left join newest using (key)
     where not exists (select from outbox_pruned where use_case = %(use_case)s and day = %(day)s)
 ),
+-- Zones that this server knows as well.
+quiet as (
+    select distinct recommendation.zone
+    from recommendation
+    join pg_timezone_names as known on known.name = recommendation.zone
+    where %(quiet_from)s::time is not null
+),
 added as (
     insert into outbox (
-        key, use_case, day, connector, profile_id, user_id, properties, due_at, state, reason, purpose, channel
+        key, use_case, day, connector, profile_id, user_id, properties, due_at, state, reason, purpose, channel,
+        zone, quiet_from, quiet_to
     )
     select key, %(use_case)s, %(day)s, %(connector)s, profile_id, user_id, properties::jsonb,
-        greatest(%(now)s, (%(day)s::date + make_interval(hours => coalesce(hour, 0))) at time zone 'UTC'),
+        greatest(
+            %(now)s, coalesce(due_at, (%(day)s::date + make_interval(hours => coalesce(hour, 0))) at time zone 'UTC')
+        ),
         case when allowed then 'pending' else 'failed' end,
-        case when not allowed then %(reason)s end, %(purpose)s, channel
+        case when not allowed then %(reason)s end, %(purpose)s, channel, quiet.zone,
+        case when quiet.zone is not null then %(quiet_from)s::time end,
+        case when quiet.zone is not null then %(quiet_to)s::time end
     from judged
+    left join quiet on quiet.zone = judged.zone
     order by key
     on conflict (key) do nothing
     returning state
