@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from opportune.policies.eligible import Eligibility, require_eligible
+from opportune.policies.eligible import require_eligible
 from opportune.policies.errors import BadArray
 from opportune.policies.model import ActionDistribution, Draw
-from opportune.policies.probability import dimension_probability, probability
-from opportune.policies.space import ActionSpace
+from opportune.policies.probability import probabilities
 
 __all__ = ["draw"]
 
@@ -40,67 +39,20 @@ def draw(distribution: ActionDistribution, uniforms: NDArray[np.float64]) -> Dra
     explored = uniforms >= 1.0 - share
     actions = np.empty(eligible.options.shape, dtype=np.int16)
     played, rest = np.flatnonzero(~explored), np.flatnonzero(explored)
-    actions[played] = distribution.support[played, _component(distribution, uniforms)[played]]
+    if len(played):
+        candidates = _candidates(distribution.weights, uniforms)[played]
+        actions[played] = distribution.support[played, candidates]
     if len(rest):
         # Stretching can round up to 1, which would be one past the last combination.
         stretched = np.minimum((uniforms[rest] - (1.0 - share)) / share, 1.0 - 2.0**-53)
-        actions[rest] = _uniform_actions(distribution.space, eligible.take(rest), stretched)
-    return Draw(
-        actions=actions,
-        propensities=probability(distribution, actions),
-        dimension_propensities=dimension_probability(distribution, actions),
-        explored=explored,
-    )
+        actions[rest] = eligible.take(rest).at(distribution.space, stretched)
+    whole, each = probabilities(distribution, actions)
+    return Draw(actions=actions, propensities=whole, dimension_propensities=each, explored=explored)
 
 
-def _component(
-    distribution: ActionDistribution, uniforms: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """The last candidate of positive weight whose interval starts at or before the number.
+def _candidates(weights: NDArray[np.float64], uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
+    from opportune.policies.tally import choose
 
-    So rounding in the sum of weights can never choose a candidate of weight zero.
-    """
-    chosen = np.zeros(len(uniforms), dtype=np.int64)
-    start = np.zeros(len(uniforms))
-    for s in range(distribution.support.shape[1]):
-        weight = distribution.weights[:, s]
-        chosen[(weight > 0) & (start <= uniforms)] = s
-        start = start + weight
+    chosen = np.empty(len(uniforms), dtype=np.int64)
+    choose(weights, uniforms, chosen)
     return chosen
-
-
-def _uniform_actions(
-    space: ActionSpace, eligible: Eligibility, uniforms: NDArray[np.float64]
-) -> NDArray[np.int16]:
-    if eligible.combinations is None:
-        return _option_by_option(eligible.options, uniforms)
-    actions = np.empty(eligible.options.shape, dtype=np.int16)
-    grid = space.actions()
-    for rows, allowed in eligible.alike(space):
-        open_ = np.flatnonzero(allowed)
-        actions[rows] = grid[open_[(uniforms[rows] * len(open_)).astype(np.int64)]]
-    return actions
-
-
-def _option_by_option(
-    eligible: NDArray[np.int64], uniforms: NDArray[np.float64]
-) -> NDArray[np.int16]:
-    actions = np.empty(eligible.shape, dtype=np.int16)
-    rest = uniforms
-    for d in range(eligible.shape[1]):
-        scaled = rest * np.bitwise_count(eligible[:, d])
-        rank = np.floor(scaled)
-        rest = scaled - rank
-        actions[:, d] = _nth_option(eligible[:, d], rank.astype(np.int64))
-    return actions
-
-
-def _nth_option(masks: NDArray[np.int64], ranks: NDArray[np.int64]) -> NDArray[np.int16]:
-    """The index of the rank-th set bit of each mask."""
-    found = np.zeros(len(masks), dtype=np.int16)
-    seen = np.zeros(len(masks), dtype=np.int64)
-    for option in range(int(masks.max(initial=0)).bit_length()):
-        here = (masks >> option) & 1
-        found[(here == 1) & (seen == ranks)] = option
-        seen += here
-    return found

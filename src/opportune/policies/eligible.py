@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,40 +87,105 @@ class Eligibility:
         """How many actions each profile may get: ``(n,)``."""
         if self.combinations is None:
             return np.asarray(np.bitwise_count(self.options).prod(axis=1, dtype=np.float64))
-        counts = np.empty(len(self))
-        for rows, allowed in self.alike(space):
-            counts[rows] = allowed.sum()
-        return counts
+        return self._walked(space, np.empty(0))[0]
 
     def option_counts(self, space: ActionSpace, actions: NDArray[np.int16]) -> NDArray[np.float64]:
         """How many eligible actions have the option of ``actions`` ``(n, D)``: ``(n, D)``."""
+        chosen = self.options & (np.int64(1) << actions.astype(np.int64))
         if self.combinations is None:
             each = np.bitwise_count(self.options).astype(np.float64)
             others = each.prod(axis=1, keepdims=True) / np.maximum(each, 1.0)
-            return np.asarray(((self.options >> actions.astype(np.int64)) & 1) * others)
+            return np.asarray((chosen != 0) * others)
         counts = np.empty(actions.shape)
-        for rows, allowed in self.alike(space):
-            table = allowed.reshape(space.sizes)
-            for d in range(len(space.sizes)):
-                others = tuple(axis for axis in range(len(space.sizes)) if axis != d)
-                counts[rows, d] = table.sum(axis=others)[actions[rows, d]]
+        for d in range(len(space.sizes)):
+            options = self.options.copy()
+            options[:, d] = chosen[:, d]
+            counts[:, d] = replace(self, options=options).counts(space)
         return counts
+
+    def at(self, space: ActionSpace, shares: NDArray[np.float64]) -> NDArray[np.int16]:
+        """The eligible action ``(n, D)`` at this share of the way, ``(n,)`` in [0, 1), through
+        all that are, in the order of `ActionSpace.actions`.
+
+        For profiles that have one.
+
+        >>> from opportune.policies import ActionSpace, Dimension
+        >>> space = ActionSpace(dimensions=(Dimension(name="hour", options=("09", "13", "18")),))
+        >>> eligible = Eligibility(options=np.array([[0b111], [0b101]]))
+        >>> eligible.at(space, np.array([0.4, 0.9])).tolist()
+        [[1], [2]]
+        """
+        if self.combinations is None:
+            return _option_by_option(self.options, shares)
+        return self._walked(space, shares)[1]
 
     def alike(self, space: ActionSpace) -> Iterator[tuple[Ints, Flags]]:
         """Rows of equal eligibility, with the combinations ``(C,)`` that they may get."""
-        if self.pattern is None or self.combinations is None:
-            keys = self.options
-        else:
-            keys = np.concatenate([self.options, self.pattern[:, None]], axis=1)
-        distinct, group = np.unique(keys, axis=0, return_inverse=True)
-        order = np.argsort(group.reshape(-1), kind="stable")
-        bounds = np.searchsorted(group.reshape(-1)[order], np.arange(len(distinct) + 1))
+        _, rows, bounds = self._groups()
         actions = space.actions().astype(np.int64)
-        for place, key in enumerate(distinct):
-            allowed = np.asarray(((key[: len(space.sizes)] >> actions) & 1).all(axis=1))
-            if self.combinations is not None:
-                allowed &= self.combinations[key[-1]]
-            yield order[bounds[place] : bounds[place + 1]], allowed
+        for start, end in pairwise(bounds):
+            first = rows[start]
+            allowed = np.asarray(((self.options[first] >> actions) & 1).all(axis=1))
+            if self.combinations is not None and self.pattern is not None:
+                allowed &= self.combinations[self.pattern[first]]
+            yield rows[start:end], allowed
+
+    def _walked(
+        self, space: ActionSpace, shares: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
+        """Counts, and with shares the actions, where patterns hold."""
+        from opportune.policies.tally import Alike, Counted, walk
+
+        group, rows, bounds = self._groups()
+        first = rows[bounds[:-1]]
+        alike = Alike(
+            masks=np.ascontiguousarray(self.options[first]),
+            pattern=cast("Ints", self.pattern)[first],
+            rows=rows,
+            bounds=bounds,
+        )
+        sizes = np.array(space.sizes, dtype=np.int64)
+        starts = np.concatenate([[0], np.cumsum(np.cumprod([1, *sizes[:-1]]))]).astype(np.int64)
+        counted = Counted(sizes=sizes, starts=starts, left=np.zeros(starts[-1], dtype=np.int64))
+        counts = np.empty(len(first))
+        actions = np.zeros((len(shares), len(sizes)), dtype=np.int16)
+        walk(counted, alike, cast("Flags", self.combinations), counts, shares, actions)
+        return counts[group], actions
+
+    def _groups(self) -> tuple[Ints, Ints, Ints]:
+        """Profiles of equal eligibility: the group of each, all by group, where groups start.
+
+        Groups are sorted by pattern, then by masks from the last dimension to the first.
+        """
+        group = np.zeros(len(self), dtype=np.int64)
+        patterns = [] if self.pattern is None else [self.pattern]
+        for column in (*patterns, *self.options.T[::-1]):
+            values, places = np.unique(column, return_inverse=True)
+            _, group = np.unique(group * len(values) + places, return_inverse=True)
+        bounds = np.concatenate([[0], np.cumsum(np.bincount(group))]).astype(np.int64)
+        return group, np.argsort(group, kind="stable"), bounds
+
+
+def _option_by_option(eligible: Ints, shares: NDArray[np.float64]) -> NDArray[np.int16]:
+    actions = np.empty(eligible.shape, dtype=np.int16)
+    rest = shares
+    for d in range(eligible.shape[1]):
+        scaled = rest * np.bitwise_count(eligible[:, d])
+        rank = np.floor(scaled)
+        rest = scaled - rank
+        actions[:, d] = _nth_option(eligible[:, d], rank.astype(np.int64))
+    return actions
+
+
+def _nth_option(masks: Ints, ranks: Ints) -> NDArray[np.int16]:
+    """The index of the rank-th set bit of each mask."""
+    found = np.zeros(len(masks), dtype=np.int16)
+    seen = np.zeros(len(masks), dtype=np.int64)
+    for option in range(int(masks.max(initial=0)).bit_length()):
+        here = (masks >> option) & 1
+        found[(here == 1) & (seen == ranks)] = option
+        seen += here
+    return found
 
 
 def everything(space: ActionSpace, profiles: int) -> Eligibility:

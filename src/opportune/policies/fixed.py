@@ -75,9 +75,7 @@ class Fixed:
         actions = np.where((options >> wanted) & 1, wanted, first).astype(np.int16)
         barred = np.flatnonzero(~eligible.allows(self.space, actions))
         if len(barred):
-            grid = self.space.actions()
-            for rows, allowed in eligible.take(barred).alike(self.space):
-                actions[barred[rows]] = grid[allowed.argmax()]
+            actions[barred] = eligible.take(barred).at(self.space, np.zeros(len(barred)))
         return ActionDistribution(
             space=self.space,
             support=actions[:, None, :],

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from opportune.policies.model import ActionDistribution
 
-__all__ = ["dimension_probability", "probability"]
+__all__ = ["dimension_probability", "probabilities", "probability"]
 
 
 def probability(
@@ -23,16 +23,7 @@ def probability(
     >>> probability(play, np.array([[1]], dtype=np.int16)).tolist()
     [0.5]
     """
-    total = np.zeros(len(actions))
-    if distribution.uniform_share:
-        eligible, space = distribution.eligible, distribution.space
-        shares = eligible.allows(space, actions) / eligible.counts(space)
-        total += distribution.uniform_share * shares
-    # One candidate at a time: memory stays at a few columns whatever the number of candidates.
-    for s in range(distribution.support.shape[1]):
-        same = (distribution.support[:, s] == actions).all(axis=1)
-        total += distribution.weights[:, s] * same
-    return total
+    return probabilities(distribution, actions)[0]
 
 
 def dimension_probability(
@@ -43,12 +34,22 @@ def dimension_probability(
     ``sum_s weight_s [candidate_s,d = o_d] + uniform_share |eligible with o_d| / |eligible|``: what
     the pseudo-inverse estimator for combinations needs.
     """
-    total = np.zeros(actions.shape)
+    return probabilities(distribution, actions)[1]
+
+
+def probabilities(
+    distribution: ActionDistribution, actions: NDArray[np.int16]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both in one pass: of the whole action ``(n,)``, and of each option by itself ``(n, D)``."""
+    whole, each = np.zeros(len(actions)), np.zeros(actions.shape)
     if distribution.uniform_share:
         eligible, space = distribution.eligible, distribution.space
-        shares = eligible.option_counts(space, actions) / eligible.counts(space)[:, None]
-        total += distribution.uniform_share * shares
-    for s in range(distribution.support.shape[1]):
-        same = distribution.support[:, s] == actions
-        total += distribution.weights[:, s, None] * same
-    return total
+        counts = eligible.counts(space)
+        whole += distribution.uniform_share * (eligible.allows(space, actions) / counts)
+        options = eligible.option_counts(space, actions)
+        each += distribution.uniform_share * (options / counts[:, None])
+    if distribution.support.shape[1]:
+        from opportune.policies.tally import add_shares
+
+        add_shares(distribution.support, distribution.weights, actions, whole, each)
+    return whole, each
