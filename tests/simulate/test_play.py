@@ -122,6 +122,14 @@ def test_the_learner_beats_uniform_play_and_repeats_itself_to_the_last_digit() -
     assert share > 0.25
 
 
+def test_days_behind_the_best_combination_count_after_the_tenth() -> None:
+    world, policy = oracle("static60", 3, 100)
+    found = play(world, policy, yardsticks(world, days=3, customers=100), customers=100)
+    single, value = np.ones(13), np.array([0.5] * 10 + [2.0, 0.5, 1.0])
+    assert replace(found, single=single, value=value).days_behind_single == 1
+    assert found.days_behind_single == 0
+
+
 def test_rates_come_from_the_clock_that_is_handed_in() -> None:
     world, policy = oracle("static60", 3, 100)
     ticks = iter(range(100))
