@@ -16,7 +16,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -333,6 +333,13 @@ def document(name: str, given: argparse.Namespace, results: Sequence[Result]) ->
             }
             for each in results
         ],
+        "means": {
+            label: {
+                which: None if (found := shares_of(own, which)) is None else asdict(found)
+                for which in ("captured", "captured_last", "captured_by_single")
+            }
+            for label, own in by_learner(results).items()
+        },
         "against_best": against_best(by_learner(results)),
     }
 

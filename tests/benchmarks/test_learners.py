@@ -52,6 +52,7 @@ def test_a_learner_in_its_own_process_decides_as_in_this_one(tmp_path: Path) -> 
         [run] = found["runs"]
         assert run["value"] == pytest.approx(here.value.tolist(), rel=1e-9)
         assert run["captured"] == pytest.approx(here.captured, abs=1e-9)
+        assert found["means"]["factored_thompson"]["captured"]["mean"] == run["captured"]
         assert run["peak_bytes"] > 10_000_000
     assert "* factored_thompson" in answer.stdout
 

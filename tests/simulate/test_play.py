@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from opportune.policies import (
     ActionDistribution,
@@ -121,6 +122,14 @@ def test_the_learner_beats_uniform_play_and_repeats_itself_to_the_last_digit() -
     assert share > 0.25
 
 
+def test_days_behind_the_best_combination_count_after_the_tenth() -> None:
+    world, policy = oracle("static60", 3, 100)
+    found = play(world, policy, yardsticks(world, days=3, customers=100), customers=100)
+    single, value = np.ones(13), np.array([0.5] * 10 + [2.0, 0.5, 1.0])
+    assert replace(found, single=single, value=value).days_behind_single == 1
+    assert found.days_behind_single == 0
+
+
 def test_rates_come_from_the_clock_that_is_handed_in() -> None:
     world, policy = oracle("static60", 3, 100)
     ticks = iter(range(100))
@@ -141,6 +150,13 @@ def test_intervals_are_those_of_students_t() -> None:
     shifted = paired("a", [value + 0.1 for value in values], "b", values)
     assert shifted.difference.mean == pytest.approx(0.1)
     assert shifted.difference.half_width == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 6, 9, 16, 31, 100])
+def test_intervals_have_the_width_that_scipy_gives_them(count: int) -> None:
+    values = np.random.default_rng(count).normal(size=count)
+    low, high = t.interval(0.95, count - 1, values.mean(), values.std(ddof=1) / np.sqrt(count))
+    assert spread(values.tolist()).half_width == pytest.approx((high - low) / 2, rel=1e-9)
 
 
 def test_the_settings_of_a_learner_are_a_mapping() -> None:

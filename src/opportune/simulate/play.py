@@ -14,6 +14,7 @@ from opportune.simulate.world import BadWorld, Day, World, Yardstick
 __all__ = ["Played", "Told", "beside", "play", "yardsticks"]
 
 LAST_DAYS = 5
+SETTLED_DAYS = 10
 
 Floats = NDArray[np.float64]
 Told = Callable[[int], None]
@@ -54,6 +55,11 @@ class Played:
     def captured_by_single(self) -> float | None:
         """What the best single combination for everybody captures over all days."""
         return _share(self.single, self.uniform, self.oracle)
+
+    @property
+    def days_behind_single(self) -> int:
+        """Days after the tenth on which that combination would have brought more."""
+        return int((self.value < self.single)[SETTLED_DAYS:].sum())
 
     @property
     def over_uniform(self) -> float:
