@@ -80,6 +80,7 @@ def test_a_decision_says_everything_before_anything_is_sent(
         "use_case": "next", "version": 3, "day": DAY, "propensity": 1.0,
         "dimension_propensities": [1.0, 1.0], "policy_version": "next/1/2026-03-01",
         "explored": False, "decided_at": NOW, "decided_at_us": at_us,
+        "cost": 0.0, "cost_rewarded": 0.0, "shadow_price": None,
     }  # fmt: skip
     groups = variants(use_case(), np.array([-2, 255])).tolist()
     assert rows(stores) == [
@@ -145,7 +146,9 @@ def test_the_logged_probability_is_the_policys_own(
     eligible = np.array([row["eligible"] for row in found])
     features = np.array([known[row["profile_id"]]["values"] for row in found], float)
     actions = np.array([case.space.indices(tuple(row["action"])) for row in found], np.int16)
-    distribution = policy.distribution(features, eligible, seed=policies.seed(f"next:{DAY}"))
+    distribution = policy.distribution(
+        features, policies.Eligibility(options=eligible), seed=policies.seed(f"next:{DAY}")
+    )
     logged = np.array([row["propensity"] for row in found])
     np.testing.assert_array_equal(logged, policies.probability(distribution, actions))
     np.testing.assert_array_equal(
@@ -165,7 +168,9 @@ def test_chance_depends_on_nothing_but_use_case_day_and_profile(
     play(stores, case)
     drawn = policies.draw(
         policies.Uniform(case.space).distribution(
-            np.zeros((40, 3)), np.tile([0b101, 0b11], (40, 1)), seed=0
+            np.zeros((40, 3)),
+            policies.Eligibility(options=np.tile([0b101, 0b11], (40, 1))),
+            seed=0,
         ),
         policies.uniforms("next:2026-03-01", np.arange(40)),
     )

@@ -3,42 +3,65 @@
 Invariants: a decision is logged with action, propensity, policy version and eligible options before
 anything is sent; only `policies.draw` chooses; control profiles are decided and logged like the
 others; features are a snapshot kept in the lake, so a decision can be made again from what it saw;
-what a policy forbids is neither a feature nor read by an option's rule (`check_fields`).
+what a policy forbids is neither a feature nor read by an option's rule (`check_fields`). A budget
+is never exceeded; what was spent is read from decisions and rewards. A use case that breaks a guard
+rail stops, until a person lets it go on.
 
-Deliberately absent: constraints between options, budgets, deciding on request.
+Deliberately absent: constraints between options, deciding on request.
 """
 
+from opportune.decisions.budget import Chosen, Plan, choose, shadow_price
 from opportune.decisions.decide import NoOption, decide, matrix, variants
 from opportune.decisions.fields import FieldUse, check_fields, field_uses, forbidden_uses
+from opportune.decisions.guard import NotStopped, Stop, guard, resume, stopped
 from opportune.decisions.model import (
     DECISIONS,
     FEATURES,
     Activation,
+    Budget,
     Dimension,
     Feature,
+    GuardRail,
     Option,
     UseCase,
 )
 from opportune.decisions.parse import parse_use_case, read_use_case
 from opportune.decisions.snapshot import snapshot
+from opportune.decisions.spend import BudgetDay, Spent, budget_days, in_unit_of, spent
 
 __all__ = [
     "DECISIONS",
     "FEATURES",
     "Activation",
+    "Budget",
+    "BudgetDay",
+    "Chosen",
     "Dimension",
     "Feature",
     "FieldUse",
+    "GuardRail",
     "NoOption",
+    "NotStopped",
     "Option",
+    "Plan",
+    "Spent",
+    "Stop",
     "UseCase",
+    "budget_days",
     "check_fields",
+    "choose",
     "decide",
     "field_uses",
     "forbidden_uses",
+    "guard",
+    "in_unit_of",
     "matrix",
     "parse_use_case",
     "read_use_case",
+    "resume",
+    "shadow_price",
     "snapshot",
+    "spent",
+    "stopped",
     "variants",
 ]

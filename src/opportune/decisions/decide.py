@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 
 import numpy as np
@@ -10,8 +11,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from opportune import policies
+from opportune.decisions.budget import CONTROL, RANDOM, Chosen, Plan, choose
 from opportune.decisions.model import DECISIONS, UseCase
 from opportune.decisions.snapshot import lists
+from opportune.decisions.spend import left_for_a_day, note_day
 from opportune.errors import InvalidInput
 from opportune.storage import Stores, load_sql
 
@@ -39,7 +42,8 @@ def decide(
     """Decide ``day`` from its snapshot and write the decision log; False when that was done before.
 
     Control profiles get an action like the others, so that both variants are alike in everything
-    but the sending. Chance comes from a hash of (use case, day, profile) alone.
+    but the sending. Chance comes from a hash of (use case, day, profile) alone. Where the budget
+    leaves a profile no action, it gets no decision.
     """
     stores.lake.create("decisions", DECISIONS)
     key = f"decisions:{use_case.name}:{day}"
@@ -55,22 +59,28 @@ def decide(
     eligible = masks.reshape(known.num_rows, len(use_case.dimensions))
     profile_ids = known["profile_id"].to_numpy()
     _check_options(use_case, eligible)
-    draw_key = f"{use_case.name}:{day}"
-    distribution = policy.distribution(
-        features, policies.Eligibility(options=eligible), seed=policies.seed(draw_key)
-    )
-    drawn = policies.draw(distribution, policies.uniforms(draw_key, profile_ids))
-    rows = _rows(use_case, day, known, drawn)
+    left = left_for_a_day(stores, use_case)
+    plan = _plan(use_case, day, policy, features, eligible=eligible, ids=profile_ids)
+    chosen = choose(replace(plan, left=left))
+    known = known.take(pa.array(chosen.rows))
+    rows = _rows(use_case, day, known, chosen)
     rows["policy_version"] = pa.repeat(policy_version, known.num_rows)
     rows["decided_at"] = pa.repeat(pa.scalar(now, pa.timestamp("us", "UTC")), known.num_rows)
     rows["decided_at_us"] = rows["decided_at"].cast(pa.int64())
+    note_day(stores, use_case, day, chosen, left=left)
     return stores.lake.append("decisions", pa.table(rows).select(DECISIONS.names), key=key)
 
 
 def variants(use_case: UseCase, profile_ids: Integers) -> NDArray[np.str_]:
-    """Return "control" or "treatment" for each profile: a stable hash of (use case, profile)."""
+    """Return each profile's group by a stable hash of (use case, profile).
+
+    "control" is decided and never sent to; "random" gets any eligible action with the same
+    probability; everybody else is "treatment". A changed share moves nobody between control and
+    random, as they are at the two ends.
+    """
     chance = policies.uniforms(f"{use_case.name}:group", profile_ids)
-    return np.where(chance < use_case.control_share, "control", "treatment")
+    others = np.where(chance >= 1.0 - use_case.random_share, RANDOM, "treatment")
+    return np.where(chance < use_case.control_share, CONTROL, others)
 
 
 def matrix(column: pa.ChunkedArray, width: int) -> Floats:
@@ -90,10 +100,35 @@ def _check_options(use_case: UseCase, eligible: Integers) -> None:
             )
 
 
-def _rows(
-    use_case: UseCase, day: date, known: pa.Table, drawn: policies.Draw
-) -> dict[str, pa.Array]:
-    count = known.num_rows
+def _plan(
+    use_case: UseCase,
+    day: date,
+    policy: policies.Policy,
+    features: Floats,
+    *,
+    eligible: Integers,
+    ids: Integers,
+) -> Plan:
+    draw_key = f"{use_case.name}:{day}"
+    return Plan(
+        policy=policy,
+        seed=policies.seed(draw_key),
+        space=use_case.space,
+        features=features,
+        eligible=policies.Eligibility(options=eligible),
+        uniforms=policies.uniforms(draw_key, ids),
+        order=np.argsort(policies.uniforms(f"{draw_key}:order", ids), kind="stable"),
+        variants=variants(use_case, ids),
+        costs=use_case.costs,
+        left=None,
+        # Costs in a unit of their own cannot be taken off the reward.
+        cost_weight=0.0 if use_case.budget is not None and use_case.budget.unit else 1.0,
+        exploration_min=use_case.exploration_min,
+    )
+
+
+def _rows(use_case: UseCase, day: date, known: pa.Table, chosen: Chosen) -> dict[str, pa.Array]:
+    count, drawn = known.num_rows, chosen.drawn
     profile_ids = known["profile_id"].to_numpy()
     return {
         "decision_id": _decision_ids(use_case.name, day, profile_ids),
@@ -106,8 +141,11 @@ def _rows(
         "action": _names(use_case, drawn.actions),
         "propensity": pa.array(drawn.propensities),
         "dimension_propensities": lists(drawn.dimension_propensities),
-        "eligible": known["eligible"],
+        "eligible": lists(chosen.options),
         "explored": pa.array(drawn.explored),
+        "cost": pa.array(chosen.cost),
+        "cost_rewarded": pa.array(chosen.cost_rewarded),
+        "shadow_price": pa.repeat(pa.scalar(chosen.shadow_price, pa.float64()), count),
     }
 
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from opportune import policies, rules
 
@@ -14,8 +16,10 @@ __all__ = [
     "DECISIONS",
     "FEATURES",
     "Activation",
+    "Budget",
     "Dimension",
     "Feature",
+    "GuardRail",
     "Option",
     "UseCase",
 ]
@@ -50,16 +54,26 @@ DECISIONS = pa.schema(
         pa.field("explored", pa.bool_(), nullable=False),
         pa.field("decided_at", pa.timestamp("us", "UTC"), nullable=False),
         pa.field("decided_at_us", pa.int64(), nullable=False),
+        # What the action costs: due when it is sent, and due only when its reward comes.
+        pa.field("cost", pa.float64()),
+        pa.field("cost_rewarded", pa.float64()),
+        # Of a unit of cost, when the day was decided; null where the use case has no budget.
+        pa.field("shadow_price", pa.float64()),
     ]
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One value of a dimension; without a rule everybody may get it."""
+    """One value of a dimension; without a rule everybody may get it.
+
+    ``cost`` is due when it is "sent", or only when the reward comes ("rewarded").
+    """
 
     name: str
     eligible: rules.Rule | None
+    cost: float = 0.0
+    cost_due: str = "sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +117,31 @@ class Activation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What the options of a use case may cost together, in ``unit``; None: without that limit.
+
+    ``unit`` None is the success metric's own.
+    """
+
+    per_day: float | None
+    total: float | None
+    unit: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardRail:
+    """What must not happen: the mean of ``metric`` per recipient beyond ``limit``.
+
+    ``direction``: "at_most" or "at_least"; recipients are those of the last ``days`` days.
+    """
+
+    metric: str
+    direction: str
+    limit: float
+    days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UseCase:
     """One decisioning problem, as its newest version says.
 
@@ -122,6 +161,10 @@ class UseCase:
     decide_at: time
     activation: Activation
     policy_settings: Mapping[str, object] = field(default_factory=dict)
+    random_share: float = 0.0
+    exploration_min: float = 0.0
+    budget: Budget | None = None
+    guard_rails: tuple[GuardRail, ...] = ()
 
     @property
     def space(self) -> policies.ActionSpace:
@@ -150,6 +193,19 @@ class UseCase:
             for name in (
                 [f"{feature.trait}={value}" for value in feature.one_of] or [feature.trait]
             )
+        )
+
+    @property
+    def costs(self) -> policies.Costs | None:
+        """What its options cost; None where all are free."""
+        if not any(option.cost for each in self.dimensions for option in each.options):
+            return None
+        return policies.Costs(sent=self._costs_due("sent"), rewarded=self._costs_due("rewarded"))
+
+    def _costs_due(self, due: str) -> tuple[NDArray[np.float64], ...]:
+        return tuple(
+            np.array([option.cost * (option.cost_due == due) for option in dimension.options])
+            for dimension in self.dimensions
         )
 
     def decided_from(self, day: date) -> datetime:

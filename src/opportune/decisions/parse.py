@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, time
 from functools import partial
 
 from opportune import rules
 from opportune.decisions.model import Activation, Dimension, Feature, Option, UseCase
+from opportune.decisions.parse_limits import (
+    check_limits,
+    parse_budget,
+    parse_cost,
+    parse_guard_rails,
+)
 from opportune.documents import Document
 
 __all__ = ["parse_use_case", "read_use_case"]
@@ -59,12 +66,17 @@ def read_use_case(
         policy_settings={key: value for key, value in policy.body.items() if key != "name"},
         decide_at=_decide_at(document),
         activation=_activation(document.table("activation")),
+        random_share=groups.number("random_share", 0.0, low=0.0, high=0.5),
+        exploration_min=groups.number("exploration_min", 0.0, low=0.0, high=0.5),
+        budget=parse_budget(document),
+        guard_rails=parse_guard_rails(document),
     )
     for table in (audience, groups, document):
         table.close()
     if audience.body.get("segments") == []:
         audience.wrong("segments", "[] given, must name one segment or more.")
     _check_names(document, use_case)
+    check_limits(document, use_case)
     return use_case
 
 
@@ -110,18 +122,20 @@ def _dimension(table: Document) -> Dimension:
 def _option(table: Document) -> Option:
     name = table.text("name")
     body = table.optional("eligible")
+    cost, cost_due = parse_cost(table)
     table.close()
+    free = Option(name=name, eligible=None, cost=cost, cost_due=cost_due)
     if body is None:
-        return Option(name=name, eligible=None)
+        return free
     if not isinstance(body, Mapping):
         table.wrong("eligible", f"{body!r} given, must be a rule.")
-        return Option(name=name, eligible=None)
+        return free
     try:
         rule = rules.parse(body, where=f"{table.where}.eligible", traits_only=True)
-        return Option(name=name, eligible=rule)
+        return replace(free, eligible=rule)
     except rules.InvalidRule as error:
         table.problems.extend(error.problems)
-        return Option(name=name, eligible=None)
+        return free
 
 
 def _decide_at(document: Document) -> time:

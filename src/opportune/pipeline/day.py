@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -15,16 +16,22 @@ from opportune.telemetry import step
 
 __all__ = ["DayDone", "create_tables", "run_day"]
 
+LOGGER = logging.getLogger("opportune")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayDone:
-    """What running a day came to; everything was there already when ``enqueued`` is 0 twice."""
+    """What running a day came to; everything was there already when ``enqueued`` is 0 twice.
+
+    ``stopped`` says which guard rail was broken, if one was: then nothing was decided or enqueued.
+    """
 
     audience: dict[str, int]
     rewarded: list[date]
     trained_through: date | None
     decided: bool
     enqueued: int
+    stopped: str = ""
 
 
 def create_tables(stores: Stores) -> None:
@@ -47,6 +54,7 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
     use_case = project.use_case(name)
     _check_fields(stores, project, use_case)
     metric = project.metric_of(use_case)
+    use_case = decisions.in_unit_of(use_case, metric)
     with step("run_day", {"use_case": name, "day": day.isoformat()}) as running:
         if project.computed_traits:
             profiles.compute(stores, project.computed_traits.values(), now=now)
@@ -55,6 +63,10 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         )
         known = profiles.snapshot(stores.state)
         rewarded = learning.reward(stores, use_case, metric, now=now)
+        stop = decisions.guard(stores, use_case, project.metrics, day, now=now)
+        if stop is not None:
+            LOGGER.warning("guard_rail: use_cases/%s is stopped: %s", name, stop.reason)
+            return _not_decided(audience, rewarded, stop)
         trained = learning.train(stores, use_case, metric, day)
         decisions.snapshot(stores, use_case, day, known)
         decided = decisions.decide(
@@ -75,6 +87,17 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         trained_through=trained.trained_through,
         decided=decided,
         enqueued=enqueued,
+    )
+
+
+def _not_decided(audience: dict[str, int], rewarded: list[date], stop: decisions.Stop) -> DayDone:
+    return DayDone(
+        audience=audience,
+        rewarded=rewarded,
+        trained_through=None,
+        decided=False,
+        enqueued=0,
+        stopped=stop.reason,
     )
 
 

@@ -119,9 +119,11 @@ def _moments(row: Row) -> stats.Moments:
 def _sample_ratio(use_case: UseCase, treated: int, held_out: int) -> stats.SampleRatio | None:
     if use_case.control_share == 0:
         return None
+    # The random group is compared with nobody.
+    control = use_case.control_share / (1 - use_case.random_share)
     return stats.sample_ratio(
         {"treatment": treated, "control": held_out},
-        {"treatment": 1 - use_case.control_share, "control": use_case.control_share},
+        {"treatment": 1 - control, "control": control},
     )
 
 

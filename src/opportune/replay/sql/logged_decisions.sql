@@ -15,7 +15,10 @@ select
     'logged' as policy_version,
     false as explored,
     make_timestamptz($decided_at_us) as decided_at,
-    cast($decided_at_us as bigint) as decided_at_us
+    cast($decided_at_us as bigint) as decided_at_us,
+    cast(null as double) as cost,
+    cast(null as double) as cost_rewarded,
+    cast(null as double) as shadow_price
 from features
 join chosen on chosen.user_id = features.user_id
 where features.use_case = $use_case and features.day = cast($day as date)
