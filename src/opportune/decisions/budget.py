@@ -109,19 +109,22 @@ def choose(plan: Plan) -> Chosen:
 def shadow_price(expected: Callable[[float], float], left: float) -> float:
     """The least price, within 1 percent, at which ``expected(price)`` is at most ``left``.
 
-    ``expected`` must not rise with the price. 0 where the budget does not bind; the highest price
-    looked at where even that is too little, or changes nothing: then only the cap helps.
+    ``expected`` must not rise with the price. 0 where the budget does not bind, or where no price
+    changes anything; the highest price looked at where even that is too little. Then only the cap
+    helps.
 
     >>> round(shadow_price(lambda price: 100 / (1 + price), 25.0), 1)
     3.0
     >>> shadow_price(lambda price: 20.0, 25.0)
     0.0
     """
-    if expected(0.0) <= left:
+    without = expected(0.0)
+    if without <= left:
         return 0.0
     low, high = LOW_POWER, HIGH_POWER
-    if expected(2.0**high) > left:
-        return float(2.0**high)
+    at_most = expected(2.0**high)
+    if at_most > left:
+        return float(2.0**high) if at_most < without else 0.0
     for _ in range(STEPS):
         middle = (low + high) / 2
         found = expected(2.0**middle)

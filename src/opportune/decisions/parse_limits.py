@@ -24,7 +24,7 @@ def parse_cost(table: Document) -> tuple[float, str]:
 
 def parse_budget(document: Document) -> Budget | None:
     """Read ``[budget]``; None where there is none."""
-    if "budget" not in document.body:
+    if document.optional("budget") is None:
         return None
     table = document.table("budget")
     per_day, total = (
@@ -41,7 +41,7 @@ def parse_budget(document: Document) -> Budget | None:
 
 def parse_guard_rails(document: Document) -> tuple[GuardRail, ...]:
     """Read ``[[guard_rails]]``; there may be none."""
-    if "guard_rails" not in document.body:
+    if document.optional("guard_rails") is None:
         return ()
     return tuple(_guard_rail(table) for table in document.tables("guard_rails"))
 
