@@ -58,7 +58,7 @@ class Frugal:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Frugal:
-        raise NotImplementedError
+        raise ValueError(f"{len(data)} bytes given: this policy is not kept.")
 
 
 def _allowed(space: policies.ActionSpace, eligible: policies.Eligibility) -> NDArray[np.bool_]:

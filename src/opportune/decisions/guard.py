@@ -86,8 +86,8 @@ def broken(
     >>> many = stats.Moments(count=10_000, mean=0.012, m2=10_000 * 0.012 * 0.988)
     >>> broken(rail, few, affected=8, look=1)
     ''
-    >>> broken(rail, many, affected=120, look=3)[:53]
-    'unsubscribes is 0.012 per recipient (0.00886 to 0.015'
+    >>> broken(rail, many, affected=120, look=3).partition(",")[0]
+    'unsubscribes is 0.012 per recipient (0.00888 to 0.0151'
     """
     if affected < FEWEST_AFFECTED:
         return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opportune.decisions.model import Budget, GuardRail, UseCase
 from opportune.documents import Document
 
-__all__ = ["DIRECTIONS", "DUE", "check_limits", "parse_budget", "parse_cost", "parse_guard_rails"]
+__all__ = ["check_limits", "parse_budget", "parse_cost", "parse_guard_rails"]
 
 DUE = ("sent", "rewarded")
 DIRECTIONS = ("at_most", "at_least")
