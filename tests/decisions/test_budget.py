@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -36,7 +37,7 @@ def plan(
     *,
     key: str = "day",
     costs: policies.Costs = COSTS,
-    eligible: policies.Eligibility | None = None,
+    options: NDArray[np.int64] | None = None,
     policy: policies.Policy | None = None,
     control: float = 0.1,
     chance: float = 0.05,
@@ -50,7 +51,7 @@ def plan(
         seed=policies.seed(key),
         space=SPACE,
         features=features,
-        eligible=eligible or policies.everything(SPACE, people),
+        options=options if options is not None else np.tile([7, 3], (people, 1)),
         uniforms=policies.uniforms(key, ids),
         order=np.argsort(policies.uniforms(f"{key}:order", ids), kind="stable"),
         variants=variants,
@@ -71,10 +72,14 @@ def spent(wanted: Plan, chosen: Chosen) -> int:
     return total
 
 
+def of(wanted: Plan, rows: NDArray[np.int64]) -> policies.Eligibility:
+    return policies.Eligibility(options=wanted.options[rows])
+
+
 def expected(wanted: Plan, price: float) -> float:
     """What the play of those who are sent something costs on average, by the slow way."""
     assert wanted.costs is not None
-    paid = np.zeros(len(wanted.eligible))
+    paid = np.zeros(len(wanted.options))
     weight = 1 + price
     costs = policies.Costs(
         sent=tuple(each * weight for each in wanted.costs.sent),
@@ -87,7 +92,7 @@ def expected(wanted: Plan, price: float) -> float:
     ):
         here = np.flatnonzero(rows)
         play = policy.distribution(
-            wanted.features[here], wanted.eligible.take(here), seed=wanted.seed, costs=costs
+            wanted.features[here], of(wanted, here), seed=wanted.seed, costs=costs
         )
         for action in SPACE.actions():
             cost = sum(
@@ -119,28 +124,40 @@ def test_never_exceeded(
     numbers = np.array(prices)
     costs = policies.Costs(sent=(numbers[:3], numbers[3:5]), rewarded=(numbers[5:8], numbers[8:10]))
     options = np.array([masks[k % len(masks)] for k in range(people)], dtype=np.int64)
-    eligible = policies.Eligibility(options=options)
+    wanted = plan(people, left, costs=costs, options=options, control=control, chance=0.2)
+
+    def parts(
+        rows: NDArray[np.int64], masks: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], policies.Eligibility]]:
+        # Where both of the dearer are not the only ones, not both of them; even and odd apart.
+        patterns = np.array([[True] * 5 + [False], [True] * 6])
+        for odd in (0, 1):
+            here = np.flatnonzero(rows % 2 == odd)
+            only = (options[rows[here]] == [4, 2]).all(axis=1).astype(np.int64)
+            yield (
+                here,
+                policies.Eligibility(options=masks[here], combinations=patterns, pattern=only),
+            )
+
     if forbids:
-        # A pattern that allows every action whose offer and channel do not both cost the most.
-        patterns = np.array([[True, True, True, True, True, False], [True] * 6])
-        tight = np.array([m == (4, 2) for m in map(tuple, options.tolist())])
-        eligible = policies.Eligibility(
-            options=options, combinations=patterns, pattern=tight.astype(np.int64)
-        )
-    wanted = plan(people, left, costs=costs, eligible=eligible, control=control, chance=0.2)
+        wanted = replace(wanted, parts=parts)
     chosen = choose(wanted)
     assert spent(wanted, chosen) <= millionths(left)
     assert chosen.committed == pytest.approx(spent(wanted, chosen) / 1e6)
     assert len(chosen.rows) + chosen.held_back == people
-    assert wanted.eligible.take(chosen.rows).allows(SPACE, chosen.drawn.actions).all()
+    every = np.arange(people)
+    for here, eligible in wanted.parts(every, wanted.options):
+        mine = np.isin(chosen.rows, here)
+        theirs = eligible.take(np.searchsorted(here, chosen.rows[mine]))
+        assert theirs.allows(SPACE, chosen.drawn.actions[mine]).all()
     assert (chosen.drawn.propensities > 0).all()
     again = choose(wanted)
     assert np.array_equal(again.drawn.actions, chosen.drawn.actions)
 
 
 def test_without_a_free_option_the_rest_of_the_day_is_held_back() -> None:
-    everybody = policies.Eligibility(options=np.tile([0b110, 0b01], (100, 1)))
-    wanted = plan(100, 20.0, eligible=everybody, control=0.0, chance=0.0)
+    everybody = np.tile([0b110, 0b01], (100, 1))
+    wanted = plan(100, 20.0, options=everybody, control=0.0, chance=0.0)
     chosen = choose(wanted)
     assert (chosen.held_back, len(chosen.rows)) == (90, 10)
     assert set(chosen.drawn.actions[:, 0].tolist()) == {1}

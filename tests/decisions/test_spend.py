@@ -105,6 +105,9 @@ def test_neither_days_nor_total_are_exceeded_whoever_dies(
     share = float(random.random())
     for place in range(6):
         day = FIRST + timedelta(days=place)
+        # The audience grows, and a new version goes on with the same money.
+        people(range(1_000 * (place + 1), 1_000 * (place + 1) + int(random.integers(0, 60))))
+        wanted = replace(wanted, version=1 + place // 3)
         dying = mortal(stores, Fate(at=int(random.integers(0, 12))))
         with suppress(Killed):
             run(dying, wanted, day)

@@ -41,13 +41,25 @@ LOW_POWER, HIGH_POWER, STEPS = -20.0, 20.0, 12
 NEAR_ENOUGH = 0.99
 
 
+Parts = Callable[[Integers, Integers], Iterator[tuple[Integers, policies.Eligibility]]]
+"""Rows ``(m,)`` of a day and the masks ``(m, D)`` that they are left with -> what they may get, in
+one or more parts, each with the places among the ``m`` that it is of."""
+
+
+def whole(rows: Integers, options: Integers) -> Iterator[tuple[Integers, policies.Eligibility]]:
+    """In one part, and every combination of eligible options is allowed."""
+    yield np.arange(len(rows)), policies.Eligibility(options=options)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
     """What a day is decided from.
 
-    ``uniforms``: ``(n,)`` in [0, 1), which choose; ``order``: ``(n,)`` rows in the order in which
-    they are decided; ``variants``: ``(n,)``, of which control spends nothing. ``costs`` None: all
-    options are free. ``left``: millionths that may still be spent; None: without limit.
+    ``options``: ``(n, D)`` masks of eligible options; ``parts`` says which combinations of them
+    are allowed. ``uniforms``: ``(n,)`` in [0, 1), which choose; ``order``: ``(n,)`` rows in the
+    order in which they are decided; ``variants``: ``(n,)``, of which control spends nothing.
+    ``costs`` None: all options are free. ``left``: millionths that may still be spent; None:
+    without limit.
     ``cost_weight``: how much of the reward's unit a unit of cost is worth before any shadow price.
     """
 
@@ -55,7 +67,7 @@ class Plan:
     seed: int
     space: policies.ActionSpace
     features: Floats
-    eligible: policies.Eligibility
+    options: Integers
     uniforms: Floats
     order: Integers
     variants: NDArray[np.str_]
@@ -63,6 +75,7 @@ class Plan:
     left: int | None
     cost_weight: float = 1.0
     exploration_min: float = 0.0
+    parts: Parts = whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,8 +107,9 @@ def choose(plan: Plan) -> Chosen:
     profiles to find the shadow price.
     """
     if plan.left is None or plan.costs is None:
-        drawn = _draw(plan, np.arange(len(plan.eligible)), plan.eligible, price=0.0)
-        parts = [(np.arange(len(plan.eligible)), plan.eligible.options, drawn)]
+        everybody = np.arange(len(plan.options))
+        drawn = _draw(plan, everybody, plan.options, price=0.0)
+        parts = [(everybody, plan.options, drawn)]
         return _chosen(plan, parts, price=None, restricted=0)
     price = _price(plan, plan.left)
     restricted = 0
@@ -155,7 +169,7 @@ def _price(plan: Plan, left: int) -> float:
     prices, share = _prices(plan), len(spending) / len(sample)
 
     def expected(price: float) -> float:
-        played = _played(plan, sample, plan.eligible.take(sample), price=price)
+        played = _played(plan, sample, plan.options[sample], price=price)
         return share * sum(float(_expected_cost(each, prices).sum()) for _, each in played)
 
     return shadow_price(expected, float(left))
@@ -170,14 +184,13 @@ def _capped(
     place, level, size = 0, 0, len(plan.order)
     while place < len(plan.order):
         block = plan.order[place : place + size]
-        options = plan.eligible.options[block] & _affordable(prices, levels[level])
+        options = plan.options[block] & _affordable(prices, levels[level])
         worst = _worst(options, prices) * (plan.variants[block] != CONTROL)
         if worst[0] > left:
             level, size = level + 1, FEWEST
             continue
-        eligible = replace(plan.eligible.take(block), options=options)
-        able = np.flatnonzero(eligible.counts(plan.space) > 0)
-        drawn = _draw(plan, block[able], eligible.take(able), price=price)
+        able = _able(plan, block, options) if level else np.arange(len(block))
+        drawn = _draw(plan, block[able], options[able], price=price)
         spent = np.zeros(len(block), dtype=np.int64)
         spent[able] = _cost_of(drawn.actions, prices)
         spent[plan.variants[block] == CONTROL] = 0
@@ -192,9 +205,15 @@ def _capped(
         level += end < len(block)
 
 
-def _draw(
-    plan: Plan, rows: Integers, eligible: policies.Eligibility, *, price: float
-) -> policies.Draw:
+def _able(plan: Plan, rows: Integers, options: Integers) -> Integers:
+    """Who of the rows is left with any action."""
+    able = np.zeros(len(rows), dtype=bool)
+    for here, eligible in plan.parts(rows, options):
+        able[here] = eligible.counts(plan.space) > 0
+    return np.flatnonzero(able)
+
+
+def _draw(plan: Plan, rows: Integers, options: Integers, *, price: float) -> policies.Draw:
     width = len(plan.space.dimensions)
     whole = policies.Draw(
         actions=np.zeros((len(rows), width), dtype=np.int16),
@@ -202,7 +221,7 @@ def _draw(
         dimension_propensities=np.zeros((len(rows), width)),
         explored=np.zeros(len(rows), dtype=bool),
     )
-    for here, distribution in _played(plan, rows, eligible, price=price):
+    for here, distribution in _played(plan, rows, options, price=price):
         drawn = policies.draw(distribution, plan.uniforms[rows[here]])
         whole.actions[here] = drawn.actions
         whole.propensities[here] = drawn.propensities
@@ -212,20 +231,20 @@ def _draw(
 
 
 def _played(
-    plan: Plan, rows: Integers, eligible: policies.Eligibility, *, price: float
+    plan: Plan, rows: Integers, options: Integers, *, price: float
 ) -> Iterator[tuple[Integers, policies.ActionDistribution]]:
     """The policy's play, and uniform play for the random group: who, and how likely what is."""
     by_chance = plan.variants[rows] == RANDOM
     uniform = policies.Uniform(plan.space)
+    costs = _weighed(plan, price)
     for policy, chosen in ((plan.policy, ~by_chance), (uniform, by_chance)):
-        here = np.flatnonzero(chosen)
-        if len(here):
-            distribution = policy.distribution(
-                plan.features[rows[here]],
-                eligible.take(here),
-                seed=plan.seed,
-                costs=_weighed(plan, price),
-            )
+        mine = np.flatnonzero(chosen)
+        if not len(mine):
+            continue
+        for places, eligible in plan.parts(rows[mine], options[mine]):
+            here = mine[places]
+            features = plan.features[rows[here]]
+            distribution = policy.distribution(features, eligible, seed=plan.seed, costs=costs)
             yield here, _explored(distribution, plan.exploration_min)
 
 

@@ -60,7 +60,7 @@ def decide(
     profile_ids = known["profile_id"].to_numpy()
     _check_options(use_case, eligible)
     left = left_for_a_day(stores, use_case)
-    plan = _plan(use_case, day, policy, features, eligible=eligible, ids=profile_ids)
+    plan = _plan(use_case, day, policy, features, options=eligible, ids=profile_ids)
     chosen = choose(replace(plan, left=left))
     known = known.take(pa.array(chosen.rows))
     rows = _rows(use_case, day, known, chosen)
@@ -106,7 +106,7 @@ def _plan(
     policy: policies.Policy,
     features: Floats,
     *,
-    eligible: Integers,
+    options: Integers,
     ids: Integers,
 ) -> Plan:
     draw_key = f"{use_case.name}:{day}"
@@ -115,7 +115,7 @@ def _plan(
         seed=policies.seed(draw_key),
         space=use_case.space,
         features=features,
-        eligible=policies.Eligibility(options=eligible),
+        options=options,
         uniforms=policies.uniforms(draw_key, ids),
         order=np.argsort(policies.uniforms(f"{draw_key}:order", ids), kind="stable"),
         variants=variants(use_case, ids),
