@@ -149,6 +149,7 @@ def _decisions(told: Past, common: dict[str, pa.Array], place: int) -> pa.Table:
             "explored": pa.array(told.explored[:, place]),
             "decided_at": decided_at,
             "decided_at_us": decided_at.cast(pa.int64()),
+            **dict.fromkeys(("cost", "cost_rewarded", "shadow_price"), pa.nulls(count)),
         }
     )
     return _rest_null(rows, DECISIONS)

@@ -140,16 +140,17 @@ def test_all_mistakes_are_listed_at_once() -> None:
         "dimensions[1].meaning: 'week' given, must be one of choice, channel, hour, day, "
         "frequency.",
         "dimensions[2].options[1].name: missing, must be a non-empty text.",
-        "dimensions[2].options[1].title: unknown key. Allowed: days, eligible, name, "
-        "nothing, parameters, valid_from, valid_until.",
+        "dimensions[2].options[1].title: unknown key. Allowed: cost, cost_due, days, eligible, "
+        "name, nothing, parameters, valid_from, valid_until.",
         "dimensions[2].options: '24' given, an hour is a name from 00 to 23.",
         "groups.control_share: 0.95 given, must be a number from 0 to 0.9.",
         "decide_at: '25:00' given, must be a time of day in UTC such as 06:00.",
         "activation.connector: missing, must be a non-empty text.",
         "activation.campaign_id: 1.5 given, must be a text or a whole number.",
         "audience.minos: unknown key. Did you mean 'minus'? Allowed: minus, segments.",
-        "titel: unknown key. Did you mean 'title'? Allowed: activation, audience, constraints, "
-        "decide_at, dimensions, features, groups, policy, success_metric, title.",
+        "titel: unknown key. Did you mean 'title'? Allowed: activation, audience, budget, "
+        "constraints, decide_at, dimensions, features, groups, guard_rails, policy, "
+        "success_metric, title.",
         "audience.segments: [] given, must name one segment or more.",
         "dimensions: 'offer' stands there twice, names must differ.",
         "features: 'tenure' stands there twice, names must differ.",

@@ -34,7 +34,9 @@ BATCH = {"segment": 100, "webhook": 1, "file": 1_000}
 # Calls that are no track calls, sent on as they came.
 CALLS = ("page", "screen", "group", "alias")
 KINDS = ("profile", "segment", "decision", *CALLS)
-VARIANTS = ("treatment", "control")
+VARIANTS = ("treatment", "random", "control")
+# Who is sent what was decided.
+SENT = ("treatment", "random")
 AUDIENCE_AS = ("track", "identify")
 EVERY = "*"
 SECRET = re.compile(rf"{SECRET_PREFIX}[A-Z0-9_]{{1,63}}")
@@ -163,7 +165,7 @@ def parse_destination(
         events=frozenset(document.texts("events", ())),
         properties=document.texts("properties", ()),
         traits=document.texts("traits", ()),
-        variants=tuple(sorted(_chosen(document, "variants", VARIANTS, ("treatment",)))),
+        variants=tuple(sorted(_chosen(document, "variants", VARIANTS, SENT))),
         audiences=tuple(sorted(set(document.texts("audiences", ())))),
         audience_as=_audience_as(document),
         only=document.text("only", ""),

@@ -25,8 +25,9 @@ from opportune.api.operations import Counts, operation_routes
 from opportune.api.privacy import privacy_routes
 from opportune.api.profiles import profile_routes
 from opportune.api.segments import segment_routes
+from opportune.api.stops import stop_routes
 from opportune.api.tail import tail_routes
-from opportune.decisions import UseCase
+from opportune.decisions import UseCase, stopped
 from opportune.project import Project
 from opportune.reports import Performance, performance, to_document
 from opportune.storage import Stores
@@ -50,7 +51,7 @@ class DimensionAnswer(BaseModel):
 
 
 class UseCaseAnswer(BaseModel):
-    """One use case in its newest version."""
+    """One use case in its newest version; ``stopped`` says which guard rail it broke, if it did."""
 
     name: str
     version: int
@@ -59,6 +60,7 @@ class UseCaseAnswer(BaseModel):
     unit: str
     control_share: float
     dimensions: list[DimensionAnswer]
+    stopped: str
 
 
 class UseCasesAnswer(BaseModel):
@@ -117,13 +119,14 @@ def _add(
     segment_routes(application, stores, clock=clock, missing=missing)
     profile_routes(application, stores, clock=clock, counts=counts, missing=missing)
     privacy_routes(application, stores, clock=clock, missing=missing)
+    stop_routes(application, stores, clock=clock, missing=missing)
 
     @application.get("/use-cases")
     def use_cases() -> UseCasesAnswer:
         """List the use cases with what they may choose."""
         defined = project.read(stores.state)
         return UseCasesAnswer(
-            use_cases=[_use_case(defined, each) for each in defined.use_cases.values()]
+            use_cases=[_use_case(stores, defined, each) for each in defined.use_cases.values()]
         )
 
     @application.get("/use-cases/{name}/performance", response_model=Performance, responses=missing)
@@ -135,7 +138,8 @@ def _add(
         return JSONResponse(to_document(report))
 
 
-def _use_case(defined: Project, use_case: UseCase) -> UseCaseAnswer:
+def _use_case(stores: Stores, defined: Project, use_case: UseCase) -> UseCaseAnswer:
+    stop = stopped(stores.state, use_case.name)
     return UseCaseAnswer(
         name=use_case.name,
         version=use_case.version,
@@ -147,4 +151,5 @@ def _use_case(defined: Project, use_case: UseCase) -> UseCaseAnswer:
             DimensionAnswer(name=each.name, options=[option.name for option in each.options])
             for each in use_case.dimensions
         ],
+        stopped=stop.reason if stop is not None else "",
     )

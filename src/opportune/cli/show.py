@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from opportune.reports import Performance, VariantResult
+from opportune.reports import Performance, Spending, VariantResult
 from opportune.reports.answer import percent
 
 __all__ = ["print_performance"]
@@ -42,7 +42,12 @@ def print_performance(
     """
     console.print()
     console.print(_headline(performance))
+    if performance.stopped:
+        said = f"Stopped: {performance.stopped} Go on: opportune resume {performance.use_case}"
+        console.print(Text(said, style="bold red"))
     console.print(_variants(performance))
+    if performance.spending is not None:
+        console.print(_spending(performance.spending))
     if captured:
         console.print(_captured(captured))
     if performance.contrasts:
@@ -121,6 +126,31 @@ def _contrasts(performance: Performance) -> Table:
             percent(each.others_share, signed=False),
         )
     return table
+
+
+def _spending(spending: Spending) -> Text:
+    unit, limits = spending.unit, []
+    if spending.per_day is not None:
+        limits.append(f"{spending.per_day:,.2f} a day")
+    if spending.total is not None:
+        limits.append(f"{spending.total:,.2f} in total")
+    said = f"Costs: {spending.spent:,.2f} {unit} spent, {spending.reserved:,.2f} reserved"
+    said += f", of {' and '.join(limits)}." if limits else "."
+    if spending.days:
+        day = spending.days[0]
+        said += (
+            f" {day.day}: {day.committed:,.2f} of {day.available:,.2f} given out, shadow price "
+            f"{day.shadow_price:.3g}, {day.restricted:,} decided after it was too little for "
+            f"everything, {day.held_back:,} held back."
+        )
+    profit = spending.profit
+    if profit is not None and profit.relative is not None and profit.low is not None:
+        said += f" Net of costs, {percent(profit.relative, signed=True)} over control"
+        if profit.high is not None:
+            low, high = percent(profit.low, signed=True), percent(profit.high, signed=True)
+            said += f" ({low} to {high})"
+        said += "."
+    return Text(f"{said}\n")
 
 
 def _deliveries(performance: Performance) -> Text:

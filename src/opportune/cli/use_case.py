@@ -1,4 +1,4 @@
-"""Commands about one use case: ``run-day`` and ``report``."""
+"""Commands about one use case: ``run-day``, ``report`` and ``resume``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opportune import decisions, pipeline, project, reports, settings
 from opportune.cli.show import print_performance
 from opportune.cli.stores import opened
 
-__all__ = ["report", "run_day"]
+__all__ = ["report", "resume", "run_day"]
 
 Name = Annotated[str, typer.Argument(help="Name of the use case.")]
 
@@ -32,12 +32,31 @@ def run_day(
         definitions = project.read(stores.state)
         wanted = (day or now).date()
         done = pipeline.run_day(stores, definitions, name, wanted, now=now)
+    if done.stopped:
+        typer.echo(f"{name} {wanted}: stopped. {done.stopped} Go on: opportune resume {name}")
+        return
     typer.echo(
         f"{name} {wanted}: {'decided' if done.decided else 'was decided before'}, "
         f"{done.enqueued} sends added, {len(done.rewarded)} days rewarded."
     )
     for reason, count in done.held_back.items():
         typer.echo(f"  {count} without a decision ({reason}): {decisions.REASONS[reason]}.")
+
+
+def resume(
+    name: Name,
+    *,
+    by: Annotated[str, typer.Option(help="Who lets it go on; kept with the stop.")] = "console",
+) -> None:
+    """Let a use case decide again that a guard rail has stopped."""
+    now = datetime.now(UTC)
+    with opened(settings.load()) as stores:
+        use_case = project.read(stores.state).use_case(name)
+        stop = decisions.resume(stores.state, use_case.name, by=by, now=now)
+    typer.echo(
+        f"{name} goes on. It was stopped on {stop.day}: {stop.reason} The next day is decided when "
+        f"it is due; for today, run opportune run-day {name}."
+    )
 
 
 def report(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 
 import numpy as np
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 
 from opportune import policies
 from opportune.decisions.allowed import OPTIONLESS, REASONS
+from opportune.decisions.budget import CONTROL, RANDOM, Chosen, Plan, choose
 from opportune.decisions.combinations import parts
 from opportune.decisions.model import DECISIONS, FEATURES, UseCase
 from opportune.decisions.send_time import send_times
 from opportune.decisions.snapshot import lists
+from opportune.decisions.spend import left_for_a_day, note_day
 from opportune.errors import InvalidInput
 from opportune.storage import Stores, load_sql
 
@@ -44,7 +47,8 @@ def decide(
 
     Control profiles get an action like the others, so that both variants are alike in everything
     but the sending. Chance comes from a hash of (use case, day, profile) alone. Who may get no
-    action has no decision, which `held_back` counts; raises ``NoOption`` where that is everybody.
+    action has no decision, which `held_back` counts, nor has who is left none by the budget; raises
+    ``NoOption`` where nobody may get any.
     """
     stores.lake.create("decisions", DECISIONS)
     key = f"decisions:{use_case.name}:{day}"
@@ -56,21 +60,30 @@ def decide(
         tables={"features": ("day", day, day)},
     )
     _check_options(use_case, known.num_rows, held_back(stores, use_case, day))
-    drawn = _draw(use_case, day, policy, known)
-    rows = _rows(use_case, day, known, drawn)
+    left = left_for_a_day(stores, use_case)
+    chosen = choose(replace(_plan(use_case, day, policy, known), left=left))
+    known = known.take(pa.array(chosen.rows))
+    rows = _rows(use_case, day, known, chosen)
     rows["policy_version"] = pa.repeat(policy_version, known.num_rows)
     rows["decided_at"] = pa.repeat(pa.scalar(now, pa.timestamp("us", "UTC")), known.num_rows)
     rows["decided_at_us"] = rows["decided_at"].cast(pa.int64())
     zones = known["zone"].combine_chunks()
-    rows["due_at"] = send_times(use_case, drawn.actions, zones, now)
+    rows["due_at"] = send_times(use_case, chosen.drawn.actions, zones, now)
     rows["zone"] = zones
+    note_day(stores, use_case, day, chosen, left=left)
     return stores.lake.append("decisions", pa.table(rows).select(DECISIONS.names), key=key)
 
 
 def variants(use_case: UseCase, profile_ids: Integers) -> NDArray[np.str_]:
-    """Return "control" or "treatment" for each profile: a stable hash of (use case, profile)."""
+    """Return each profile's group by a stable hash of (use case, profile).
+
+    "control" is decided and never sent to; "random" gets any eligible action with the same
+    probability; everybody else is "treatment". A changed share moves nobody between control and
+    random, as they are at the two ends.
+    """
     chance = policies.uniforms(f"{use_case.name}:group", profile_ids)
-    return np.where(chance < use_case.control_share, "control", "treatment")
+    others = np.where(chance >= 1.0 - use_case.random_share, RANDOM, "treatment")
+    return np.where(chance < use_case.control_share, CONTROL, others)
 
 
 def matrix(column: pa.ChunkedArray, width: int) -> Floats:
@@ -99,34 +112,37 @@ def _check_options(use_case: UseCase, decided: int, held: Mapping[str, int]) -> 
         )
 
 
-def _draw(use_case: UseCase, day: date, policy: policies.Policy, known: pa.Table) -> policies.Draw:
-    draw_key = f"{use_case.name}:{day}"
-    features = matrix(known["values"], use_case.feature_count)
+def _plan(use_case: UseCase, day: date, policy: policies.Policy, known: pa.Table) -> Plan:
+    draw_key, profile_ids = f"{use_case.name}:{day}", known["profile_id"].to_numpy()
     masks: Integers = pc.list_flatten(known["eligible"]).to_numpy()
-    options = masks.reshape(known.num_rows, len(use_case.dimensions))
-    chance = policies.uniforms(draw_key, known["profile_id"].to_numpy())
-    forbidden = known["forbidden"].fill_null(0).to_numpy()
-    found, order = [], []
-    for rows, eligible in parts(use_case, options, forbidden, known["recent"].combine_chunks()):
-        play = policy.distribution(features[rows], eligible, seed=policies.seed(draw_key))
-        found.append(policies.draw(play, chance[rows]))
-        order.append(rows)
-    # Back into the order of the profiles.
-    place = np.argsort(np.concatenate(order))
-    return policies.Draw(
-        actions=np.concatenate([each.actions for each in found])[place],
-        propensities=np.concatenate([each.propensities for each in found])[place],
-        dimension_propensities=np.concatenate([each.dimension_propensities for each in found])[
-            place
-        ],
-        explored=np.concatenate([each.explored for each in found])[place],
+    forbidden: Integers = known["forbidden"].fill_null(0).to_numpy()
+    recent = known["recent"].combine_chunks()
+
+    def eligible(
+        rows: Integers, options: Integers
+    ) -> Iterator[tuple[Integers, policies.Eligibility]]:
+        return parts(use_case, options, forbidden[rows], recent.take(pa.array(rows)))
+
+    return Plan(
+        policy=policy,
+        seed=policies.seed(draw_key),
+        space=use_case.space,
+        features=matrix(known["values"], use_case.feature_count),
+        options=masks.reshape(known.num_rows, len(use_case.dimensions)),
+        uniforms=policies.uniforms(draw_key, profile_ids),
+        order=np.argsort(policies.uniforms(f"{draw_key}:order", profile_ids), kind="stable"),
+        variants=variants(use_case, profile_ids),
+        costs=use_case.costs,
+        left=None,
+        # Costs in a unit of their own cannot be taken off the reward.
+        cost_weight=0.0 if use_case.budget is not None and use_case.budget.unit else 1.0,
+        exploration_min=use_case.exploration_min,
+        parts=eligible,
     )
 
 
-def _rows(
-    use_case: UseCase, day: date, known: pa.Table, drawn: policies.Draw
-) -> dict[str, pa.Array]:
-    count = known.num_rows
+def _rows(use_case: UseCase, day: date, known: pa.Table, chosen: Chosen) -> dict[str, pa.Array]:
+    count, drawn = known.num_rows, chosen.drawn
     profile_ids = known["profile_id"].to_numpy()
     return {
         "decision_id": _decision_ids(use_case.name, day, profile_ids),
@@ -139,8 +155,11 @@ def _rows(
         "action": _names(use_case, drawn.actions),
         "propensity": pa.array(drawn.propensities),
         "dimension_propensities": lists(drawn.dimension_propensities),
-        "eligible": known["eligible"],
+        "eligible": lists(chosen.options),
         "explored": pa.array(drawn.explored),
+        "cost": pa.array(chosen.cost),
+        "cost_rewarded": pa.array(chosen.cost_rewarded),
+        "shadow_price": pa.repeat(pa.scalar(chosen.shadow_price, pa.float64()), count),
     }
 
 

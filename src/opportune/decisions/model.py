@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from opportune import policies, rules
 from opportune.decisions.constraints import Constraints
@@ -17,8 +19,10 @@ __all__ = [
     "FEATURES",
     "WEEKDAYS",
     "Activation",
+    "Budget",
     "Dimension",
     "Feature",
+    "GuardRail",
     "Meaning",
     "Option",
     "UseCase",
@@ -63,6 +67,11 @@ DECISIONS = pa.schema(
         pa.field("decided_at_us", pa.int64(), nullable=False),
         pa.field("due_at", pa.timestamp("us", "UTC")),
         pa.field("zone", pa.string()),
+        # What the action costs: due when it is sent, and due only when its reward comes.
+        pa.field("cost", pa.float64()),
+        pa.field("cost_rewarded", pa.float64()),
+        # Of a unit of cost, when the day was decided; null where the use case has no budget.
+        pa.field("shadow_price", pa.float64()),
     ]
 )
 
@@ -77,6 +86,7 @@ class Option:
     ``valid_from``, ``valid_until``: the first and last day that may be decided for it.
     ``parameters`` go along with what is sent. ``nothing``: an action with it is to send nothing.
     ``days``: in a dimension that means the frequency, days from this send to the next.
+    ``cost`` is due when it is "sent", or only when the reward comes ("rewarded").
     """
 
     name: str
@@ -86,6 +96,8 @@ class Option:
     parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     nothing: bool = False
     days: int = 0
+    cost: float = 0.0
+    cost_due: str = "sent"
 
     def is_valid(self, day: date) -> bool:
         """Say whether ``day`` may be decided for it."""
@@ -138,6 +150,31 @@ class Activation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What the options of a use case may cost together, in ``unit``; None: without that limit.
+
+    ``unit`` None is the success metric's own.
+    """
+
+    per_day: float | None
+    total: float | None
+    unit: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardRail:
+    """What must not happen: the mean of ``metric`` per recipient beyond ``limit``.
+
+    ``direction``: "at_most" or "at_least"; recipients are those of the last ``days`` days.
+    """
+
+    metric: str
+    direction: str
+    limit: float
+    days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UseCase:
     """One decisioning problem, as its newest version says.
 
@@ -158,6 +195,10 @@ class UseCase:
     activation: Activation
     policy_settings: Mapping[str, object] = field(default_factory=dict)
     constraints: Constraints = field(default_factory=Constraints)
+    random_share: float = 0.0
+    exploration_min: float = 0.0
+    budget: Budget | None = None
+    guard_rails: tuple[GuardRail, ...] = ()
 
     @property
     def space(self) -> policies.ActionSpace:
@@ -212,6 +253,19 @@ class UseCase:
             for name in (
                 [f"{feature.trait}={value}" for value in feature.one_of] or [feature.trait]
             )
+        )
+
+    @property
+    def costs(self) -> policies.Costs | None:
+        """What its options cost; None where all are free."""
+        if not any(option.cost for each in self.dimensions for option in each.options):
+            return None
+        return policies.Costs(sent=self._costs_due("sent"), rewarded=self._costs_due("rewarded"))
+
+    def _costs_due(self, due: str) -> tuple[NDArray[np.float64], ...]:
+        return tuple(
+            np.array([option.cost * (option.cost_due == due) for option in dimension.options])
+            for dimension in self.dimensions
         )
 
     def decided_from(self, day: date) -> datetime:

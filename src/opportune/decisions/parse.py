@@ -15,6 +15,12 @@ from opportune.decisions.parse_constraints import (
     read_option,
     read_rule,
 )
+from opportune.decisions.parse_limits import (
+    check_limits,
+    parse_budget,
+    parse_cost,
+    parse_guard_rails,
+)
 from opportune.documents import Document
 
 __all__ = ["parse_use_case", "read_use_case"]
@@ -63,6 +69,10 @@ def read_use_case(
         policy_settings={key: value for key, value in policy.body.items() if key != "name"},
         decide_at=_decide_at(document),
         activation=_activation(document.table("activation")),
+        random_share=groups.number("random_share", 0.0, low=0.0, high=0.5),
+        exploration_min=groups.number("exploration_min", 0.0, low=0.0, high=0.5),
+        budget=parse_budget(document),
+        guard_rails=parse_guard_rails(document),
     )
     constraints = document.table("constraints", required=False)
     use_case = replace(use_case, constraints=read_constraints(constraints, use_case.dimensions))
@@ -71,6 +81,7 @@ def read_use_case(
     if audience.body.get("segments") == []:
         audience.wrong("segments", "[] given, must name one segment or more.")
     _check_names(document, use_case)
+    check_limits(document, use_case)
     return use_case
 
 
@@ -109,7 +120,8 @@ def _dimension(table: Document) -> Dimension:
 
 def _option(table: Document) -> Option:
     option = Option(name=table.text("name"), eligible=read_rule(table, "eligible"))
-    option = read_option(table, option)
+    cost, cost_due = parse_cost(table)
+    option = read_option(table, replace(option, cost=cost, cost_due=cost_due))
     table.close()
     return option
 

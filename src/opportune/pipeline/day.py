@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -15,12 +16,15 @@ from opportune.telemetry import step
 
 __all__ = ["DayDone", "create_tables", "run_day"]
 
+LOGGER = logging.getLogger("opportune")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayDone:
     """What running a day came to; everything was there already when ``enqueued`` is 0 twice.
 
     ``held_back``: of how many of the audience nothing was decided, by a key of `decisions.REASONS`.
+    ``stopped`` says which guard rail was broken, if one was: then nothing was decided or enqueued.
     """
 
     audience: dict[str, int]
@@ -29,6 +33,7 @@ class DayDone:
     decided: bool
     enqueued: int
     held_back: dict[str, int]
+    stopped: str = ""
 
 
 def create_tables(stores: Stores) -> None:
@@ -51,6 +56,7 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
     use_case = project.use_case(name)
     _check_fields(stores, project, use_case)
     metric = project.metric_of(use_case)
+    use_case = decisions.in_unit_of(use_case, metric)
     with step("run_day", {"use_case": name, "day": day.isoformat()}) as running:
         if project.computed_traits:
             profiles.compute(stores, project.computed_traits.values(), now=now)
@@ -59,6 +65,10 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         )
         known = profiles.snapshot(stores.state)
         rewarded = learning.reward(stores, use_case, metric, now=now)
+        stop = decisions.guard(stores, use_case, project.metrics, day, now=now)
+        if stop is not None:
+            LOGGER.warning("guard_rail: use_cases/%s is stopped: %s", name, stop.reason)
+            return _not_decided(audience, rewarded, stop)
         trained = learning.train(stores, use_case, metric, day)
         decisions.snapshot(stores, use_case, day, known)
         decided = decisions.decide(
@@ -82,6 +92,18 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         decided=decided,
         enqueued=enqueued,
         held_back=held_back,
+    )
+
+
+def _not_decided(audience: dict[str, int], rewarded: list[date], stop: decisions.Stop) -> DayDone:
+    return DayDone(
+        audience=audience,
+        rewarded=rewarded,
+        trained_through=None,
+        decided=False,
+        enqueued=0,
+        held_back={},
+        stopped=stop.reason,
     )
 
 

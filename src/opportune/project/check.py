@@ -225,6 +225,11 @@ def _check_references(
             f"{where}: success_metric: no metric '{use_case.success_metric}'. "
             f"{nearest(use_case.success_metric, metrics)}"
         )
+    problems.extend(
+        f"{where}: guard_rails.metric: no metric '{rail.metric}'. {nearest(rail.metric, metrics)}"
+        for rail in use_case.guard_rails
+        if rail.metric and rail.metric not in metrics
+    )
     for key, names in (("segments", use_case.audience), ("minus", use_case.minus)):
         problems.extend(
             f"{where}: audience.{key}: no segment '{name}'. {nearest(name, segments)}"

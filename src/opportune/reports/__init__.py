@@ -27,6 +27,7 @@ from opportune.reports.model import (
     MetricOfReport,
     OptionShare,
     Performance,
+    Spending,
     VariantResult,
     Verdict,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "Person",
     "PolicyInForce",
     "PolicyViolation",
+    "Spending",
     "StoreSize",
     "Timeline",
     "Usage",

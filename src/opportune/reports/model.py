@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from opportune import stats
+from opportune.decisions import BudgetDay
 
 __all__ = [
     "Contrast",
@@ -18,6 +19,7 @@ __all__ = [
     "MetricOfReport",
     "OptionShare",
     "Performance",
+    "Spending",
     "VariantResult",
     "Verdict",
 ]
@@ -122,13 +124,32 @@ class DeliveryCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """What the options of a use case cost, in ``unit``, over all its versions.
+
+    ``spent`` is due, ``reserved`` falls due with rewards that are still open; both together keep
+    to ``total``. ``days`` are the newest that were decided under a budget. ``profit`` compares
+    rewards less costs as ``lift`` compares rewards; None where costs have a unit of their own.
+    """
+
+    unit: str
+    per_day: float | None
+    total: float | None
+    spent: float
+    reserved: float
+    days: tuple[BudgetDay, ...]
+    profit: stats.Lift | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Performance:
     """What one version of a use case did and earned, as of ``as_of``.
 
     ``treatment``, ``control`` and ``lift`` are over all ``mature_days``; ``days``, ``choices`` and
     their shares over the newest decided days, at most 90; ``contrasts`` over those since
     ``contrasts_since``. ``sample_ratio`` is None where there is no control group to check.
-    ``answer`` says ``verdict`` in one sentence.
+    ``answer`` says ``verdict`` in one sentence. ``spending`` is None where nothing costs anything;
+    ``stopped`` says which guard rail was broken, "" where the use case goes on.
     """
 
     as_of: datetime
@@ -150,3 +171,5 @@ class Performance:
     contrasts_since: date | None
     contrasts: tuple[Contrast, ...]
     deliveries: tuple[DeliveryCount, ...]
+    spending: Spending | None = None
+    stopped: str = ""

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from opportune import stats
-from opportune.decisions import UseCase
+from opportune.decisions import UseCase, stopped
 from opportune.events import Metric
 from opportune.reports.answer import Evidence, answer
 from opportune.reports.choices import choices, contrasts
@@ -19,6 +19,7 @@ from opportune.reports.model import (
     Performance,
     VariantResult,
 )
+from opportune.reports.spending import spending
 from opportune.storage import Stores, load_sql
 
 __all__ = ["performance"]
@@ -45,6 +46,7 @@ def performance(stores: Stores, use_case: UseCase, metric: Metric, *, now: datet
     verdict, sentence = answer(evidence)
     days = _days(stores, use_case)
     since = days[-CONTRAST_DAYS:][0].day if days else None
+    stop = stopped(stores.state, use_case.name)
     return Performance(
         as_of=now,
         use_case=use_case.name,
@@ -65,6 +67,8 @@ def performance(stores: Stores, use_case: UseCase, metric: Metric, *, now: datet
         contrasts_since=since,
         contrasts=contrasts(stores, use_case, since=since) if since else (),
         deliveries=_deliveries(stores, use_case),
+        spending=spending(stores, use_case, metric),
+        stopped=stop.reason if stop is not None else "",
     )
 
 
@@ -119,9 +123,11 @@ def _moments(row: Row) -> stats.Moments:
 def _sample_ratio(use_case: UseCase, treated: int, held_out: int) -> stats.SampleRatio | None:
     if use_case.control_share == 0:
         return None
+    # The random group is compared with nobody.
+    control = use_case.control_share / (1 - use_case.random_share)
     return stats.sample_ratio(
         {"treatment": treated, "control": held_out},
-        {"treatment": 1 - use_case.control_share, "control": use_case.control_share},
+        {"treatment": 1 - control, "control": control},
     )
 
 

@@ -1,5 +1,5 @@
 -- The decisions of a day that are to be sent; control is logged and stays unsent.
 select decision_id, profile_id, user_id, action, due_at, zone
 from decisions
-where use_case = $use_case and day = cast($day as date) and variant = 'treatment'
+where use_case = $use_case and day = cast($day as date) and variant in ('treatment', 'random')
 order by decision_id

@@ -6,5 +6,5 @@ join features on features.use_case = decisions.use_case
     and features.version = decisions.version
     and features.day = decisions.day and features.profile_id = decisions.profile_id
 where decisions.use_case = $use_case and decisions.day = cast($day as date)
-    and decisions.version = $version and decisions.variant = 'treatment'
+    and decisions.version = $version and decisions.variant in ('treatment', 'random')
 order by decisions.decision_id

@@ -17,7 +17,10 @@ select
     make_timestamptz($decided_at_us) as decided_at,
     cast($decided_at_us as bigint) as decided_at_us,
     make_timestamptz($decided_at_us) as due_at,
-    features.zone
+    features.zone,
+    cast(null as double) as cost,
+    cast(null as double) as cost_rewarded,
+    cast(null as double) as shadow_price
 from features
 join chosen on chosen.user_id = features.user_id
 where features.use_case = $use_case and features.day = cast($day as date)

@@ -1,0 +1,191 @@
+"""Guard rails: a use case that does harm stops deciding, until a person lets it go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from opportune import profiles, rules, stats
+from opportune.decisions.model import GuardRail, UseCase
+from opportune.errors import Conflict
+from opportune.events import Metric
+from opportune.storage import State, Stores, load_sql
+
+__all__ = ["NotStopped", "Stop", "broken", "guard", "resume", "stopped"]
+
+ROOM = "opportune.decisions"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY_US = 86_400_000_000
+# The chance that a use case that keeps a guard rail is stopped for it, over all days together.
+FALSE_STOPS = 0.05
+# The normal approximation behind the bounds wants about so many recipients with any value.
+FEWEST_AFFECTED = 10
+
+
+class NotStopped(Conflict):
+    """A use case that is not stopped was to be resumed."""
+
+    code = "not_stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """A use case decides nothing since ``day``; ``reason`` says which guard rail was broken how."""
+
+    day: date
+    stopped_at: datetime
+    reason: str
+
+
+def guard(
+    stores: Stores,
+    use_case: UseCase,
+    metrics: Mapping[str, Metric],
+    day: date,
+    *,
+    now: datetime,
+) -> Stop | None:
+    """Look at the guard rails before ``day`` is decided; None: the use case may decide it.
+
+    A broken one is kept with its reason, and the use case stays stopped until `resume`. A day that
+    was decided before is looked at no more.
+    """
+    known = stopped(stores.state, use_case.name)
+    if known is not None or not use_case.guard_rails:
+        return known
+    if stores.lake.has("decisions", f"decisions:{use_case.name}:{day}"):
+        return None
+    since = _since(stores.state, use_case)
+    look = _look(stores, use_case, since, day)
+    for rail in use_case.guard_rails:
+        metric = metrics[rail.metric]
+        span = (max(_from_day(rail, metric, day), since), day)
+        evidence, affected = _evidence(stores, use_case, rail, metric, span=span, now=now)
+        reason = broken(rail, evidence, affected=affected, look=look, unit=metric.unit)
+        if reason:
+            facts = {"use_case": use_case.name, "day": day, "now": now, "reason": reason}
+            stores.state.rows(load_sql(ROOM, "stop_use_case"), facts)
+            return stopped(stores.state, use_case.name)
+    return None
+
+
+def broken(
+    rail: GuardRail, evidence: stats.Moments, *, affected: int, look: int, unit: str = ""
+) -> str:
+    """Say how a guard rail is broken, or "" while the evidence leaves room for doubt.
+
+    ``evidence`` has one value a recipient, ``affected`` of which are not 0; ``look`` counts the
+    days from 1. Each look has an interval of confidence ``1 - 0.05 / (look (look + 1))``: these
+    chances of a false stop add up to 0.05 over all looks, whatever they share, so that a window
+    that slides along may be looked at every day.
+
+    >>> rail = GuardRail(metric="unsubscribes", direction="at_most", limit=0.005, days=7)
+    >>> few = stats.Moments(count=1000, mean=0.008, m2=1000 * 0.008 * 0.992)
+    >>> many = stats.Moments(count=10_000, mean=0.012, m2=10_000 * 0.012 * 0.988)
+    >>> broken(rail, few, affected=8, look=1)
+    ''
+    >>> broken(rail, many, affected=120, look=3).partition(",")[0]
+    'unsubscribes is 0.012 per recipient (0.00888 to 0.0151'
+    """
+    if affected < FEWEST_AFFECTED:
+        return ""
+    confidence = 1.0 - FALSE_STOPS / (look * (look + 1))
+    found = stats.mean_interval(evidence, confidence=confidence, method="fixed")
+    if found.value is None or found.low is None or found.high is None:
+        return ""
+    over, under = found.low > rail.limit, found.high < rail.limit
+    if not (over if rail.direction == "at_most" else under):
+        return ""
+    measured = f"{unit} " if unit and unit != rail.metric else ""
+    return (
+        f"{rail.metric} is {found.value:.3g} {measured}per recipient ({found.low:.3g} to "
+        f"{found.high:.3g}, {found.count:,} recipients of {rail.days} days), "
+        f"{rail.direction.replace('_', ' ')} {rail.limit:g} is allowed."
+    )
+
+
+def stopped(state: State, use_case: str) -> Stop | None:
+    """Return why ``use_case`` is stopped, None where it is not."""
+    rows = state.rows(load_sql(ROOM, "open_stop"), {"use_case": use_case})
+    return Stop(**rows[0]) if rows else None
+
+
+def resume(state: State, use_case: str, *, by: str, now: datetime) -> Stop:
+    """Let ``use_case`` decide again and return why it was stopped; ``NotStopped`` if it was not.
+
+    Guard rails look at what is decided from that day on.
+    """
+    facts = {"use_case": use_case, "by": by, "now": now}
+    rows = state.rows(load_sql(ROOM, "resume_use_case"), facts)
+    if not rows:
+        raise NotStopped(f"Use case '{use_case}' is not stopped. There is nothing to resume.")
+    return Stop(**rows[0])
+
+
+def _since(state: State, use_case: UseCase) -> date:
+    found = state.rows(load_sql(ROOM, "resumed_on"), {"use_case": use_case.name})
+    at: datetime | None = found[0]["resumed_at"]
+    return date.min if at is None else at.astimezone(UTC).date()
+
+
+def _look(stores: Stores, use_case: UseCase, since: date, day: date) -> int:
+    facts = {"use_case": use_case.name, "from_day": since.isoformat()}
+    tables = {"decisions": ("day", since, date.max)}
+    first = stores.engine.query(load_sql(ROOM, "first_decided"), facts, tables=tables)
+    begun: date | None = first["day"][0].as_py()
+    return 1 if begun is None else max((day - begun).days, 1)
+
+
+def _from_day(rail: GuardRail, metric: Metric, day: date) -> date:
+    # What must not be too little is looked at when its window is over: so much earlier.
+    more = metric.window_days if rail.direction == "at_least" else 0
+    return day - timedelta(days=rail.days + more)
+
+
+def _evidence(
+    stores: Stores,
+    use_case: UseCase,
+    rail: GuardRail,
+    metric: Metric,
+    *,
+    span: tuple[date, date],
+    now: datetime,
+) -> tuple[stats.Moments, int]:
+    from_day, day = span
+    now_us = _microseconds(now)
+    is_complete = rail.direction == "at_least"
+    row: dict[str, Any] = stores.engine.query(
+        load_sql(ROOM, "guard_rail"),
+        {
+            "use_case": use_case.name,
+            "from_day": from_day.isoformat(),
+            "day": day.isoformat(),
+            "event": metric.event,
+            "path": None if metric.property is None else rules.pointer(metric.property),
+            "window_us": metric.window_days * DAY_US,
+            "until_us": now_us if is_complete else None,
+        },
+        tables={
+            "decisions": ("day", from_day, day),
+            "events": ("occurred_at_us", _microseconds(_midnight(from_day)), now_us),
+        },
+        relations={"identifiers": profiles.identifiers(stores.state)},
+    ).to_pylist()[0]
+    people, affected = row["recipients"], row["affected"] or 0
+    if is_complete and metric.property is None and affected < FEWEST_AFFECTED < people:
+        # Too few for the normal approximation, and so few may be the harm: ten are the benefit of
+        # the doubt.
+        share = FEWEST_AFFECTED / people
+        few = stats.Moments(count=people, mean=share, m2=people * share * (1 - share))
+        return few, FEWEST_AFFECTED
+    return stats.Moments(count=people, mean=row["mean"], m2=row["m2"]), affected
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

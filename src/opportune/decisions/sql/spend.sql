@@ -1,0 +1,14 @@
+-- How many decisions cost how much, and whether their rewards are still open or have come. Few rows: few costs differ.
+select
+    coalesce(decisions.cost, 0.0) as cost,
+    coalesce(decisions.cost_rewarded, 0.0) as cost_rewarded,
+    rewards.reward is null as is_open,
+    coalesce(rewards.reward, 0.0) > 0 as is_rewarded,
+    count(*) as decisions
+from decisions
+left join rewards on rewards.use_case = decisions.use_case
+    and rewards.day = decisions.day and rewards.profile_id = decisions.profile_id
+where decisions.use_case = $use_case and decisions.variant <> 'control'
+    and (decisions.cost > 0 or decisions.cost_rewarded > 0)
+group by 1, 2, 3, 4
+order by 1, 2, 3, 4
