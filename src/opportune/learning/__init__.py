@@ -16,7 +16,7 @@ from opportune.learning.evaluate import (
 )
 from opportune.learning.model import REWARDS
 from opportune.learning.reward import reward
-from opportune.learning.train import Trained, action_indices, train
+from opportune.learning.train import Trained, action_indices, model_days, newest, train
 
 __all__ = [
     "REWARDS",
@@ -28,6 +28,8 @@ __all__ = [
     "difference",
     "evaluate",
     "evaluate_log",
+    "model_days",
+    "newest",
     "reward",
     "train",
 ]
