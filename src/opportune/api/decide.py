@@ -103,7 +103,9 @@ def decide_routes(
 ) -> None:
     """Add the route; ``missing`` is how a use case or profile that is none is answered."""
     on_request = OnRequest(stores)
-    refused = {409: {**missing[404], "description": "Nothing is decided for this profile now."}}
+    refused: dict[int | str, dict[str, Any]] = {
+        409: {**missing[404], "description": "Nothing is decided for this profile now."}
+    }
 
     @application.post("/decide", response_model=DecideAnswer, responses={**missing, **refused})
     async def decide(asked: DecideRequest) -> Response:

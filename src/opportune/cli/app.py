@@ -10,6 +10,7 @@ import typer
 
 from opportune import errors
 from opportune.cli import (
+    decide,
     definitions,
     demo,
     destinations,
@@ -69,6 +70,7 @@ app.command("check")(definitions.check)
 app.command("apply")(definitions.apply)
 app.command("keys")(definitions.keys)
 app.command("run-day")(use_case.run_day)
+app.add_typer(decide.app)
 app.command("report")(use_case.report)
 app.command("replay")(replay_command)
 app.command("catalogue")(events.catalogue)

@@ -68,6 +68,7 @@ class _Played:
     distribution: ActionDistribution
     drawn: Draw
     groups: list[str]
+    candidates: list[tuple[Candidate, ...]]
     # How many actions each may get.
     counts: list[float]
 
@@ -123,12 +124,14 @@ def _play(decider: Decider, ready: Sequence[_Asked]) -> _Played:
     eligible = eligibility([each.judged for each in ready])
     values = np.array([each.values for each in ready]).reshape(len(ready), -1)
     distribution = decider.play(values, eligible)
+    counts = eligible.counts(decider.space).tolist()
     ids = np.array([each.person.profile_id for each in ready], dtype=np.int64)
     return _Played(
         distribution=distribution,
         drawn=policies.draw(distribution, _chances(decider, ready)),
         groups=variants(decider.use_case, ids).tolist(),
-        counts=eligible.counts(decider.space).tolist(),
+        candidates=_candidates(decider, ready, distribution, counts),
+        counts=counts,
     )
 
 
@@ -213,30 +216,54 @@ def _answer(decider: Decider, each: _Asked, played: _Played, row: int) -> dict[s
         "trained_through": decider.trained_through,
         "uniform_share": float(played.distribution.uniform_share),
         "eligible_actions": int(played.counts[row]),
-        "candidates": _candidates(decider, each, played, row),
+        "candidates": played.candidates[row],
         "excluded": each.judged.excluded,
         "last_event_at": each.person.last_seen_at,
         "dry_run": each.question.dry_run,
     }
 
 
-def _candidates(decider: Decider, each: _Asked, played: _Played, row: int) -> tuple[Candidate, ...]:
+def _candidates(
+    decider: Decider,
+    ready: Sequence[_Asked],
+    distribution: ActionDistribution,
+    counts: Sequence[float],
+) -> list[tuple[Candidate, ...]]:
     """What the policy plays, each with its whole probability: the uniform part counts, too."""
+    ranked = [
+        _ranked(support, weights)
+        for support, weights in zip(
+            distribution.support.tolist(), distribution.weights.tolist(), strict=True
+        )
+    ]
+    actions = [action for row in ranked for action, _ in row]
+    scores: list[float | None] = [None] * len(actions)
+    if decider.expect is not None and actions:
+        rows = [each.values for each, row in zip(ready, ranked, strict=True) for _ in row]
+        features = np.array(rows).reshape(len(rows), -1)
+        scores = decider.expect(features, np.array(actions, dtype=np.int16)).tolist()
+    told = iter(scores)
+    return [
+        tuple(
+            Candidate(
+                action=_named(decider, action),
+                probability=share + distribution.uniform_share / count,
+                score=next(told),
+            )
+            for action, share in row
+        )
+        for row, count in zip(ranked, counts, strict=True)
+    ]
+
+
+def _ranked(support: list[list[int]], weights: list[float]) -> list[tuple[tuple[int, ...], float]]:
+    """The likeliest actions first, each once."""
     shares: dict[tuple[int, ...], float] = {}
-    weights = played.distribution.weights[row].tolist()
-    for action, weight in zip(played.distribution.support[row].tolist(), weights, strict=True):
+    for action, weight in zip(map(tuple, support), weights, strict=True):
         if weight > 0:
-            shares[tuple(action)] = shares.get(tuple(action), 0.0) + weight
-    ranked = sorted(shares, key=lambda action: (-shares[action], action))[:MOST_CANDIDATES]
-    scores: list[float | None] = [None] * len(ranked)
-    if decider.expect is not None and ranked:
-        features = np.tile(np.array(each.values), (len(ranked), 1)).reshape(len(ranked), -1)
-        scores = decider.expect(features, np.array(ranked, dtype=np.int16)).tolist()
-    uniform = played.distribution.uniform_share / played.counts[row]
-    return tuple(
-        Candidate(action=_named(decider, action), probability=shares[action] + uniform, score=score)
-        for action, score in zip(ranked, scores, strict=True)
-    )
+            shares[action] = shares.get(action, 0.0) + weight
+    ranked = sorted(shares.items(), key=lambda each: (-each[1], each[0]))
+    return ranked[:MOST_CANDIDATES]
 
 
 def _named(decider: Decider, action: Sequence[int]) -> dict[str, str]:

@@ -14,7 +14,7 @@ __all__ = ["features_of"]
 
 MISSING = math.nan
 # What the engine's cast of a text to a double takes.
-NUMBER = re.compile(r"[ \t\n\r\f\v]*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?[ \t\n\r\f\v]*")
+NUMBER = re.compile(r"[ \t\n\r\f\v]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\f\v]*")
 TRUTH = {"true": 1.0, "false": 0.0}
 
 
