@@ -14,7 +14,10 @@ __all__ = ["features_of"]
 
 MISSING = math.nan
 # What the engine's cast of a text to a double takes.
-NUMBER = re.compile(r"[ \t\n\r\f\v]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\f\v]*")
+SPACE = r"[ \t\n\r\f\v]*"
+NUMBER = re.compile(
+    rf"{SPACE}[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?{SPACE}"
+)
 TRUTH = {"true": 1.0, "false": 0.0}
 
 
