@@ -152,13 +152,15 @@ def _features(records: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 
 def _decisions(records: Sequence[Mapping[str, Any]]) -> pa.Table:
-    names = [name for name in DECISIONS.names if name in records[0]]
-    columns = {name: [row[name] for row in records] for name in names}
+    # What a decision on request has no word for, such as when it is sent, is null.
+    columns: dict[str, list[Any]] = {
+        name: [row.get(name) for row in records] for name in DECISIONS.names
+    }
     columns["day"] = [_day(row) for row in records]
     columns["decided_at"] = [datetime.fromisoformat(row["decided_at"]) for row in records]
-    table = {name: pa.array(columns[name], DECISIONS.field(name).type) for name in names}
+    table = {name: pa.array(columns[name], DECISIONS.field(name).type) for name in DECISIONS.names}
     table["decided_at_us"] = table["decided_at"].cast(pa.int64())
-    return pa.table(table).select(DECISIONS.names)
+    return pa.table(table)
 
 
 def _day(row: Mapping[str, Any]) -> object:

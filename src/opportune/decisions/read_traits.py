@@ -15,9 +15,7 @@ __all__ = ["features_of"]
 MISSING = math.nan
 # What the engine's cast of a text to a double takes.
 SPACE = r"[ \t\n\r\f\v]*"
-NUMBER = re.compile(
-    rf"{SPACE}[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?{SPACE}"
-)
+NUMBER = re.compile(rf"{SPACE}[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?{SPACE}")
 TRUTH = {"true": 1.0, "false": 0.0}
 
 

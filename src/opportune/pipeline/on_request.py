@@ -16,7 +16,7 @@ from opportune.errors import OpportuneError, Unavailable, nearest
 from opportune.project import Project, ProjectNotFound
 from opportune.storage import Stores
 
-__all__ = ["OnRequest", "TooManyQuestions", "decide_on_request"]
+__all__ = ["OnRequest", "TooManyQuestions", "decide_on_request", "would_decide"]
 
 # Definitions and policies are looked at again after this; a moment later they count.
 FRESH = timedelta(seconds=1)
@@ -49,6 +49,23 @@ def decide_on_request(stores: Stores, question: Question, *, now: datetime) -> A
     if isinstance(found, OpportuneError):
         raise found
     return decisions.keep(stores, [found])[0] if isinstance(found, Decided) else found
+
+
+def would_decide(
+    stores: Stores, definitions: Project, kind: str, value: str, *, now: datetime
+) -> dict[str, Answer | OpportuneError]:
+    """Return what each use case would choose for one profile now, or why nothing; none is kept."""
+    names = sorted(definitions.use_cases)[:MOST_TOGETHER]
+    ready = _prepare(stores, definitions, names, {}, now=now)
+    questions = [
+        Question(use_case=name, kind=kind, value=value, dry_run=True, request_id="")
+        for name in names
+    ]
+    found = _decide(stores, ready, questions, now=now)
+    return {
+        name: each.answer if isinstance(each, Decided) else each
+        for name, each in zip(names, found, strict=True)
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
