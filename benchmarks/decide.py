@@ -156,8 +156,7 @@ def definitions() -> Iterator[tuple[str, str]]:
                 f'title = "{name}"\nsuccess_metric = "orders"\nfeatures = [{features}, {plans}]\n'
                 '[audience]\nsegments = ["everybody"]\n[activation]\nconnector = "braze"\n'
                 'base_url = "http://127.0.0.1:8421"\n'
-                'campaign_id = "8f0f0b8e-6c53-4a0b-9a51-0b6a5e1f2d10"\n'
-                + dimensions
+                'campaign_id = "8f0f0b8e-6c53-4a0b-9a51-0b6a5e1f2d10"\n' + dimensions
             ),
         )
 

@@ -17,7 +17,7 @@ from opportune.decisions.ask import (
     read_answer,
 )
 from opportune.decisions.asked import (
-    ASKED,
+    ASKED_FEATURES,
     Answer,
     Candidate,
     Decided,
@@ -44,7 +44,7 @@ from opportune.decisions.parse import parse_use_case, read_use_case
 from opportune.decisions.snapshot import snapshot
 
 __all__ = [
-    "ASKED",
+    "ASKED_FEATURES",
     "DECISIONS",
     "FEATURES",
     "Activation",

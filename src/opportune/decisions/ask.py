@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from opportune.decisions.asked import ASKED, Answer, Decided, Person, Question
+from opportune.decisions.asked import ASKED_FEATURES, Answer, Decided, Person, Question
 from opportune.decisions.model import DECISIONS
 from opportune.profiles import UnknownProfile, storable
 from opportune.storage import Stores, fetch, load_sql
@@ -79,7 +79,7 @@ def hand_over_asked(stores: Stores, *, now: datetime) -> int:
     Returns how many decisions that was. Killed anywhere and called again it comes to the same: what
     one commit is to hold is written down before, and the commit carries its name.
     """
-    stores.lake.create("asked_features", ASKED)
+    stores.lake.create("asked_features", ASKED_FEATURES)
     stores.lake.create("decisions", DECISIONS)
     count = 0
     while rows := _batch(stores):
@@ -142,13 +142,15 @@ def _batch(stores: Stores) -> list[dict[str, Any]]:
 
 
 def _features(records: Sequence[Mapping[str, Any]]) -> pa.Table:
-    names = [name for name in ASKED.names if name not in ("day", "values")]
+    names = [name for name in ASKED_FEATURES.names if name not in ("day", "values")]
     columns = {name: [row[name] for row in records] for name in names}
     columns["day"] = [_day(row) for row in records]
     columns["values"] = [
         [np.nan if value is None else value for value in row["values"]] for row in records
     ]
-    return pa.table({field.name: pa.array(columns[field.name], field.type) for field in ASKED})
+    return pa.table(
+        {field.name: pa.array(columns[field.name], field.type) for field in ASKED_FEATURES}
+    )
 
 
 def _decisions(records: Sequence[Mapping[str, Any]]) -> pa.Table:

@@ -13,7 +13,7 @@ from opportune.decisions.judge import Excluded
 from opportune.errors import Conflict, InvalidInput
 
 __all__ = [
-    "ASKED",
+    "ASKED_FEATURES",
     "Answer",
     "Candidate",
     "Decided",
@@ -29,7 +29,7 @@ LONGEST_REQUEST_ID = 200
 LONGEST_IDENTIFIER = 1_000
 
 # What was known when a decision was asked for: `features` has that of a whole day.
-ASKED = pa.schema(
+ASKED_FEATURES = pa.schema(
     [
         pa.field("decision_id", pa.string(), nullable=False),
         pa.field("use_case", pa.string(), nullable=False),

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from opportune import plugins, policies
-from opportune.decisions import ASKED, UseCase, matrix
+from opportune.decisions import ASKED_FEATURES, UseCase, matrix
 from opportune.events import Metric
 from opportune.storage import Stores, load_sql
 
@@ -54,7 +54,7 @@ def train(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Train
     The result is kept, so that a second call returns the same policy without learning twice. A new
     version of the use case starts from the beginning with the rewards of that version only.
     """
-    stores.lake.create("asked_features", ASKED)
+    stores.lake.create("asked_features", ASKED_FEATURES)
     kind = cast(PolicyKind, plugins.load(plugins.POLICIES, use_case.policy))
     kept = _newest(stores, use_case, day)
     policy = (

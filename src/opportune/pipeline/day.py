@@ -31,7 +31,7 @@ def create_tables(stores: Stores) -> None:
     """Make every table of the lake that is not there yet."""
     events.create_tables(stores.lake)
     stores.lake.create("features", decisions.FEATURES)
-    stores.lake.create("asked_features", decisions.ASKED)
+    stores.lake.create("asked_features", decisions.ASKED_FEATURES)
     stores.lake.create("decisions", decisions.DECISIONS)
     stores.lake.create("rewards", learning.REWARDS)
 
