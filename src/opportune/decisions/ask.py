@@ -23,6 +23,12 @@ KEPT_FOR = timedelta(days=7)
 """So long a request that is asked again is answered as before."""
 ROWS_AT_ONCE = 20_000
 
+# What an answer and the lake call by the same name.
+SAID = (
+    *("decision_id", "use_case", "version", "day", "propensity", "policy_version"),
+    *("explored", "decided_at"),
+)
+
 _ANSWERS = msgspec.json.Decoder(Answer)
 
 
@@ -54,10 +60,8 @@ def keep(stores: Stores, decided: Sequence[Decided]) -> list[Answer]:
 
     Only what this returned may be told. A process that is killed before has decided nothing.
     """
-    facts: dict[str, object] = _keys(decided)
-    facts["times"] = [each.decided_at for each in decided]
-    facts["answers"] = [msgspec.json.encode(each.answer).decode() for each in decided]
-    facts["records"] = [msgspec.json.encode(each.record).decode() for each in decided]
+    # One document: an array of texts is escaped letter by letter.
+    facts = {"rows": msgspec.json.encode(list(decided)).decode()}
     answers: dict[tuple[str, int, str], Answer] = {}
     with stores.state.transaction() as connection:
         written = {_key(row) for row in fetch(connection, load_sql(ROOM, "keep_answers"), facts)}
@@ -84,10 +88,10 @@ def hand_over_asked(stores: Stores, *, now: datetime) -> int:
     count = 0
     while rows := _batch(stores):
         batch = rows[0]["batch"]
-        records = [msgspec.json.decode(row["record"]) for row in rows]
+        said = _rows(rows)
         # Features first: a decision that is there has what it was made of.
-        stores.lake.append("asked_features", _features(records), key=f"asked_features:{batch}")
-        stores.lake.append("decisions", _decisions(records), key=f"decisions:asked:{batch}")
+        stores.lake.append("asked_features", _features(said), key=f"asked_features:{batch}")
+        stores.lake.append("decisions", _decisions(said), key=f"decisions:asked:{batch}")
         stores.state.rows(load_sql(ROOM, "asked_kept"), {"batch": batch, "now": now})
         count += len(rows)
     stores.state.rows(load_sql(ROOM, "asked_prune"), {"before": now - KEPT_FOR})
@@ -135,35 +139,44 @@ def _batch(stores: Stores) -> list[dict[str, Any]]:
         places = [row["place"] for row in rows]
         digest = hashlib.blake2b(digest_size=16)
         for row in rows:
-            digest.update(row["record"].encode())
+            digest.update(row["answer"].encode())
         batch = f"{places[0]}-{places[-1]}-{digest.hexdigest()}"
         fetch(connection, load_sql(ROOM, "asked_taken"), {"batch": batch, "places": places})
         return [{**row, "batch": batch} for row in rows]
 
 
-def _features(records: Sequence[Mapping[str, Any]]) -> pa.Table:
-    names = [name for name in ASKED_FEATURES.names if name not in ("day", "values")]
-    columns = {name: [row[name] for row in records] for name in names}
-    columns["day"] = [_day(row) for row in records]
+def _rows(kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what is kept as rows with the names of the lake's columns."""
+    found = []
+    for row in kept:
+        answer = read_answer(row["answer"])
+        found.append(
+            {
+                **{name: getattr(answer, name) for name in SAID},
+                "profile_id": row["profile_id"],
+                "variant": answer.group,
+                "action": list((answer.action or {}).values()),
+                "dimension_propensities": list(answer.dimension_propensities.values()),
+                **msgspec.json.decode(row["record"]),
+            }
+        )
+    return found
+
+
+def _features(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    columns = {name: [row[name] for row in rows] for name in ASKED_FEATURES.names}
     columns["values"] = [
-        [np.nan if value is None else value for value in row["values"]] for row in records
+        [np.nan if value is None else value for value in row["values"]] for row in rows
     ]
-    return pa.table(
-        {field.name: pa.array(columns[field.name], field.type) for field in ASKED_FEATURES}
-    )
-
-
-def _decisions(records: Sequence[Mapping[str, Any]]) -> pa.Table:
-    # What a decision on request has no word for, such as when it is sent, is null.
-    columns: dict[str, list[Any]] = {
-        name: [row.get(name) for row in records] for name in DECISIONS.names
-    }
-    columns["day"] = [_day(row) for row in records]
-    columns["decided_at"] = [datetime.fromisoformat(row["decided_at"]) for row in records]
-    table = {name: pa.array(columns[name], DECISIONS.field(name).type) for name in DECISIONS.names}
-    table["decided_at_us"] = table["decided_at"].cast(pa.int64())
+    table = {field.name: pa.array(columns[field.name], field.type) for field in ASKED_FEATURES}
     return pa.table(table)
 
 
-def _day(row: Mapping[str, Any]) -> object:
-    return datetime.fromisoformat(row["day"]).date()
+def _decisions(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    # What a decision on request has no word for, such as when it is sent, is null.
+    table = {
+        field.name: pa.array([row.get(field.name) for row in rows], field.type)
+        for field in DECISIONS
+    }
+    table["decided_at_us"] = table["decided_at"].cast(pa.int64())
+    return pa.table(table)

@@ -156,7 +156,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """An answer that is to be kept before it is given: its key, and what the lake is to have."""
+    """An answer that is to be kept before it is given: its key, and what was known.
+
+    ``record`` is what the lake is to have beside the answer: ``user_id``, ``values`` of the
+    features (None is missing) and ``eligible`` options.
+    """
 
     use_case: str
     profile_id: int

@@ -280,24 +280,11 @@ def _decision_id(decider: Decider, each: _Asked) -> str:
 
 
 def _decided(each: _Asked, answer: Answer) -> Decided:
-    assert answer.action is not None
     record = {
-        "decision_id": answer.decision_id,
-        "use_case": answer.use_case,
-        "version": answer.version,
-        "day": answer.day,
-        "profile_id": each.person.profile_id,
         "user_id": each.person.user_id,
-        "variant": answer.group,
-        "action": list(answer.action.values()),
-        "propensity": answer.propensity,
-        "dimension_propensities": list(answer.dimension_propensities.values()),
-        "eligible": each.judged.options,
-        "policy_version": answer.policy_version,
-        "explored": answer.explored,
-        "decided_at": answer.decided_at,
         # NaN is no JSON.
         "values": [None if math.isnan(value) else value for value in each.values],
+        "eligible": each.judged.options,
     }
     return Decided(
         use_case=answer.use_case,
