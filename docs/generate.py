@@ -104,7 +104,7 @@ def tables() -> str:
     """One section a table of the lake, one row a column."""
     owners = (
         ("opportune.events", ("EVENTS", "REJECTS")),
-        ("opportune.decisions", ("FEATURES", "DECISIONS")),
+        ("opportune.decisions", ("FEATURES", "DECISIONS", "ASKED_FEATURES")),
         ("opportune.learning", ("REWARDS",)),
     )
     sections = []

@@ -17,6 +17,7 @@ from opportune.errors import OpportuneError
 from opportune.storage import Stores, load_sql
 
 __all__ = [
+    "DECIDED",
     "METRICS",
     "RETRIED",
     "TEXT_FORMAT",
@@ -32,6 +33,7 @@ UNKNOWN_SOURCE = "opportune_requests_unknown_source_total"
 RETRIED = "opportune_requests_retried_total"
 TURNED_AWAY = "opportune_requests_turned_away_total"
 TIME_ZONE_DEFAULT = "opportune_time_zone_default_total"
+DECIDED = "opportune_decisions_on_request_total"
 METRICS: Mapping[str, str] = {
     "opportune_up": "Whether a part answers: 1 or 0.",
     "opportune_outbox": "Recommendations and messages to destinations by what became of them.",
@@ -44,6 +46,8 @@ METRICS: Mapping[str, str] = {
     "OPPORTUNE_SEGMENT_COMPATIBLE says so.",
     RETRIED: "Requests whose client says (X-Retry-Count) that it had sent them before.",
     TURNED_AWAY: "Requests answered with 429, because too much was waiting for the disk.",
+    DECIDED: "Decisions that were asked for, by what came of it: treatment, control, dry_run or "
+    "refused.",
     TIME_ZONE_DEFAULT: "Profiles that were answered with the default time zone, because theirs is "
     "missing or wrong.",
 }
@@ -93,6 +97,11 @@ def counted(counts: Counts) -> Iterator[str]:
         for reason in ("missing", "wrong")
     ]
     yield from _figure(TIME_ZONE_DEFAULT, zones, kind="counter")
+    decided = [
+        ({"outcome": outcome}, counts[f"{DECIDED}:{outcome}"])
+        for outcome in ("treatment", "control", "dry_run", "refused")
+    ]
+    yield from _figure(DECIDED, decided, kind="counter")
 
 
 def _healthy(_: Request) -> Response:

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Mount
 import opportune
 from opportune import project
 from opportune.api.catalogue import catalogue_routes, reject_routes
+from opportune.api.decide import decide_routes
 from opportune.api.destinations import destination_routes
 from opportune.api.door import Door
 from opportune.api.errors import HANDLERS
@@ -120,6 +121,7 @@ def _add(
     profile_routes(application, stores, clock=clock, counts=counts, missing=missing)
     privacy_routes(application, stores, clock=clock, missing=missing)
     stop_routes(application, stores, clock=clock, missing=missing)
+    decide_routes(application, stores, clock=clock, counts=counts, missing=missing)
 
     @application.get("/use-cases")
     def use_cases() -> UseCasesAnswer:

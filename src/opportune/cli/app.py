@@ -11,6 +11,7 @@ import typer
 from opportune import errors
 from opportune.cli import (
     bench,
+    decide,
     definitions,
     demo,
     destinations,
@@ -70,6 +71,7 @@ app.command("check")(definitions.check)
 app.command("apply")(definitions.apply)
 app.command("keys")(definitions.keys)
 app.command("run-day")(use_case.run_day)
+app.add_typer(decide.app)
 app.command("report")(use_case.report)
 app.command("resume")(use_case.resume)
 app.command("replay")(replay_command)

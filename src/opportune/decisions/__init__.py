@@ -6,18 +6,36 @@ others; features are a snapshot kept in the lake, so a decision can be made agai
 what a policy forbids is neither a feature nor read by an option's rule (`check_fields`); an action
 that a constraint bars has the probability 0; who may get no action has no decision and is counted.
 A budget is never exceeded; what was spent is read from decisions and rewards. A use case that
-breaks a guard rail stops, until a person lets it go on.
-
-Deliberately absent: deciding on request.
+breaks a guard rail stops, until a person lets it go on. On request one profile is decided for as
+the day's run would (`decide_asked`), and the answer is kept before it is told.
 """
 
 from opportune.decisions.allowed import REASONS
+from opportune.decisions.ask import (
+    hand_over_asked,
+    keep,
+    people_asked,
+    read_answer,
+)
+from opportune.decisions.asked import (
+    ASKED_FEATURES,
+    Answer,
+    Candidate,
+    Decided,
+    InvalidQuestion,
+    NotInAudience,
+    NotStarted,
+    Person,
+    Question,
+)
 from opportune.decisions.budget import Chosen, Plan, choose, shadow_price
 from opportune.decisions.combinations import parts
 from opportune.decisions.constraints import Constraints, Cooldown, Forbidden, QuietHours
 from opportune.decisions.decide import NoOption, decide, held_back, matrix, variants
+from opportune.decisions.decider import Decider, decide_asked, make_decider
 from opportune.decisions.fields import FieldUse, check_fields, field_uses, forbidden_uses
 from opportune.decisions.guard import NotStopped, Stop, guard, resume, stopped
+from opportune.decisions.judge import Excluded
 from opportune.decisions.model import (
     DECISIONS,
     FEATURES,
@@ -36,25 +54,36 @@ from opportune.decisions.snapshot import snapshot
 from opportune.decisions.spend import BudgetDay, Spent, budget_days, in_unit_of, spent
 
 __all__ = [
+    "ASKED_FEATURES",
     "DECISIONS",
     "FEATURES",
     "REASONS",
     "WEEKDAYS",
     "Activation",
+    "Answer",
     "Budget",
     "BudgetDay",
+    "Candidate",
     "Chosen",
     "Constraints",
     "Cooldown",
+    "Decided",
+    "Decider",
     "Dimension",
+    "Excluded",
     "Feature",
     "FieldUse",
     "Forbidden",
     "GuardRail",
+    "InvalidQuestion",
     "NoOption",
+    "NotInAudience",
+    "NotStarted",
     "NotStopped",
     "Option",
+    "Person",
     "Plan",
+    "Question",
     "QuietHours",
     "Spent",
     "Stop",
@@ -63,15 +92,21 @@ __all__ = [
     "check_fields",
     "choose",
     "decide",
+    "decide_asked",
     "field_uses",
     "forbidden_uses",
     "guard",
+    "hand_over_asked",
     "held_back",
     "in_unit_of",
+    "keep",
+    "make_decider",
     "matrix",
     "next_time",
     "parse_use_case",
     "parts",
+    "people_asked",
+    "read_answer",
     "read_use_case",
     "resume",
     "send_times",

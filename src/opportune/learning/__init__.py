@@ -21,6 +21,8 @@ from opportune.learning.train import (
     Trained,
     action_indices,
     lessons,
+    model_days,
+    newest,
     reward_kind,
     train,
 )
@@ -37,6 +39,8 @@ __all__ = [
     "evaluate",
     "evaluate_log",
     "lessons",
+    "model_days",
+    "newest",
     "reward",
     "reward_kind",
     "train",

@@ -13,11 +13,20 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from opportune import plugins, policies
-from opportune.decisions import UseCase, matrix
+from opportune.decisions import ASKED_FEATURES, UseCase, matrix
 from opportune.events import Metric
 from opportune.storage import Stores, load_sql
 
-__all__ = ["PolicyKind", "Trained", "action_indices", "lessons", "reward_kind", "train"]
+__all__ = [
+    "PolicyKind",
+    "Trained",
+    "action_indices",
+    "lessons",
+    "model_days",
+    "newest",
+    "reward_kind",
+    "train",
+]
 
 
 class PolicyKind(Protocol):
@@ -54,6 +63,7 @@ def train(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Train
     The result is kept, so that a second call returns the same policy without learning twice. A new
     version of the use case starts from the beginning with the rewards of that version only.
     """
+    stores.lake.create("asked_features", ASKED_FEATURES)
     kind = cast(PolicyKind, plugins.load(plugins.POLICIES, use_case.policy))
     kept = _newest(stores, use_case, day)
     policy = (
@@ -82,6 +92,25 @@ def train(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Train
     }
     stores.state.rows(load_sql("opportune.learning", "keep_model"), facts)
     return Trained(policy=policy, version=version, trained_through=through)
+
+
+def newest(stores: Stores, use_case: UseCase, day: date) -> Trained | None:
+    """Return the policy that decides ``day`` as it was kept; None before the first day's run."""
+    kept = _newest(stores, use_case, day)
+    if kept is None:
+        return None
+    kind = cast(PolicyKind, plugins.load(plugins.POLICIES, use_case.policy))
+    return Trained(
+        policy=kind.from_bytes(kept["body"]),
+        version=f"{use_case.name}/{use_case.version}/{kept['day']}",
+        trained_through=kept["trained_through"],
+    )
+
+
+def model_days(stores: Stores, day: date) -> dict[tuple[str, int], date]:
+    """Return the day of the policy that `newest` gives, by use case and version."""
+    rows = stores.state.rows(load_sql("opportune.learning", "model_days"), {"day": day})
+    return {(row["use_case"], row["version"]): row["day"] for row in rows}
 
 
 def reward_kind(metric: Metric) -> str:
@@ -114,7 +143,9 @@ def lessons(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> pol
     rows = stores.engine.query(
         load_sql("opportune.learning", "lessons"),
         {"use_case": use_case.name, "version": use_case.version, "day": day.isoformat()},
-        tables=dict.fromkeys(("features", "decisions", "rewards"), ("day", day, day)),
+        tables=dict.fromkeys(
+            ("features", "asked_features", "decisions", "rewards"), ("day", day, day)
+        ),
     )
     rewards: NDArray[np.float64] = rows["reward"].to_numpy()
     if reward_kind(metric) == "binary":

@@ -9,6 +9,12 @@ Every step is keyed and finds its own work done: running it again changes nothin
 
 from opportune.pipeline.day import DayDone, create_tables, run_day
 from opportune.pipeline.ingest import Ingest, take_in
+from opportune.pipeline.on_request import (
+    OnRequest,
+    TooManyQuestions,
+    decide_on_request,
+    would_decide,
+)
 from opportune.pipeline.progress import caught_up, somebody_ingests, waiting_bytes
 from opportune.pipeline.read_again import read_again
 from opportune.pipeline.rebuild import (
@@ -25,10 +31,13 @@ __all__ = [
     "Compared",
     "DayDone",
     "Ingest",
+    "OnRequest",
     "Rebuilt",
+    "TooManyQuestions",
     "WorkerRuns",
     "caught_up",
     "create_tables",
+    "decide_on_request",
     "drop_rebuild",
     "rebuild",
     "read_again",
@@ -36,4 +45,5 @@ __all__ = [
     "somebody_ingests",
     "take_in",
     "waiting_bytes",
+    "would_decide",
 ]

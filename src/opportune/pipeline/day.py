@@ -40,6 +40,7 @@ def create_tables(stores: Stores) -> None:
     """Make every table of the lake that is not there yet."""
     events.create_tables(stores.lake)
     stores.lake.create("features", decisions.FEATURES)
+    stores.lake.create("asked_features", decisions.ASKED_FEATURES)
     stores.lake.create("decisions", decisions.DECISIONS)
     stores.lake.create("rewards", learning.REWARDS)
 
@@ -64,6 +65,8 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
             stores, (*use_case.audience, *use_case.minus), project.segments, now=now
         )
         known = profiles.snapshot(stores.state)
+        # What was asked for before earns its rewards with the others of its day.
+        decisions.hand_over_asked(stores, now=now)
         rewarded = learning.reward(stores, use_case, metric, now=now)
         stop = decisions.guard(stores, use_case, project.metrics, day, now=now)
         if stop is not None:

@@ -41,6 +41,7 @@ class Changes:
         return {
             "decisions": self._about_profiles(self._decision),
             "features": self._about_profiles(self._feature),
+            "asked_features": self._about_profiles(self._decision),
             "rewards": self._about_profiles(self._reward),
             "events": self._events,
             "rejects": self._rejects,

@@ -43,7 +43,7 @@ def export_person(stores: Stores, kind: str, value: str, *, now: datetime) -> di
     found = {
         "events": _lake(stores, "person_events", ("events",), asked),
         "decisions": _lake(stores, "person_decisions", ("decisions", "rewards"), asked),
-        "features": _lake(stores, "person_features", ("features",), asked),
+        "features": _lake(stores, "person_features", ("features", "asked_features"), asked),
         "rejects": _rejects(stores, known),
     }
     if not told and not any(found.values()):

@@ -13,6 +13,7 @@ from opportune.web import pages
 from opportune.web.asking import Asked, Moved, Shown
 from opportune.web.identity import identity_tree
 from opportune.web.people import display_name, shown
+from opportune.web.would_get import would_get
 
 __all__ = ["NotConfirmed", "cut", "first_of", "id_of", "person", "person_of", "restore"]
 
@@ -52,6 +53,7 @@ def person(asked: Asked) -> Shown | Moved:
         ],
         "consent": reports.consent_answers(found.consent, defined.consent),
         "titles": titles,
+        "would_get": would_get(asked, defined, *first_of(found)),
         "why": why,
         "waiting": sum(each.waits for each in why.links),
         "tree": identity_tree(why.identifiers, why.links),

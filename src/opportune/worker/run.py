@@ -23,11 +23,9 @@ from opportune.errors import Unavailable
 from opportune.events import history
 from opportune.storage import DatabaseUnavailable, Stores, load_sql
 from opportune.telemetry import Troubles, pause_s, step
-from opportune.worker.computing import Computing
-from opportune.worker.following import Following
+from opportune.worker.beside import beside_rounds
 from opportune.worker.model import Clock, Worker
 from opportune.worker.publishing import publish
-from opportune.worker.rereading import Rereading
 
 __all__ = ["Unanswered", "decoders", "run", "simulated_clock"]
 
@@ -140,7 +138,7 @@ def _work(worker: Worker, *, tick_s: float, session: list[dict[str, object]]) ->
     worker.troubles.attempt("privacy", partial(_forget_again, worker), 0)
     definitions = project.Project(metrics={}, segments={}, use_cases={})
     reader = project.Reader(state)
-    beside = Following(worker), Computing(worker), Rereading(worker)
+    beside = beside_rounds(worker)
     pruned_at = -PRUNE_EVERY_S
     while not worker.stop.is_set():
         definitions = worker.troubles.attempt("definitions", reader.read, definitions)

@@ -16,7 +16,7 @@ select
 from decisions
 join newest on newest.day = decisions.day
 left join rewards on rewards.use_case = decisions.use_case
-    and rewards.day = decisions.day and rewards.profile_id = decisions.profile_id
+    and rewards.day = decisions.day and rewards.decision_id = decisions.decision_id
 where decisions.use_case = $use_case and decisions.version = $version
 group by decisions.day, decisions.variant
 order by decisions.day, decisions.variant

@@ -3,7 +3,7 @@ with profile as (
     select decisions.variant, decisions.profile_id, sum(rewards.reward) as total
     from decisions
     join rewards on rewards.use_case = decisions.use_case
-        and rewards.day = decisions.day and rewards.profile_id = decisions.profile_id
+        and rewards.day = decisions.day and rewards.decision_id = decisions.decision_id
     where decisions.use_case = $use_case and decisions.version = $version
     group by decisions.variant, decisions.profile_id
 )

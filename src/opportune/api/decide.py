@@ -1,0 +1,142 @@
+"""Decide for one profile over HTTP: the action, how likely it was, and why no other."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from starlette.responses import Response
+
+from opportune.api.operations import DECIDED, Counts
+from opportune.decisions import Answer, Question
+from opportune.errors import OpportuneError
+from opportune.pipeline import OnRequest
+from opportune.storage import Stores
+
+__all__ = ["decide_routes", "for_group"]
+
+Clock = Callable[[], datetime]
+Responses = Mapping[int | str, dict[str, Any]]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ProfileAsked(BaseModel):
+    """Any identifier of the profile to decide for."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Name
+    value: Annotated[str, Field(min_length=1, max_length=700)]
+
+
+class DecideRequest(BaseModel):
+    """What to decide, and for whom.
+
+    ``request_id`` is the caller's, and is made here if it is left out: asked again with the same
+    one, the answer is the same. ``traits`` count before the stored ones, for this decision alone.
+    ``dry_run`` keeps nothing; without a request id it answers what the day's run would choose.
+    ``show_control``: say as well what a person in control would have got.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    use_case: Name
+    profile: ProfileAsked
+    request_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    traits: Annotated[dict[str, JsonValue], Field(max_length=200)] = {}
+    dry_run: bool = False
+    show_control: bool = False
+
+
+class CandidateAnswer(BaseModel):
+    """An action that the policy plays for this profile; ``score`` is the reward it expects."""
+
+    action: dict[str, str]
+    probability: float
+    score: float | None
+
+
+class ExcludedAnswer(BaseModel):
+    """An option, or a combination of several, that the profile may not get."""
+
+    options: dict[str, str]
+    because: str
+
+
+class DecideAnswer(BaseModel):
+    """What was decided for one profile, and why.
+
+    In the group ``control`` business goes on as usual: then ``action`` is null and nothing of a
+    choice is said, unless it was asked for. ``candidates`` are what the policy plays, the likeliest
+    first; each of the ``eligible_actions`` shares ``uniform_share`` with the others. Rules on dates
+    hold as of the beginning of ``day``; ``last_event_at`` is the newest event of the profile.
+    """
+
+    decision_id: str | None
+    use_case: str
+    version: int
+    day: date
+    group: Literal["control", "treatment"]
+    action: dict[str, str] | None
+    propensity: float | None
+    dimension_propensities: dict[str, float]
+    explored: bool
+    policy: str
+    policy_version: str
+    trained_through: date | None
+    uniform_share: float
+    eligible_actions: int
+    candidates: list[CandidateAnswer]
+    excluded: list[ExcludedAnswer]
+    decided_at: datetime
+    last_event_at: datetime
+    dry_run: bool
+
+
+def decide_routes(
+    application: FastAPI, stores: Stores, *, clock: Clock, counts: Counts, missing: Responses
+) -> None:
+    """Add the route; ``missing`` is how a use case or profile that is none is answered."""
+    on_request = OnRequest(stores)
+    refused: dict[int | str, dict[str, Any]] = {
+        409: {**missing[404], "description": "Nothing is decided for this profile now."}
+    }
+
+    @application.post("/decide", response_model=DecideAnswer, responses={**missing, **refused})
+    async def decide(asked: DecideRequest) -> Response:
+        """Decide one use case for one profile now, and keep the decision before answering."""
+        try:
+            question = Question(
+                use_case=asked.use_case,
+                kind=asked.profile.kind,
+                value=asked.profile.value,
+                request_id=asked.request_id or ("" if asked.dry_run else uuid.uuid4().hex),
+                traits=asked.traits,
+                dry_run=asked.dry_run,
+            )
+            answer = await asyncio.wrap_future(on_request.ask(question, now=clock()))
+        except OpportuneError:
+            counts[f"{DECIDED}:refused"] += 1
+            raise
+        counts[f"{DECIDED}:{'dry_run' if asked.dry_run else answer.group}"] += 1
+        said = for_group(answer, show_control=asked.show_control)
+        return Response(msgspec.json.encode(said), media_type="application/json")
+
+
+def for_group(answer: Answer, *, show_control: bool) -> Answer:
+    """Leave out of an answer for control what would have been done; business goes on as usual."""
+    if answer.group != "control" or show_control:
+        return answer
+    return replace(
+        answer,
+        action=None,
+        propensity=None,
+        dimension_propensities={},
+        explored=False,
+        candidates=(),
+    )

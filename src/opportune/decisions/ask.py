@@ -1,0 +1,182 @@
+"""Read who is asked about, keep what was decided before it is told, and hand it to the lake."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from opportune.decisions.asked import ASKED_FEATURES, Answer, Decided, Person, Question
+from opportune.decisions.model import DECISIONS
+from opportune.profiles import UnknownProfile, storable
+from opportune.storage import Stores, fetch, load_sql
+
+__all__ = ["KEPT_FOR", "hand_over_asked", "keep", "people_asked", "read_answer"]
+
+ROOM = "opportune.decisions"
+KEPT_FOR = timedelta(days=7)
+"""So long a request that is asked again is answered as before."""
+ROWS_AT_ONCE = 20_000
+
+# What an answer and the lake call by the same name.
+SAID = (
+    *("decision_id", "use_case", "version", "day", "propensity", "policy_version"),
+    *("explored", "decided_at"),
+)
+
+_ANSWERS = msgspec.json.Decoder(Answer)
+
+
+def people_asked(
+    stores: Stores, questions: Sequence[Question], segments: Sequence[str]
+) -> list[Person | UnknownProfile]:
+    """Return whom each question is about, in one query; ``UnknownProfile`` where nobody is.
+
+    ``segments`` are those whose members the use cases of the questions look at.
+    """
+    asked = [
+        (place, each) for place, each in enumerate(questions) if storable(each.kind, each.value)
+    ]
+    facts = {
+        "kinds": [each.kind for _, each in asked],
+        "values": [each.value for _, each in asked],
+        "use_cases": [each.use_case for _, each in asked],
+        # What nothing is kept of was never answered before.
+        "requests": [None if each.dry_run else each.request for _, each in asked],
+        "segments": list(segments),
+    }
+    rows = stores.state.rows(load_sql(ROOM, "asked_profiles"), facts)
+    found = {asked[row["place"] - 1][0]: _person(row) for row in rows}
+    return [found.get(place, _nobody(each.kind)) for place, each in enumerate(questions)]
+
+
+def keep(stores: Stores, decided: Sequence[Decided]) -> list[Answer]:
+    """Write the answers in one transaction and return what holds: for a known key, the first one.
+
+    Only what this returned may be told. A process that is killed before has decided nothing.
+    """
+    # One document: an array of texts is escaped letter by letter.
+    facts = {"rows": msgspec.json.encode(list(decided)).decode()}
+    answers: dict[tuple[str, int, str], Answer] = {}
+    with stores.state.transaction() as connection:
+        written = {_key(row) for row in fetch(connection, load_sql(ROOM, "keep_answers"), facts)}
+        if len(written) < len(decided):
+            rows = fetch(connection, load_sql(ROOM, "kept_answers"), _keys(decided))
+            answers = {_key(row): read_answer(row["answer"]) for row in rows}
+    keys = [(each.use_case, each.profile_id, each.request) for each in decided]
+    return [answers.get(key, each.answer) for key, each in zip(keys, decided, strict=True)]
+
+
+def read_answer(text: str) -> Answer:
+    """Read an answer as it was kept."""
+    return _ANSWERS.decode(text)
+
+
+def hand_over_asked(stores: Stores, *, now: datetime) -> int:
+    """Move what was decided on request to the lake, where rewards and training find it.
+
+    Returns how many decisions that was. Killed anywhere and called again it comes to the same: what
+    one commit is to hold is written down before, and the commit carries its name.
+    """
+    stores.lake.create("asked_features", ASKED_FEATURES)
+    stores.lake.create("decisions", DECISIONS)
+    count = 0
+    while rows := _batch(stores):
+        batch = rows[0]["batch"]
+        said = _rows(rows)
+        # Features first: a decision that is there has what it was made of.
+        stores.lake.append("asked_features", _features(said), key=f"asked_features:{batch}")
+        stores.lake.append("decisions", _decisions(said), key=f"decisions:asked:{batch}")
+        stores.state.rows(load_sql(ROOM, "asked_kept"), {"batch": batch, "now": now})
+        count += len(rows)
+    stores.state.rows(load_sql(ROOM, "asked_prune"), {"before": now - KEPT_FOR})
+    return count
+
+
+def _person(row: Mapping[str, Any]) -> Person:
+    return Person(
+        profile_id=row["profile_id"],
+        user_id=row["user_id"],
+        traits=row["traits"],
+        segments=frozenset(row["segments"]),
+        last_seen_at=row["last_seen_at"],
+        answer=row["answer"],
+    )
+
+
+def _nobody(kind: str) -> UnknownProfile:
+    return UnknownProfile(
+        f"No profile has this {kind[:63]}. Check the kind (user_id, anonymous_id, email) and the "
+        "spelling; an event that was just sent takes up to a second."
+    )
+
+
+def _keys(decided: Sequence[Decided]) -> dict[str, object]:
+    return {
+        "use_cases": [each.use_case for each in decided],
+        "profile_ids": [each.profile_id for each in decided],
+        "requests": [each.request for each in decided],
+    }
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, int, str]:
+    return row["use_case"], row["profile_id"], row["request"]
+
+
+def _batch(stores: Stores) -> list[dict[str, Any]]:
+    """Return the rows of one commit: of the one that was begun, else the oldest ones."""
+    with stores.state.transaction() as connection:
+        rows = fetch(connection, load_sql(ROOM, "asked_waiting"), {"limit": ROWS_AT_ONCE})
+        if not rows:
+            return []
+        if rows[0]["batch"] is not None:
+            return [row for row in rows if row["batch"] == rows[0]["batch"]]
+        places = [row["place"] for row in rows]
+        digest = hashlib.blake2b(digest_size=16)
+        for row in rows:
+            digest.update(row["answer"].encode())
+        batch = f"{places[0]}-{places[-1]}-{digest.hexdigest()}"
+        fetch(connection, load_sql(ROOM, "asked_taken"), {"batch": batch, "places": places})
+        return [{**row, "batch": batch} for row in rows]
+
+
+def _rows(kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what is kept as rows with the names of the lake's columns."""
+    found = []
+    for row in kept:
+        answer = read_answer(row["answer"])
+        found.append(
+            {
+                **{name: getattr(answer, name) for name in SAID},
+                "profile_id": row["profile_id"],
+                "variant": answer.group,
+                "action": list((answer.action or {}).values()),
+                "dimension_propensities": list(answer.dimension_propensities.values()),
+                **msgspec.json.decode(row["record"]),
+            }
+        )
+    return found
+
+
+def _features(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    columns = {name: [row[name] for row in rows] for name in ASKED_FEATURES.names}
+    columns["values"] = [
+        [np.nan if value is None else value for value in row["values"]] for row in rows
+    ]
+    table = {field.name: pa.array(columns[field.name], field.type) for field in ASKED_FEATURES}
+    return pa.table(table)
+
+
+def _decisions(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    # What a decision on request has no word for, such as when it is sent, is null.
+    table = {
+        field.name: pa.array([row.get(field.name) for row in rows], field.type)
+        for field in DECISIONS
+    }
+    table["decided_at_us"] = table["decided_at"].cast(pa.int64())
+    return pa.table(table)

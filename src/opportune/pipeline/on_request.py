@@ -1,0 +1,327 @@
+"""Decide when somebody asks: what is the same for everybody is ready, what is decided is kept."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import TypeVar
+
+from opportune import decisions, events, learning, project
+from opportune.decisions import Answer, Decided, Decider, NotStarted, Person, Question
+from opportune.errors import OpportuneError, Unavailable, nearest
+from opportune.project import Project, ProjectNotFound
+from opportune.storage import Stores
+
+__all__ = ["OnRequest", "TooManyQuestions", "decide_on_request", "would_decide"]
+
+# Definitions and policies are looked at again after this; a moment later they count.
+FRESH = timedelta(seconds=1)
+# Nobody is answered by what was looked at longer ago.
+STALE = timedelta(seconds=10)
+# One query, one draw and one commit for so many questions that wait.
+MOST_TOGETHER = 64
+MOST_WAITING = 5_000
+
+Ready = Mapping[str, Decider | OpportuneError]
+Outcome = Answer | Decided | OpportuneError
+T = TypeVar("T")
+
+
+class TooManyQuestions(Unavailable):
+    """More decisions are asked for than are made: none is kept waiting for longer."""
+
+    code = "too_many_questions"
+
+
+def decide_on_request(stores: Stores, question: Question, *, now: datetime) -> Answer:
+    """Answer one question and be done with it: for a command or a page.
+
+    Raises what is wrong with the question: ``ProjectNotFound``, ``UnknownProfile``,
+    ``NotInAudience``, ``NotStarted``, ``NoOption`` or ``FieldForbidden``.
+    """
+    definitions = project.read(stores.state)
+    ready = _prepare(stores, definitions, [question.use_case], {}, now=now)
+    (found,) = _decide(stores, ready, [question], now=now)
+    if isinstance(found, OpportuneError):
+        raise found
+    return decisions.keep(stores, [found])[0] if isinstance(found, Decided) else found
+
+
+def would_decide(
+    stores: Stores, definitions: Project, kind: str, value: str, *, now: datetime
+) -> dict[str, Answer | OpportuneError]:
+    """Return what each use case would choose for one profile now, or why nothing; none is kept."""
+    names = sorted(definitions.use_cases)[:MOST_TOGETHER]
+    ready = _prepare(stores, definitions, names, {}, now=now)
+    questions = [
+        Question(use_case=name, kind=kind, value=value, dry_run=True, request_id="")
+        for name in names
+    ]
+    found = _decide(stores, ready, questions, now=now)
+    return {
+        name: each.answer if isinstance(each, Decided) else each
+        for name, each in zip(names, found, strict=True)
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Waiting:
+    """A question and who waits for its answer."""
+
+    question: Question
+    now: datetime
+    answer: Future[Answer] = field(default_factory=Future)
+
+
+class OnRequest:
+    """Answers many callers: one thread reads and decides, another keeps, each for all who wait.
+
+    So one query and one commit serve everybody who asked meanwhile. Threads begin with the first
+    question and end with the process, or with `close`.
+    """
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._ready = _Prepared(stores)
+        self._asked: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._decided: queue.SimpleQueue[tuple[Decided, Future[Answer]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._begin = threading.Lock()
+        self._threads: list[threading.Thread] = []
+
+    def ask(self, question: Question, *, now: datetime) -> Future[Answer]:
+        """Return what will have the answer, or the error that `decide_on_request` would raise."""
+        self._start()
+        if self._asked.qsize() > MOST_WAITING:
+            raise TooManyQuestions(
+                f"More than {MOST_WAITING} questions wait for a decision. Nothing was decided; "
+                "ask again later, with the same request_id."
+            )
+        waiting = _Waiting(question=question, now=now)
+        self._asked.put(waiting)
+        return waiting.answer
+
+    def close(self) -> None:
+        """Answer who waits, and end."""
+        self._asked.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._ready.close()
+
+    def _start(self) -> None:
+        if self._threads:
+            return
+        with self._begin:
+            if not self._threads:
+                self._threads = [
+                    threading.Thread(target=work, name=f"decide-{name}", daemon=True)
+                    for name, work in (("ask", self._decide), ("keep", self._keep))
+                ]
+                for thread in self._threads:
+                    thread.start()
+
+    def _decide(self) -> None:
+        while together := _together(self._asked):
+            now = together[-1].now
+            questions = [each.question for each in together]
+            try:
+                ready = self._ready.of({each.use_case for each in questions}, now=now)
+                found = _decide(self._stores, ready, questions, now=now)
+            except Exception as error:
+                # Whatever it is: who is not answered would wait for ever.
+                _fail((each.answer for each in together), error)
+                continue
+            for each, answer in zip(together, found, strict=True):
+                if isinstance(answer, Decided):
+                    self._decided.put((answer, each.answer))
+                elif isinstance(answer, OpportuneError):
+                    each.answer.set_exception(answer)
+                else:
+                    each.answer.set_result(answer)
+        self._decided.put(None)
+
+    def _keep(self) -> None:
+        while together := _together(self._decided):
+            try:
+                answers = decisions.keep(self._stores, [decided for decided, _ in together])
+            except Exception as error:
+                _fail((waiting for _, waiting in together), error)
+                continue
+            for (_, waiting), answer in zip(together, answers, strict=True):
+                waiting.set_result(answer)
+
+
+class _Prepared:
+    """What decides for each use case that was asked about, looked at again now and then."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._reader = project.Reader(stores.state)
+        self._defined: frozenset[str] = frozenset()
+        self._ready: Ready = {}
+        self._at: datetime | None = None
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="decide-prepare")
+        self._looking: Future[None] | None = None
+
+    def of(self, names: set[str], *, now: datetime) -> Ready:
+        """Return what decides for these use cases, or why nothing does."""
+        at = self._at
+        new = (names - self._ready.keys()) & self._defined
+        if at is None or new or now - at > STALE or now.date() != at.date():
+            self._look(names, now)
+        elif now - at > FRESH and (self._looking is None or self._looking.done()):
+            self._looking = self._aside.submit(self._look_again, now)
+        # Names of nothing are not kept: there is no end of them.
+        return {
+            **self._ready,
+            **{name: _unknown(name, self._defined) for name in names - self._defined},
+        }
+
+    def close(self) -> None:
+        """End the thread that looks again."""
+        self._aside.shutdown()
+
+    def _look_again(self, now: datetime) -> None:
+        try:
+            self._look(set(), now)
+        except OpportuneError:
+            # Whoever asks when this is out of date hears of it.
+            return
+
+    def _look(self, names: set[str], now: datetime) -> None:
+        definitions = self._reader.read()
+        self._defined = frozenset(definitions.use_cases)
+        wanted = (names | self._ready.keys()) & self._defined
+        self._ready = _prepare(self._stores, definitions, wanted, self._ready, now=now)
+        self._at = now
+
+
+def _prepare(
+    stores: Stores, definitions: Project, names: Iterable[str], before: Ready, *, now: datetime
+) -> Ready:
+    """Make a decider for each use case, or say why there is none; one that still holds stays."""
+    personal = events.personal_fields(stores.state)
+    days = learning.model_days(stores, now.date())
+    found: dict[str, Decider | OpportuneError] = {}
+    for name in names:
+        try:
+            use_case = definitions.use_case(name)
+            decisions.check_fields(
+                use_case,
+                definitions.segments,
+                definitions.field_policies,
+                metrics=definitions.metrics,
+                personal=personal,
+            )
+            day = days.get((name, use_case.version))
+            found[name] = _decider(stores, use_case, before.get(name), day, now.date())
+        except OpportuneError as error:
+            found[name] = error
+    return found
+
+
+def _decider(
+    stores: Stores,
+    use_case: decisions.UseCase,
+    before: Decider | OpportuneError | None,
+    model_day: date | None,
+    day: date,
+) -> Decider:
+    version = f"{use_case.name}/{use_case.version}/{model_day}"
+    if isinstance(before, Decider) and (before.policy_version, before.day) == (version, day):
+        return before
+    trained = None if model_day is None else learning.newest(stores, use_case, day)
+    if trained is None:
+        raise NotStarted(
+            f"Use case '{use_case.name}' has no policy in version {use_case.version} yet: its "
+            f"first day is decided at {use_case.decide_at:%H:%M} UTC, or by `opportune run-day "
+            f"{use_case.name}`."
+        )
+    return decisions.make_decider(
+        use_case,
+        trained.policy,
+        day=day,
+        policy_version=trained.version,
+        trained_through=trained.trained_through,
+    )
+
+
+def _decide(
+    stores: Stores, ready: Ready, questions: Sequence[Question], *, now: datetime
+) -> list[Outcome]:
+    """Decide all questions, those of one use case together."""
+    places: dict[str, list[int]] = {}
+    for place, question in enumerate(questions):
+        places.setdefault(question.use_case, []).append(place)
+    found: dict[int, Outcome] = {}
+    for name, here in places.items():
+        decider = ready[name]
+        if isinstance(decider, OpportuneError):
+            found |= dict.fromkeys(here, _again(decider))
+            continue
+        answered = _decide_one_case(stores, decider, [questions[place] for place in here], now)
+        found |= dict(zip(here, answered, strict=True))
+    return [found[place] for place in range(len(questions))]
+
+
+def _decide_one_case(
+    stores: Stores, decider: Decider, questions: Sequence[Question], now: datetime
+) -> list[Outcome]:
+    """What was answered before, and what nothing is kept of, is an answer already."""
+    use_case = decider.use_case
+    people = decisions.people_asked(stores, questions, (*use_case.audience, *use_case.minus))
+    found: list[Outcome | None] = [None] * len(questions)
+    asked: list[tuple[Question, Person]] = []
+    places: list[int] = []
+    for place, (question, person) in enumerate(zip(questions, people, strict=True)):
+        if isinstance(person, OpportuneError):
+            found[place] = person
+        elif person.answer is not None:
+            found[place] = decisions.read_answer(person.answer)
+        else:
+            asked.append((question, person))
+            places.append(place)
+    if asked:
+        decided = decisions.decide_asked(decider, asked, now=now)
+        for place, each in zip(places, decided, strict=True):
+            found[place] = (
+                each.answer if isinstance(each, Decided) and questions[place].dry_run else each
+            )
+    return [each for each in found if each is not None]
+
+
+def _unknown(name: str, defined: Iterable[str]) -> ProjectNotFound:
+    return ProjectNotFound(f"No use case '{name[:63]}'. {nearest(name[:63], defined)}")
+
+
+def _again(error: OpportuneError) -> OpportuneError:
+    """An error that several callers hear, each its own: a raised one keeps where it was raised."""
+    return error.with_traceback(None)
+
+
+def _together(waiting: queue.SimpleQueue[T | None]) -> list[T]:
+    """Wait for one and take all that wait, up to a limit; nothing at the end."""
+    first = waiting.get()
+    if first is None:
+        return []
+    found = [first]
+    while len(found) < MOST_TOGETHER:
+        try:
+            each = waiting.get_nowait()
+        except queue.Empty:
+            break
+        if each is None:
+            waiting.put(None)
+            break
+        found.append(each)
+    return found
+
+
+def _fail(waiting: Iterable[Future[Answer]], error: Exception) -> None:
+    for each in waiting:
+        each.set_exception(error)

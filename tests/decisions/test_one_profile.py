@@ -1,0 +1,158 @@
+"""What is known of one profile on request is what the day's run knows of it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from opportune import rules
+from opportune.decisions import Dimension, Feature, Option, UseCase, snapshot
+from opportune.decisions.judge import eligibility, judge
+from opportune.decisions.read_traits import features_of
+from opportune.profiles.snapshot import SNAPSHOT
+from opportune.storage import Stores
+
+DAY = date(2026, 3, 1)
+MOST = 12
+NAMES = ("n", "plan", "a/b", "due")
+TEXTS = (
+    *("", "plus", "basic", "true", "false", "True", "t", "1", "1.0", "0", "-0", "+5", "05"),
+    *(".5", "5.", "1e5", "1E-5", "1e", "e5", "1e999", "-1e999", "nan", "inf", "-Infinity"),
+    *(" 7 ", "\t7\n", "7 8", "1_000", "0x1f", "1,5", "--1", "1.2.3", "٣", "½", "-", ".", "+"),
+    *("2026-02-25", "2026-03-04", "2026-03-01T00:00:00Z", "null", "[1]"),
+)
+numbers = st.one_of(
+    st.integers(-10, 10),
+    st.integers(-(2**62), 2**62),
+    st.floats(-1e6, 1e6).map(lambda each: round(each, 3)),
+    st.floats(allow_nan=False, allow_infinity=False, width=32),
+)
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    numbers,
+    st.sampled_from(TEXTS),
+    st.text(alphabet="0123456789+-.eE xinfatru_", max_size=6),
+    st.lists(st.integers(0, 3), max_size=2),
+    st.just({"n": 1}),
+)
+traits = st.dictionaries(st.sampled_from(NAMES), values, max_size=4)
+leaves = st.one_of(
+    st.builds(
+        lambda name, op, value: {"trait": name, op: value},
+        st.sampled_from(NAMES),
+        st.sampled_from(["at_least", "less_than", "is"]),
+        st.integers(-10, 10),
+    ),
+    st.builds(lambda name: {"trait": name, "exists": True}, st.sampled_from(NAMES)),
+    st.builds(lambda value: {"trait": "plan", "is": value}, st.sampled_from(["plus", "1", ""])),
+    st.builds(lambda value: {"trait": "plan", "is_not": value}, st.sampled_from(["plus", "1"])),
+    st.just({"trait": "plan", "one_of": ["plus", "basic"]}),
+    st.just({"trait": "due", "in_next_days": 7}),
+    st.just({"trait": "due", "before": "2026-03-01"}),
+)
+bodies = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.builds(lambda each: {"not": each}, inner),
+        st.builds(lambda each: {"all": each}, st.lists(inner, min_size=1, max_size=3)),
+        st.builds(lambda each: {"any": each}, st.lists(inner, min_size=1, max_size=3)),
+    ),
+    max_leaves=5,
+)
+features = st.lists(
+    st.one_of(
+        st.sampled_from(NAMES).map(lambda name: Feature(trait=name, one_of=())),
+        st.sampled_from(NAMES).map(
+            lambda name: Feature(trait=name, one_of=("plus", "1", "true", "1.5", "-3", ""))
+        ),
+    ),
+    max_size=4,
+)
+versions = itertools.count(1)
+
+
+def options(bodies: list[dict[str, Any] | None]) -> tuple[Option, ...]:
+    return tuple(
+        Option(name=f"o{place}", eligible=None if body is None else rules.parse(body, where="rule"))
+        for place, body in enumerate(bodies)
+    )
+
+
+@pytest.fixture
+def everybody(stores: Stores, people: Callable[..., None]) -> Stores:
+    people(range(MOST))
+    return stores
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    known=st.lists(traits, min_size=1, max_size=MOST),
+    features=features,
+    first=st.lists(st.one_of(st.none(), bodies), min_size=1, max_size=4),
+    second=st.lists(st.one_of(st.none(), bodies), min_size=1, max_size=4),
+)
+def test_one_profile_is_known_as_all_are(
+    everybody: Stores,
+    use_case: Callable[..., UseCase],
+    known: list[dict[str, object]],
+    features: list[Feature],
+    first: list[dict[str, Any] | None],
+    second: list[dict[str, Any] | None],
+) -> None:
+    version = next(versions)
+    dimensions = tuple(
+        Dimension(name=name, meaning="choice", options=options(bodies))
+        for name, bodies in (("first", first), ("second", second))
+    )
+    case = use_case(version=version, features=tuple(features), dimensions=dimensions)
+    told = [json.dumps(each) for each in known]
+    rows = pa.table(
+        {
+            "profile_id": pa.array(range(len(known)), pa.int64()),
+            "user_id": pa.array([f"u{place}" for place in range(len(known))]),
+            "traits": pa.array(told),
+        },
+        schema=SNAPSHOT,
+    )
+    assert snapshot(everybody, case, DAY, rows)
+    every = everybody.lake.read("features").to_pylist()
+    kept = sorted(
+        (row for row in every if row["version"] == version), key=lambda row: row["profile_id"]
+    )
+    judged = [judge(case, json.loads(text), DAY) for text in told]
+    np.testing.assert_array_equal(
+        np.array([features_of(case, json.loads(text)) for text in told]),
+        np.array([row["values"] for row in kept], float),
+    )
+    np.testing.assert_array_equal(
+        eligibility(judged).options, np.array([row["eligible"] for row in kept])
+    )
+    for each in judged:
+        barred = sum(len(bodies) for bodies in (first, second)) - sum(
+            mask.bit_count() for mask in each.options
+        )
+        assert len(each.excluded) == barred
+
+
+def test_what_is_excluded_says_by_which_rule(use_case: Callable[..., UseCase]) -> None:
+    judged = judge(use_case(), {"fiber": False}, DAY)
+    assert judged.options == (0b101, 0b11)
+    assert [(dict(each.options), each.because) for each in judged.excluded] == [
+        ({"offer": "fiber"}, "only where fiber is true")
+    ]
+    assert judge(use_case(), {"fiber": True}, DAY) == replace(
+        judged, options=(0b111, 0b11), excluded=()
+    )

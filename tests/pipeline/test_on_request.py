@@ -1,0 +1,219 @@
+"""Deciding when somebody asks: as the day's run would, kept before it is told, and once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from opportune import decisions, learning, pipeline, profiles, project
+from opportune.decisions import Answer, NoOption, NotInAudience, NotStarted, Question
+from opportune.errors import OpportuneError
+from opportune.pipeline import OnRequest, decide_on_request
+from opportune.project import ProjectNotFound
+from opportune.storage import DatabaseUnavailable, State, Stores
+
+NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+TakeIn = Callable[..., None]
+
+
+@pytest.fixture
+def on_request(shop: Stores) -> Iterator[OnRequest]:
+    asking = OnRequest(shop)
+    yield asking
+    asking.close()
+
+
+def question(person: int | str = 0, request: str = "r", **changes: Any) -> Question:
+    given = {"use_case": "next", "kind": "user_id", "value": f"u{person}", "request_id": request}
+    return Question(**(given | changes))
+
+
+def ask(stores: Stores, *given: Any, at: datetime = NOW, **changes: Any) -> Answer:
+    return decide_on_request(stores, question(*given, **changes), now=at)
+
+
+def kept(stores: Stores) -> int:
+    count: int = stores.state.rows("select count(*) as kept from asked_decision")[0]["kept"]
+    return count
+
+
+def test_a_dry_run_is_what_the_day_chose_and_keeps_nothing(shop: Stores) -> None:
+    rows = {row["user_id"]: row for row in shop.lake.read("decisions").to_pylist()}
+    assert len(rows) == 40
+    explored = 0
+    for user_id, row in rows.items():
+        answer = ask(shop, request="", value=user_id, dry_run=True)
+        assert (answer.decision_id, answer.dry_run, answer.day) == (None, True, row["day"])
+        assert list((answer.action or {}).values()) == row["action"]
+        assert answer.propensity == row["propensity"]
+        assert list(answer.dimension_propensities.values()) == row["dimension_propensities"]
+        assert (answer.group, answer.explored) == (row["variant"], row["explored"])
+        assert (answer.policy_version, answer.version) == (row["policy_version"], row["version"])
+        explored += answer.explored
+    assert kept(shop) == 0
+    assert {row["variant"] for row in rows.values()} == {"control", "treatment"}
+
+
+def test_an_answer_has_all_reasons(shop: Stores) -> None:
+    answer = ask(shop, 1, traits={"mail": "no"})
+    assert [(each.options, each.because) for each in answer.excluded] == [
+        ({"offer": "fiber"}, "only where fiber is true"),
+        ({"channel": "email"}, 'only where mail is known and not "no"'),
+    ]
+    assert answer.eligible_actions == 2
+    assert (answer.action or {})["channel"] == "sms"
+    assert answer.last_event_at == datetime(2026, 2, 20, tzinfo=UTC)
+    listed = sum(each.probability for each in answer.candidates)
+    shared = answer.uniform_share * (1 - len(answer.candidates) / answer.eligible_actions)
+    assert listed + shared == pytest.approx(1)
+    played = {tuple(each.action.values()): each for each in answer.candidates}
+    mine = played[tuple((answer.action or {}).values())]
+    assert mine.probability == pytest.approx(answer.propensity)
+    assert all(each.score is not None and 0 < each.score < 1 for each in answer.candidates)
+
+
+def test_the_same_request_has_the_same_answer(shop: Stores, take_in: TakeIn) -> None:
+    first = ask(shop, 3)
+    told = {"userId": "u3", "traits": {"fiber": False, "mail": "no"}}
+    take_in({"type": "identify", "messageId": "x", "timestamp": "2026-03-01T10:00:00Z", **told})
+    later = NOW + timedelta(days=2)
+    assert ask(shop, 3, at=later, traits={"plan": "basic"}) == first
+    assert ask(shop, 3, kind="anonymous_id", value="a3", at=later) == first
+    assert kept(shop) == 1
+    other = ask(shop, 3, "another")
+    assert other.decision_id != first.decision_id
+    assert (other.eligible_actions, first.eligible_actions) == (2, 6)
+    assert ask(shop, 4).decision_id != first.decision_id
+    assert kept(shop) == 3
+
+
+def test_requests_draw_for_themselves_and_groups_stay(shop: Stores) -> None:
+    answers = [ask(shop, 6, f"r{n}") for n in range(60)]
+    assert len({answer.group for answer in answers}) == 1
+    drawn = [tuple((answer.action or {}).values()) for answer in answers]
+    assert len(set(drawn)) > 1
+    assert len({answer.propensity for answer in answers if answer.action == answers[0].action}) == 1
+
+
+def test_many_who_ask_at_once_get_what_each_would_alone(
+    shop: Stores, on_request: OnRequest
+) -> None:
+    asked = [question(n % 40, f"r{n % 50}") for n in range(200)]
+    waiting = [on_request.ask(each, now=NOW) for each in asked]
+    answers = [each.result(30) for each in waiting]
+    assert kept(shop) == 200
+    same = [on_request.ask(each, now=NOW) for each in asked]
+    assert [each.result(30) for each in same] == answers
+    assert [decide_on_request(shop, each, now=NOW) for each in asked[:20]] == answers[:20]
+    twice = [on_request.ask(question(1, "twice"), now=NOW) for _ in range(20)]
+    assert len({each.result(30).decision_id for each in twice}) == 1
+    assert kept(shop) == 201
+    by_id = {answer.decision_id for answer in answers}
+    assert len(by_id) == 200
+
+
+def test_one_who_asks_for_nothing_sensible_keeps_nobody_waiting(
+    shop: Stores, on_request: OnRequest, take_in: TakeIn
+) -> None:
+    take_in(
+        {"type": "identify", "messageId": "c", "userId": "child", "traits": {"age": 7}},
+        {
+            "type": "identify",
+            "messageId": "t",
+            "userId": "t",
+            "traits": {"age": 30, "test_person": True},
+        },
+        {"type": "identify", "messageId": "q", "userId": "q", "traits": {"age": 30, "quiet": True}},
+        {"type": "track", "event": "Seen", "messageId": "n", "anonymousId": "nobody"},
+    )
+    shop.state.rows(
+        "insert into segment_membership select segment, profile_id, now() from identifier"
+        " cross join (values ('adults'), ('quiet')) as each (segment)"
+        " where value = 'q' or (value = 't' and segment = 'adults')"
+    )
+    wrong: list[tuple[Question, type[OpportuneError], str]] = [
+        (question(value="unknown"), profiles.UnknownProfile, "No profile has this user_id."),
+        (question(value="\0"), profiles.UnknownProfile, "No profile has this user_id."),
+        (question(use_case="nxt"), ProjectNotFound, "Did you mean 'next'?"),
+        (question(value="child"), NotInAudience, "it is in none of the segments adults"),
+        (question(value="t"), NotInAudience, "it only tests, and is in no group"),
+        (question(value="q"), NotInAudience, "it is in segment 'quiet', which is taken away"),
+        (
+            question(kind="anonymous_id", value="nobody"),
+            NotInAudience,
+            "it has no user id",
+        ),
+    ]
+    waiting = [
+        (on_request.ask(each, now=NOW), on_request.ask(question(n, "among"), now=NOW))
+        for n, (each, _, _) in enumerate(wrong)
+    ]
+    for (refused, fine), (_, kind, message) in zip(waiting, wrong, strict=True):
+        with pytest.raises(kind) as refusal:
+            refused.result(30)
+        assert message in refusal.value.message
+        assert fine.result(30).action
+    assert kept(shop) == len(wrong)
+
+
+def test_who_may_get_nothing_is_told_why(
+    shop: Stores, define: Callable[..., None], on_request: OnRequest
+) -> None:
+    assert on_request.ask(question(1), now=NOW).result(30).version == 1
+    define(
+        {'{ name = "sms" }': '{ name = "sms", eligible = { trait = "has_number", exists = true } }'}
+    )
+    with pytest.raises(NotStarted, match="has no policy in version 2 yet"):
+        # A changed definition counts a moment later.
+        on_request.ask(question(2), now=NOW + timedelta(seconds=20)).result(30)
+    definitions = project.read(shop.state)
+    day = NOW + timedelta(days=1)
+    pipeline.run_day(shop, definitions, "next", day.date(), now=day)
+    later = day + timedelta(minutes=1)
+    with pytest.raises(NoOption) as refusal:
+        ask(shop, 2, at=later, traits={"mail": "no"})
+    assert refusal.value.message == (
+        "Use case 'next': no option of dimension 'channel' is allowed for this profile (email: "
+        'only where mail is known and not "no"; sms: only where has_number is known). Nothing was '
+        "decided."
+    )
+    assert ask(shop, 2, at=later).version == 2
+
+
+def test_without_the_database_nobody_is_told_anything(shop: Stores, on_request: OnRequest) -> None:
+    first = on_request.ask(question(1, "a"), now=NOW).result(30)
+
+    class Away(State):
+        def transaction(self) -> Any:
+            raise DatabaseUnavailable("away")
+
+    away = replace(shop, state=Away(shop.database_url))
+    pairs = [(question(1, "b"), person(shop))]
+    ready = decisions.decide_asked(decider(shop), pairs, now=NOW)
+    with pytest.raises(DatabaseUnavailable):
+        decisions.keep(away, [each for each in ready if isinstance(each, decisions.Decided)])
+    assert kept(shop) == 1
+    assert on_request.ask(question(1, "a"), now=NOW).result(30) == first
+
+
+def person(stores: Stores) -> decisions.Person:
+    found = decisions.people_asked(stores, [question(1, "b")], ("adults",))[0]
+    assert isinstance(found, decisions.Person)
+    return found
+
+
+def decider(stores: Stores) -> decisions.Decider:
+    use_case = project.read(stores.state).use_case("next")
+    trained = learning.newest(stores, use_case, NOW.date())
+    assert trained is not None
+    return decisions.make_decider(
+        use_case,
+        trained.policy,
+        day=NOW.date(),
+        policy_version=trained.version,
+        trained_through=trained.trained_through,
+    )
