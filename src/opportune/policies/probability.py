@@ -9,6 +9,9 @@ from opportune.policies.model import ActionDistribution
 
 __all__ = ["dimension_probability", "probabilities", "probability"]
 
+ROWS = 1 << 16
+"""Profiles whose counts are held at once: a million at once would take more than their actions."""
+
 
 def probability(
     distribution: ActionDistribution, actions: NDArray[np.int16]
@@ -43,13 +46,27 @@ def probabilities(
     """Both in one pass: of the whole action ``(n,)``, and of each option by itself ``(n, D)``."""
     whole, each = np.zeros(len(actions)), np.zeros(actions.shape)
     if distribution.uniform_share:
-        eligible, space = distribution.eligible, distribution.space
-        counts = eligible.counts(space)
-        whole += distribution.uniform_share * (eligible.allows(space, actions) / counts)
-        options = eligible.option_counts(space, actions)
-        each += distribution.uniform_share * (options / counts[:, None])
+        for start in range(0, len(actions), ROWS):
+            _add_uniform(distribution, actions, slice(start, start + ROWS), (whole, each))
     if distribution.support.shape[1]:
         from opportune.policies.tally import add_shares
 
         add_shares(distribution.support, distribution.weights, actions, whole, each)
     return whole, each
+
+
+def _add_uniform(
+    distribution: ActionDistribution,
+    actions: NDArray[np.int16],
+    here: slice,
+    totals: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> None:
+    space, eligible, share = (
+        distribution.space,
+        distribution.eligible.take(here),
+        distribution.uniform_share,
+    )
+    counts = eligible.counts(space)
+    totals[0][here] += share * (eligible.allows(space, actions[here]) / counts)
+    options = eligible.option_counts(space, actions[here])
+    totals[1][here] += share * (options / counts[:, None])
