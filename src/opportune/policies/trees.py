@@ -69,8 +69,7 @@ class Trees:
     dimensions (log-odds for binary rewards) and pairs of options are not told apart. Each member
     of the committee has its own bootstrap of the rows; its best action gets its share of the play,
     so propensities are exact. Evidence does not add: the newest ``memory`` rows are kept, inside
-    the stored policy too. It takes tenths of a second to answer for one profile; decide by the day
-    with it. Costs are taken off the expected reward: ``sent`` as they are,
+    the stored policy too. Costs are taken off the expected reward: ``sent`` as they are,
     ``rewarded`` times the chance of a reward, which for amounts is the expected amount divided by
     the average amount of a rewarded row.
     """
