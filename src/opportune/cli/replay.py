@@ -49,10 +49,7 @@ def replay_command(  # noqa: PLR0913 - the options of a command
         str | None, typer.Option(help="Which outcome to learn; each in turn if left out.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Order of the rows, and which are held out.")] = 1,
-    policy: Annotated[
-        str | None,
-        typer.Option(help="Policies to compare with the learner, separated by commas."),
-    ] = None,
+    policy: Annotated[str | None, typer.Option(help="Also play these: NAME,NAME.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     folder: Annotated[
         Path | None,
