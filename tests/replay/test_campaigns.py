@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from opportune.replay import read_campaign, read_schema, replay, verdict
+from opportune.replay import compare, read_campaign, read_schema, replay, verdict
 from opportune.storage import Stores
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,3 +61,27 @@ def test_the_mails_of_hillstrom_earn_what_is_known_of_them(stores: Stores) -> No
     assert found.control.doubly_robust.high is not None
     assert found.learned.doubly_robust.low > found.control.doubly_robust.high
     assert "cannot be told from the best single action, 'mens'" in verdict(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("outcome", ["visit", "spend"])
+def test_every_policy_stands_beside_each_mail_of_hillstrom(stores: Stores, outcome: str) -> None:
+    file = real("hillstrom/hillstrom.parquet")
+    campaign = read_campaign(file, read_schema(ROOT / "examples" / "hillstrom" / "schema.toml"))
+    played = replay(stores, campaign, outcome, seed=1, told=silent)
+    names = ["epsilon_greedy", "trees", "wabbit", "uniform"]
+    found = compare(stores, campaign, played, names, told=silent)
+    assert [each.policy for each in found.rivals] == names
+    values = {each.policy: each.found.doubly_robust for each in found.rivals}
+    assert all(each.trustworthy for each in values.values())
+    uniform = values.pop("uniform")
+    control = found.control.doubly_robust.value
+    assert control is not None
+    for learned in (found.learned.doubly_robust, values["epsilon_greedy"], values["trees"]):
+        assert learned.value is not None
+        assert uniform.value is not None
+        assert learned.value > uniform.value > control
+    # Nobody is proved better than one mail for all; uniform play is proved worse.
+    assert all(each.edge.low is not None and each.edge.low < 0 for each in found.rivals)
+    assert found.rivals[-1].edge.high is not None
+    assert found.rivals[-1].edge.high < 0

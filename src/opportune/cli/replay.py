@@ -49,10 +49,7 @@ def replay_command(  # noqa: PLR0913 - the options of a command
         str | None, typer.Option(help="Which outcome to learn; each in turn if left out.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Order of the rows, and which are held out.")] = 1,
-    policy: Annotated[
-        str | None,
-        typer.Option(help="Policies to compare with the learner, separated by commas."),
-    ] = None,
+    policy: Annotated[str | None, typer.Option(help="Also play these: NAME,NAME.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     folder: Annotated[
         Path | None,
@@ -66,7 +63,7 @@ def replay_command(  # noqa: PLR0913 - the options of a command
     meaning = read_schema(schema)
     campaign = read_campaign(file, meaning)
     policies = FieldPolicies() if folder is None else project.load(folder).field_policies
-    rivals = [each.strip() for each in (policy or "").split(",") if each.strip() not in ("", OURS)]
+    rivals = _rivals(policy or "")
     asked = [each for each in meaning.outcomes if outcome in (None, each.name)]
     check_columns(campaign, asked, policies)
     check_policies(campaign, rivals)
@@ -74,14 +71,21 @@ def replay_command(  # noqa: PLR0913 - the options of a command
     with ExitStack() as stack:
         stores = _stores(stack, data)
         told = stack.enter_context(_progress(Console(stderr=True)))
-        found = []
-        for name in names:
-            played = replay(stores, campaign, name, seed=seed, told=told, field_policies=policies)
-            found.append(compare(stores, campaign, played, rivals, told=told) if rivals else played)
-    if as_json:
-        typer.echo(json.dumps([_document(each) for each in found], indent=2))
-        return
-    typer.echo("\n\n".join(_page(each, meaning.title) for each in found))
+        found = [
+            replay(stores, campaign, name, seed=seed, told=told, field_policies=policies)
+            for name in names
+        ]
+        if rivals:
+            found = [compare(stores, campaign, each, rivals, told=told) for each in found]
+    document = json.dumps([_document(each) for each in found], indent=2)
+    page = "\n\n".join(_page(each, meaning.title) for each in found)
+    typer.echo(document if as_json else page)
+
+
+def _rivals(policies: str) -> list[str]:
+    """Names from "a, b": the learner itself always plays, and each rival once."""
+    names = dict.fromkeys(name.strip() for name in policies.split(","))
+    return [name for name in names if name not in ("", OURS)]
 
 
 def _stores(stack: ExitStack, data: Path | None) -> Stores:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -102,13 +103,18 @@ def grow(
 
 def unary(forest: Forest, features: Floats) -> Floats:
     """What each option adds to the score for each profile: ``(n, options)``."""
-    lightgbm = require_lightgbm()
     found = np.broadcast_to(forest.shifts, (len(features), len(forest.shifts))).copy()
     for option, text in enumerate(forest.texts):
         if text and len(features):
-            booster = lightgbm.Booster(model_str=text)
-            found[:, option] += booster.predict(features, raw_score=True, num_threads=1)
+            more = _booster(text).predict(features, raw_score=True, num_threads=1)
+            found[:, option] += more
     return found
+
+
+@lru_cache(maxsize=2048)
+def _booster(text: str) -> Any:
+    """Trees from their text, which takes LightGBM longer than asking them about one profile."""
+    return require_lightgbm().Booster(model_str=text)
 
 
 def _boosted(
@@ -135,8 +141,8 @@ def _parameters(reward: RewardKind, growth: Growth) -> dict[str, object]:
         "boost_from_average": False,
         "num_leaves": growth.leaves,
         "learning_rate": growth.rate,
-        "min_sum_hessian_in_leaf": 1.0 if reward == "binary" else 20.0,
-        "lambda_l2": 1.0,
+        "min_sum_hessian_in_leaf": 5.0 if reward == "binary" else 50.0,
+        "lambda_l2": 10.0,
         "max_bin": 63,
         "deterministic": True,
         "force_row_wise": True,

@@ -52,7 +52,7 @@ class _Settings(msgspec.Struct, frozen=True):
     members: int = 10
     uniform_share: float = 0.02
     trees: int = 40
-    leaves: int = 8
+    leaves: int = 4
     rate: float = 0.1
     memory: int = 100_000
 
