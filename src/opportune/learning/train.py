@@ -151,6 +151,9 @@ def lessons(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> pol
     if reward_kind(metric) == "binary":
         # A count says whether the customer converted; a second order does not make it truer.
         rewards = (rewards > 0).astype(np.float64)
+    else:
+        # Who gave back more than they bought since earned nothing.
+        rewards = np.maximum(rewards, 0.0)
     return policies.Batch(
         features=matrix(rows["values"], use_case.feature_count),
         actions=action_indices(use_case, rows["action"]),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
 from types import MappingProxyType
-from typing import ClassVar, get_args
+from typing import ClassVar, Protocol, get_args
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from opportune.errors import nearest
-from opportune.policies.argmax import best_actions
+from opportune.policies.argmax import Committee, best_actions
 from opportune.policies.committee import committee, drawn
 from opportune.policies.eligible import Eligibility, require_actions, require_eligible
 from opportune.policies.encoding import StoredSpace, pack, space_of, stored_space, unpack
@@ -45,6 +46,16 @@ MAX_COEFFICIENTS = 2_500
 """Most coefficients with products and steps; a space that large goes with what is linear."""
 
 Floats = NDArray[np.float64]
+
+
+class Play(Protocol):
+    """A policy's probabilities for one seed."""
+
+    def __call__(
+        self, features: Floats, eligible: Eligibility, costs: Costs | None = None
+    ) -> ActionDistribution:
+        """The probabilities for n profiles."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,23 +143,36 @@ class FactoredThompson:
         probabilities are exact for the committee that resulted. With costs the best action is the
         one of the largest expected reward less costs.
         """
+        return self.seeded(seed)(features, eligible, costs)
+
+    def seeded(self, seed: int) -> Play:
+        """What `distribution` does with this seed, made ready: its draws are made once."""
+        known = self._known()
+        shape = self._layout(known)
+        draws = drawn(shape, known, draws=self.draws, seed=seed)
+        together = draws[0] if draws[1] is None else draws[0] + draws[1]
+        return partial(self._play, draws, committee(shape, together))
+
+    def _play(
+        self,
+        draws: tuple[Floats, Floats | None],
+        tables: Committee,
+        features: Floats,
+        eligible: Eligibility,
+        costs: Costs | None = None,
+    ) -> ActionDistribution:
         require_eligible(self.space, eligible)
         self._require_features(features, len(eligible))
         known = self._known()
         if not known.rows:
             # Nothing teaches more than balanced play.
-            return Uniform(self.space).distribution(features, eligible, seed=seed)
-        shape = self._layout(known)
-        chance, amount = drawn(shape, known, draws=self.draws, seed=seed)
+            return Uniform(self.space).distribution(features, eligible, seed=0)
         if costs is not None:
-            support = best_priced_actions(
-                self.space, known, (chance, amount), features, eligible, costs
-            )
+            support = best_priced_actions(self.space, known, draws, features, eligible, costs)
         else:
-            together = chance if amount is None else chance + amount
             support = best_actions(
                 self.space,
-                committee(shape, together),
+                tables,
                 lambda here: basis(known.terms, features[here]).astype(np.float32),
                 eligible,
             )
