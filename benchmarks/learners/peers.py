@@ -150,7 +150,7 @@ class MabWiser(Arms):
 
 
 class ContextualBandits(Arms):
-    """contextualbandits' LinUCB or LinTS, or bootstrapped Thompson sampling of logistic models."""
+    """contextualbandits' LinUCB or LinTS."""
 
     def made(self, arms: int, number: int) -> Any:
         from contextualbandits import online
@@ -167,8 +167,13 @@ class ContextualBandits(Arms):
                 beta_prior=((1.0, 30.0), 2),
                 **fixed,
             )
+        # Its draws of coefficients are as wide as the data are many: draws of scores are not.
         return online.LinTS(
-            v_sq=self.settings["alpha"], lambda_=self.settings["l2"], method="chol", **fixed
+            v_sq=self.settings["alpha"],
+            lambda_=self.settings["l2"],
+            method="chol",
+            sample_from="ci",
+            **fixed,
         )
 
     def scores(self, model: Any, x: Floats) -> Floats:
