@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -333,6 +334,18 @@ def test_a_space_that_its_policy_cannot_play_is_refused_before_the_first_day(fol
     assert problems_of(folder) == [
         "use_cases/next.toml: policy: The space has 432000 combinations; this policy scores each "
         "one, up to 65536. Drop options or a dimension."
+    ]
+
+
+def test_a_policy_whose_package_is_not_installed_is_a_mistake(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(folder, "use_cases/next.toml", "uniform", "trees")
+    assert project.load(folder).use_case("next").policy == "trees"
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    assert problems_of(folder) == [
+        "use_cases/next.toml: policy: The policy 'trees' needs LightGBM, which is not installed. "
+        "Install opportune with its extra: pip install 'opportune[trees]'."
     ]
 
 

@@ -23,6 +23,7 @@ from opportune.policies import (
     WrongReward,
     everything,
 )
+from opportune.policies.best import best_of
 from opportune.policies.encoding import pack, stored_space
 from opportune.policies.epsilon_greedy import _Stored
 
@@ -129,6 +130,15 @@ def test_costs_are_taken_off_what_an_action_brings() -> None:
         sent = costs.sent[0][offer] + costs.sent[1][hour]
         scores.append(by_definition(batch, batch.features, action) - sent - due * chance)
     assert np.array_equal(SPACE.codes(play.support[:, 0]), np.array(scores).argmax(axis=0))
+
+
+def test_equal_scores_go_to_the_first_whatever_the_last_bits_say() -> None:
+    """A product of matrices differs in its last bits with the number of its rows."""
+    noise = np.random.default_rng(1).normal(scale=1e-14, size=(500, 6))
+    scores = np.array([0.1, 0.3, 0.3, 0.3, 0.2, 0.3]) + noise
+    assert len(np.unique(scores.argmax(axis=1))) == 4
+    found = best_of(SPACE, everything(SPACE, 500), lambda here: scores[here])
+    assert np.unique(SPACE.codes(found)).tolist() == [1]
 
 
 def test_before_any_rows_play_is_uniform_and_nothing_is_expected() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -207,4 +208,14 @@ def test_arrays_of_another_layout_are_refused() -> None:
 def test_without_lightgbm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "lightgbm", None)
     with pytest.raises(MissingExtra, match=r"needs LightGBM.*pip install 'opportune\[trees\]'"):
+        Trees.start(SPACE, features=2, reward="binary")
+
+
+def test_a_library_that_lightgbm_misses_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lightgbm.py").write_text("raise OSError('libgomp.so.1: cannot open')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
+    with pytest.raises(MissingExtra, match=r"libgomp.so.1: cannot open.*install libgomp1"):
         Trees.start(SPACE, features=2, reward="binary")

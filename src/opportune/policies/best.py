@@ -26,15 +26,16 @@ def best_of(
     """The eligible action of the highest score for n profiles: ``(n, D)``.
 
     ``score`` gives the scores ``(m, C)`` of the combinations, in the order of
-    `ActionSpace.actions`, for a slice of m profiles. Equal scores go to the combination that
-    comes first, so nothing depends on who else is asked about.
+    `ActionSpace.actions`, for a slice of m profiles. They are compared to nine decimals, and equal
+    ones go to the combination that comes first: the last bits of a matrix product depend on who
+    else is asked about, the choice must not.
     """
     actions = space.actions()
     found = np.empty(eligible.options.shape, dtype=np.int16)
     step = max(1, SCORES_AT_ONCE // len(actions))
     for start in range(0, len(eligible), step):
         here = slice(start, min(start + step, len(eligible)))
-        scores = score(here)
+        scores = np.round(score(here), 9)
         for rows, allowed in eligible.take(here).alike(space):
             open_ = np.flatnonzero(allowed)
             found[start + rows] = actions[open_[scores[np.ix_(rows, open_)].argmax(axis=1)]]

@@ -41,7 +41,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EpsilonGreedy:
-    """The action with the highest expected reward, and with probability ``epsilon`` any other.
+    """The action with the highest expected reward; a share of ``epsilon`` is uniform play.
 
     The mean reward is a ridge regression on features, options, features x options and pairs of
     options; binary rewards as well, as a linear probability model. Every coefficient but the

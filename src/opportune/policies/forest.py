@@ -70,6 +70,11 @@ def require_lightgbm() -> Any:
             "The policy 'trees' needs LightGBM, which is not installed. Install opportune with "
             "its extra: pip install 'opportune[trees]'."
         ) from error
+    except OSError as error:
+        raise MissingExtra(
+            f"LightGBM, which 'trees' needs, is installed but cannot be loaded: {error}. "
+            "On Debian or Ubuntu: apt-get install libgomp1."
+        ) from error
     return lightgbm
 
 
