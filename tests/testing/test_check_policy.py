@@ -35,7 +35,12 @@ class Broken:
     asked: int = 0
 
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         return Uniform(SPACE).distribution(features, eligible, seed=seed)
 
@@ -84,21 +89,36 @@ def test_a_large_space_is_checked_without_enumerating_it() -> None:
 
 class PlaysIneligible(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         return replace(fixed(features, 1), eligible=eligible)
 
 
 class ForgetsEligibility(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         return fixed(features, 0)
 
 
 class SumsToMore(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         sound = Fixed(SPACE, ("push", "18")).distribution(features, eligible, seed=seed)
         return replace(sound, uniform_share=0.1)
@@ -106,7 +126,12 @@ class SumsToMore(Broken):
 
 class IsNegative(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         sound = Fixed(SPACE, ("push", "18")).distribution(features, eligible, seed=seed)
         return replace(sound, weights=-sound.weights)
@@ -114,7 +139,12 @@ class IsNegative(Broken):
 
 class PlaysAtRandom(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         self.asked += 1
         option = ("email", "push")[self.asked % 2]
@@ -135,7 +165,12 @@ class PlaysDifferentlyWhenRead(Broken):
 
 class Lucky(Broken):
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         return Fixed(SPACE, ("push", "18")).distribution(features, eligible, seed=seed)
 
@@ -183,7 +218,12 @@ class CountsParts(Broken):
     """Its evidence is how often it was gathered, so two parts weigh more than the whole."""
 
     def distribution(
-        self, features: NDArray[np.float64], eligible: Eligibility, *, seed: int, costs: Costs | None = None
+        self,
+        features: NDArray[np.float64],
+        eligible: Eligibility,
+        *,
+        seed: int,
+        costs: Costs | None = None,
     ) -> ActionDistribution:
         option = ("email", "push", "sms", "email")[self.told]
         return Fixed(SPACE, (option, "18")).distribution(features, eligible, seed=seed)
