@@ -145,8 +145,8 @@ def _check_options(
 
 
 def _days(table: Document, default: int | None) -> int:
-    days = table.number("days", default, low=default or 0, high=MOST_DAYS)
-    if days != int(days) or (default is None and not days and "days" in table.body):
+    days = table.number("days", default, low=1 if default is None else default, high=MOST_DAYS)
+    if days != int(days):
         table.wrong("days", f"{days:g} given, must be a whole number from 1 to {MOST_DAYS}.")
     return int(days)
 
