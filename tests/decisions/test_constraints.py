@@ -129,15 +129,27 @@ def keep(stores: Stores, kind: str, name: str, version: int, body: Row) -> None:
     )
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+PATIENT = settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
+
+
+@settings(PATIENT, max_examples=5)
 @given(body=bodies(), turn=st.integers(1, 3))
 def test_every_day_keeps_every_constraint_and_nothing_is_lost(
     town: Stores, body: Row, turn: int
 ) -> None:
+    keeps_every_constraint(town, body, turn)
+
+
+@pytest.mark.slow
+@settings(PATIENT, max_examples=60)
+@given(body=bodies(), turn=st.integers(1, 3))
+def test_many_use_cases_keep_every_constraint(town: Stores, body: Row, turn: int) -> None:
+    keeps_every_constraint(town, body, turn)
+
+
+def keeps_every_constraint(town: Stores, body: Row, turn: int) -> None:
     problems: list[str] = []
     name = f"u{next(NUMBERS)}"
     case = parse_use_case(name, body, problems, version=1)

@@ -145,32 +145,35 @@ def _check_options(
 
 
 def _days(table: Document, default: int | None) -> int:
-    days = table.number("days", default, low=default or 0, high=MOST_DAYS)
-    if days != int(days) or (default is None and not days and "days" in table.body):
+    days = table.number("days", default, low=1 if default is None else default, high=MOST_DAYS)
+    if days != int(days):
         table.wrong("days", f"{days:g} given, must be a whole number from 1 to {MOST_DAYS}.")
     return int(days)
 
 
-def _quiet_hours(table: Document) -> QuietHours:
+def _quiet_hours(table: Document) -> QuietHours | None:
     given = table.table("quiet_hours")
-    quiet = QuietHours(start=_time(given, "from"), end=_time(given, "to"))
+    start, end = _time(given, "from"), _time(given, "to")
     given.close()
-    if quiet.start == quiet.end and {"from", "to"} <= set(given.body):
+    if start is None or end is None:
+        return None
+    if start == end:
         table.wrong("quiet_hours", "'from' and 'to' are the same: it would never be quiet.")
-    return quiet
+        return None
+    return QuietHours(start=start, end=end)
 
 
-def _time(table: Document, key: str) -> time:
+def _time(table: Document, key: str) -> time | None:
     text = table.text(key)
     try:
         found = time.fromisoformat(text)
     except ValueError:
         found = None
-    if found is None or found.tzinfo is not None or found.microsecond:
-        if text:
-            table.wrong(key, f"{text!r} given, must be a time of day such as 21:00.")
-        return time()
-    return found
+    if found is not None and found.tzinfo is None and not found.microsecond:
+        return found
+    if text:
+        table.wrong(key, f"{text!r} given, must be a time of day such as 21:00.")
+    return None
 
 
 def _day(table: Document, key: str) -> date | None:

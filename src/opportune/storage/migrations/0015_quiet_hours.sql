@@ -5,6 +5,7 @@ alter table outbox
     add column zone text,
     add column quiet_from time,
     add column quiet_to time;
+create index outbox_quiet on outbox (use_case, due_at) where state = 'pending' and quiet_from is not null;
 
 -- When the quiet hours that hold at a moment end; null where none hold.
 create function quiet_until(at timestamptz, zone text, quiet_from time, quiet_to time) returns timestamptz
