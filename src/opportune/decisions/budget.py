@@ -33,7 +33,7 @@ CONTROL = "control"
 RANDOM = "random"
 MILLION = 1_000_000
 # The shadow price is found on so many profiles; the cap is what keeps the promise.
-SAMPLE = 8_192
+SAMPLE = 4_096
 # Profiles decided at once after an option became too dear; doubled each time that all fit.
 FEWEST = 1_024
 # Shadow prices that are looked at: 2 to the power of these, in steps that end below 1 percent.
@@ -103,7 +103,7 @@ class Chosen:
 def choose(plan: Plan) -> Chosen:
     """Choose for every profile of ``plan``, within what is left of the budget.
 
-    The policy is asked once where everything is affordable, and about 14 times more for 8,192
+    The policy is asked once where everything is affordable, and about 14 times more for 4,096
     profiles to find the shadow price.
     """
     if plan.left is None or plan.costs is None:
