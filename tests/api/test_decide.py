@@ -91,11 +91,11 @@ def test_a_dry_run_keeps_nothing(ask: Ask, stores: Stores) -> None:
     [
         (question("c1", use_case="next_ofer"), 404, "project_not_found"),
         (question("nobody"), 404, "unknown_profile"),
-        (question("c1", profile={"kind": "user_id"}), 400, "invalid_input"),
-        (question("c1", request_id=""), 400, "invalid_input"),
-        (question("c1", extra=1), 400, "invalid_input"),
-        (question("c1", traits={str(n): n for n in range(201)}), 400, "invalid_input"),
-        ([], 400, "invalid_input"),
+        (question("c1", profile={"kind": "user_id"}), 400, "invalid_question"),
+        (question("c1", request_id=""), 400, "invalid_question"),
+        (question("c1", extra=1), 400, "invalid_question"),
+        (question("c1", traits={str(n): n for n in range(201)}), 400, "invalid_question"),
+        ([], 400, "invalid_question"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_kept(
