@@ -83,7 +83,7 @@ def test_a_dry_run_keeps_nothing(ask: Ask, stores: Stores) -> None:
     found = [ask("/api/decide", question("c1", dry_run=True))[1] for _ in range(2)]
     assert found[0] == found[1]
     assert found[0]["decision_id"] is None
-    assert stores.state.rows("select from asked_decision") == []
+    assert stores.state.rows("select place from asked_decision") == []
 
 
 @pytest.mark.parametrize(
@@ -103,4 +103,4 @@ def test_what_is_wrong_is_said_and_nothing_kept(
 ) -> None:
     found = ask("/api/decide", body)
     assert (found[0], found[1]["code"]) == (status, code)
-    assert stores.state.rows("select from asked_decision") == []
+    assert stores.state.rows("select place from asked_decision") == []
