@@ -83,7 +83,7 @@ def test_a_dry_run_keeps_nothing(ask: Ask, stores: Stores) -> None:
     found = [ask("/api/decide", question("c1", dry_run=True))[1] for _ in range(2)]
     assert found[0] == found[1]
     assert found[0]["decision_id"] is None
-    assert stores.state.rows("select from asked_decision") == []
+    assert stores.state.rows("select place from asked_decision") == []
 
 
 @pytest.mark.parametrize(
@@ -91,11 +91,11 @@ def test_a_dry_run_keeps_nothing(ask: Ask, stores: Stores) -> None:
     [
         (question("c1", use_case="next_ofer"), 404, "project_not_found"),
         (question("nobody"), 404, "unknown_profile"),
-        (question("c1", profile={"kind": "user_id"}), 400, "invalid_input"),
-        (question("c1", request_id=""), 400, "invalid_input"),
-        (question("c1", extra=1), 400, "invalid_input"),
-        (question("c1", traits={str(n): n for n in range(201)}), 400, "invalid_input"),
-        ([], 400, "invalid_input"),
+        (question("c1", profile={"kind": "user_id"}), 400, "invalid_question"),
+        (question("c1", request_id=""), 400, "invalid_question"),
+        (question("c1", extra=1), 400, "invalid_question"),
+        (question("c1", traits={str(n): n for n in range(201)}), 400, "invalid_question"),
+        ([], 400, "invalid_question"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_kept(
@@ -103,4 +103,4 @@ def test_what_is_wrong_is_said_and_nothing_kept(
 ) -> None:
     found = ask("/api/decide", body)
     assert (found[0], found[1]["code"]) == (status, code)
-    assert stores.state.rows("select from asked_decision") == []
+    assert stores.state.rows("select place from asked_decision") == []

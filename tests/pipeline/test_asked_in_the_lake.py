@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from mortal import Fate, Killed, mortal
-from opportune import events, learning, pipeline, privacy, project, reports
+from opportune import events, learning, pipeline, privacy, project, reports, worker
 from opportune.decisions import hand_over_asked
 from opportune.decisions.ask import KEPT_FOR
 from opportune.decisions.asked import Answer, Question
@@ -76,7 +77,7 @@ def test_what_the_lake_has_is_answered_for_a_week(shop: Stores) -> None:
     assert hand_over_asked(shop, now=NOW + KEPT_FOR) == 0
     assert ask(shop, 1, "r", NOW + KEPT_FOR) == first
     hand_over_asked(shop, now=NOW + KEPT_FOR + timedelta(seconds=1))
-    assert shop.state.rows("select from asked_decision") == []
+    assert shop.state.rows("select place from asked_decision") == []
 
 
 def order(number: int, person: int, decision_id: str | None, at: datetime) -> dict[str, Any]:
@@ -153,4 +154,23 @@ def test_a_person_is_forgotten_with_what_was_asked(shop: Stores) -> None:
         assert privacy.carry_out(shop, intake, kept=kept, secret="s" * 64, now=NOW) == ["p"]
     assert asked_rows(shop) == {}
     assert shop.lake.read("asked_features").num_rows == 0
-    assert shop.state.rows("select from asked_decision") == []
+    assert shop.state.rows("select place from asked_decision") == []
+
+
+def test_a_worker_hands_them_over(shop: Stores, until: Callable[..., None]) -> None:
+    answer = ask(shop, 1, "r")
+    stop = threading.Event()
+    working = threading.Thread(
+        target=worker.run, args=(shop,), kwargs={"clock": lambda: NOW, "stop": stop}
+    )
+    working.start()
+    try:
+        until(
+            lambda: (
+                shop.state.rows("select place from asked_decision where kept_at is not null") != []
+            )
+        )
+    finally:
+        stop.set()
+        working.join()
+    assert list(asked_rows(shop)) == [answer.decision_id]

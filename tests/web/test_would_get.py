@@ -39,4 +39,4 @@ def test_a_person_sees_what_each_use_case_would_choose(
     assert f'<span class="tag">{row["variant"]}</span>' in section
     assert html.escape("Next <offer>") in section
     assert "Use case &#39;later&#39; has no policy in version 1 yet" in section
-    assert stores.state.rows("select from asked_decision") == []
+    assert stores.state.rows("select place from asked_decision") == []

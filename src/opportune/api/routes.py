@@ -111,6 +111,8 @@ def _add(
     missing: dict[int | str, dict[str, Any]] = {
         404: {"model": Problem, "description": "There is nothing of this name."}
     }
+    # Routes are tried in this order: the one that is asked most comes first.
+    decide_routes(application, stores, clock=clock, counts=counts, missing=missing)
     catalogue_routes(application, stores, clock=clock, missing=missing)
     reject_routes(application, stores, missing=missing)
     tail_routes(application, stores)
@@ -121,7 +123,6 @@ def _add(
     profile_routes(application, stores, clock=clock, counts=counts, missing=missing)
     privacy_routes(application, stores, clock=clock, missing=missing)
     stop_routes(application, stores, clock=clock, missing=missing)
-    decide_routes(application, stores, clock=clock, counts=counts, missing=missing)
 
     @application.get("/use-cases")
     def use_cases() -> UseCasesAnswer:

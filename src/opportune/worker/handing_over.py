@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 
 from opportune import decisions, project
+from opportune.storage.rewrite import tidy
 from opportune.worker.model import Worker
 
 __all__ = ["HandingOver"]
 
 # A commit makes a file in each of two tables: few are better, and State keeps what waits.
 EVERY_S = 60.0
+# So many small files of each are made one.
+COMPACT_EVERY = 60
+TABLES = ("asked_features", "decisions")
+# Longer than any query takes.
+KEEP_HOURS = 24
 
 
 class HandingOver:
@@ -20,12 +25,21 @@ class HandingOver:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._next_s = 0.0
+        self._commits = 0
 
     def go_on(self, _: project.Project) -> None:
         """Hand over, unless that was just done."""
         if time.monotonic() < self._next_s:
             return
-        stores, now = self._worker.stores, self._worker.clock()
-        hand_over = partial(decisions.hand_over_asked, stores, now=now)
-        self._worker.troubles.attempt("asked_decisions", hand_over, 0)
+        self._worker.troubles.attempt("asked_decisions", self._hand_over, None)
         self._next_s = time.monotonic() + EVERY_S
+
+    def _hand_over(self) -> None:
+        stores = self._worker.stores
+        if decisions.hand_over_asked(stores, now=self._worker.clock()):
+            self._commits += 1
+        if self._commits >= COMPACT_EVERY:
+            self._commits = 0
+            for table in TABLES:
+                stores.lake.compact(table)
+                tidy(stores.lake, table, keep_hours=KEEP_HOURS)
