@@ -198,7 +198,8 @@ def _tables(
     ends = np.cumsum(np.cumprod(sizes))
     starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
     count = draws.stop - draws.start
-    bounds = np.zeros((ends[-1], count), dtype=np.float32)
+    bounds = np.empty((ends[-1], count), dtype=np.float32)
+    bounds[:] = 0
     sums = bounds[starts[-1] :].reshape(*space.sizes, count)
     for d, e, table in committee.pairs:
         shape = [1] * len(sizes) + [count]
@@ -228,6 +229,8 @@ def _scratch(tables: Tables) -> Scratch:
         current=np.empty(dimensions, dtype=np.int64),
         code=np.empty(dimensions, dtype=np.int64),
         place=np.empty(dimensions, dtype=np.int64),
+        likely=np.empty((dimensions, int(tables.sizes.max())), dtype=np.int64),
+        ends=np.empty(dimensions, dtype=np.int64),
         best=np.empty((dimensions, draws), dtype=np.float32),
         prefix=np.empty((dimensions, draws), dtype=np.float32),
         sums=np.empty(draws, dtype=np.float32),

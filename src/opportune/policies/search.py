@@ -66,6 +66,8 @@ class Scratch(NamedTuple):
     current: Ints
     code: Ints
     place: Ints
+    likely: Ints
+    ends: Ints
     best: Single
     prefix: Single
     sums: Single
@@ -207,58 +209,85 @@ def _score(tables: Tables, unary: Single, current: Ints, sums: Single, i: int) -
 
 @inlined
 def _descend(tables: Tables, rows: Rows, scratch: Scratch, i: int) -> None:
-    """Go through all combinations in order, but for those below a choice that cannot win."""
+    """Go through all combinations in order, but for those below a choice that cannot win.
+
+    At each choice it first lists the options of the next dimension that may win, then follows
+    them one by one.
+    """
     sizes, first, starts, bounds, allowed = tables
-    options, counts, _, code, place, best, prefix, sums, top, winner = scratch
+    options, counts, _, code, place, likely, ends, best, prefix, sums, top, winner = scratch
     unary, rule, draws, last = rows.unary, rows.pattern[i], len(top), len(sizes) - 1
-    level = 0
-    code[0] = place[0] = 0
     for s in range(draws):
         prefix[0, s] = 0
         winner[s] = -1
+    level = 0
+    code[0] = 0
+    ends[0] = -1
     while level >= 0:
-        if place[level] == counts[level]:
+        if ends[level] < 0:
+            row0, score0 = starts[level] + code[level] * sizes[level], first[level]
+            count = 0
+            for k in range(counts[level]):
+                option = options[level, k]
+                likely[level, count] = option
+                count += len(allowed) == 0 or allowed[rule, row0 + option]
+            kept = 0
+            if level == last:
+                for k in range(count):
+                    row, score = row0 + likely[level, k], score0 + likely[level, k]
+                    wins = False
+                    for s in range(draws):
+                        wins |= (prefix[level, s] + unary[i, score, s]) + bounds[row, s] > top[s]
+                    if wins:
+                        for s in range(draws):
+                            value = (prefix[level, s] + unary[i, score, s]) + bounds[row, s]
+                            if value > top[s]:
+                                top[s] = value
+                                winner[s] = row - starts[last]
+            elif level == last - 1:
+                for k in range(count):
+                    row, score = row0 + likely[level, k], score0 + likely[level, k]
+                    wins = False
+                    for s in range(draws):
+                        most = (prefix[level, s] + unary[i, score, s]) + best[last, s]
+                        wins |= most + bounds[row, s] > top[s]
+                    likely[level, kept] = likely[level, k]
+                    kept += wins
+            elif level == last - 2:
+                for k in range(count):
+                    row, score = row0 + likely[level, k], score0 + likely[level, k]
+                    wins = False
+                    for s in range(draws):
+                        most = (prefix[level, s] + unary[i, score, s]) + best[last - 1, s]
+                        wins |= (most + best[last, s]) + bounds[row, s] > top[s]
+                    likely[level, kept] = likely[level, k]
+                    kept += wins
+            else:
+                for k in range(count):
+                    row, score = row0 + likely[level, k], score0 + likely[level, k]
+                    wins = False
+                    for s in range(draws):
+                        sums[s] = prefix[level, s] + unary[i, score, s]
+                    for d in range(level + 1, last + 1):
+                        for s in range(draws):
+                            sums[s] += best[d, s]
+                    for s in range(draws):
+                        wins |= sums[s] + bounds[row, s] > top[s]
+                    likely[level, kept] = likely[level, k]
+                    kept += wins
+            place[level] = 0
+            ends[level] = kept
+        if place[level] == ends[level]:
             level -= 1
             continue
-        option = options[level, place[level]]
+        option = likely[level, place[level]]
         place[level] += 1
-        node = code[level] * sizes[level] + option
-        row, score = starts[level] + node, first[level] + option
-        if len(allowed) and not allowed[rule, row]:
-            continue
-        may_win = False
-        if level == last:
-            for s in range(draws):
-                may_win |= (prefix[level, s] + unary[i, score, s]) + bounds[row, s] > top[s]
-            if may_win:
-                for s in range(draws):
-                    value = (prefix[level, s] + unary[i, score, s]) + bounds[row, s]
-                    if value > top[s]:
-                        top[s] = value
-                        winner[s] = node
-            continue
-        if level == last - 1:
-            for s in range(draws):
-                most = (prefix[level, s] + unary[i, score, s]) + best[last, s]
-                may_win |= most + bounds[row, s] > top[s]
-        elif level == last - 2:
-            for s in range(draws):
-                most = (prefix[level, s] + unary[i, score, s]) + best[last - 1, s]
-                may_win |= (most + best[last, s]) + bounds[row, s] > top[s]
-        else:
-            for s in range(draws):
-                sums[s] = prefix[level, s] + unary[i, score, s]
-            for d in range(level + 1, last + 1):
-                for s in range(draws):
-                    sums[s] += best[d, s]
-            for s in range(draws):
-                may_win |= sums[s] + bounds[row, s] > top[s]
-        if may_win:
-            for s in range(draws):
-                prefix[level + 1, s] = prefix[level, s] + unary[i, score, s]
-            level += 1
-            code[level] = node
-            place[level] = 0
+        score = first[level] + option
+        for s in range(draws):
+            prefix[level + 1, s] = prefix[level, s] + unary[i, score, s]
+        code[level + 1] = code[level] * sizes[level] + option
+        level += 1
+        ends[level] = -1
 
 
 @inlined
