@@ -13,10 +13,10 @@ from opportune.policies.uniforms import uniforms
 
 __all__ = ["committee", "drawn"]
 
-WIDTH_RESPONSES = 10.0
+WIDTH_RESPONSES = 5.0
 """Rewarded plays after which an option is sampled at 1/sqrt(2) of its posterior width."""
 
-LEAST_WIDTH = 0.2
+LEAST_WIDTH = 0.15
 
 Floats = NDArray[np.float64]
 
@@ -27,7 +27,7 @@ def drawn(
     """Draws of the coefficients of the chance, and of the amount: ``(draws, p)`` each.
 
     Each draw is of a memory, chosen by its weight, and lies around that memory's mean: as wide as
-    the posterior for an option that has hardly been rewarded, a fifth of it for a well-known one.
+    the posterior for an option that has hardly been rewarded, a seventh of it for a well-known one.
     Full-width Thompson sampling is far too curious with thousands of decisions a day.
     """
     chance = uniforms(f"memory:{seed}", np.arange(draws))

@@ -36,9 +36,9 @@ ACTIVE = 0.02
 SMALL = 640
 """Up to so many coefficients all take part."""
 
-SLAB_ROWS = 4.0
+SLAB_ROWS = 30.0
 GROUP_ROWS = 10.0
-TYPE_ROWS = 10.0
+TYPE_ROWS = 60.0
 """How many coefficients the prior of a slab, of a group's share, of a type's share is worth."""
 
 # Per type: standard deviation of a slab in logits, share of slabs, before any data. The first four
