@@ -188,9 +188,9 @@ def test_nobody_is_nothing() -> None:
             r"dimensions 0 and 1 has shape \(2, 3, 2\)",
         ),
         (
-            Committee(unary=np.ones((1, 2, 5), "f4"), pairs=((1, 0, np.ones((2, 3, 2), "f4")),)),
+            Committee(unary=np.ones((1, 2, 5), "f4"), pairs=((1, 2, np.ones((2, 3, 2), "f4")),)),
             1.0,
-            "allowed are dimensions in order",
+            "allowed are two of the dimensions 0 to 1, in order",
         ),
         (Committee(unary=np.full((1, 2, 5), np.nan, "f4"), pairs=()), 1.0, "not finite"),
         (Committee(unary=np.ones((1, 2, 5), "f4"), pairs=()), np.nan, "6 of 6 best scores are not"),
@@ -204,3 +204,16 @@ def test_arrays_that_do_not_fit_are_refused(
     space = space_of((2, 3))
     with pytest.raises(BadArray, match=message):
         best_actions(space, committee, lambda rows: values[rows], everything(space, 3))
+
+
+def test_nothing_eligible_is_refused_too() -> None:
+    space, committee = space_of((2, 3)), committee_of((2, 3), 1, 2, seed=8)
+    with pytest.raises(
+        BadArray, match="2 of 4 best scores are not numbers, or nothing is eligible"
+    ):
+        best_actions(
+            space,
+            committee,
+            lambda rows: np.ones((2, 1), "f4")[rows],
+            Eligibility(options=np.array([[0, 7], [3, 7]])),
+        )

@@ -116,8 +116,9 @@ def best_actions(
         missing += _run(task, threads or _processors())
     if missing:
         raise BadArray(
-            f"{missing} of {profiles * draws} best scores are not numbers; allowed are finite "
-            "basis functions and coefficients whose products are finite."
+            f"{missing} of {profiles * draws} best scores are not numbers, or nothing is eligible; "
+            "allowed are finite basis functions and coefficients whose products are finite, and "
+            "what `require_eligible` accepts."
         )
     return (actions, scores) if with_scores else actions
 
@@ -140,7 +141,7 @@ def _run(task: _Task, threads: int) -> int:
     rows = max(2, CHUNK_CELLS // task.weights.shape[1] // 2 * 2)
     starts = range(0, len(task.eligible), rows)
     waiting = iter(starts)
-    if len(starts) == 1 or threads == 1:
+    if len(starts) <= 1 or threads == 1:
         return _work(task, waiting, rows)
     with ThreadPoolExecutor(threads) as pool:
         return sum(pool.map(lambda _: _work(task, waiting, rows), range(threads)))
@@ -226,7 +227,7 @@ def _scratch(tables: Tables) -> Scratch:
     return Scratch(
         options=np.empty((dimensions, int(tables.sizes.max())), dtype=np.int64),
         counts=np.empty(dimensions, dtype=np.int64),
-        current=np.empty(dimensions, dtype=np.int64),
+        current=np.zeros(dimensions, dtype=np.int64),
         code=np.empty(dimensions, dtype=np.int64),
         place=np.empty(dimensions, dtype=np.int64),
         likely=np.empty((dimensions, int(tables.sizes.max())), dtype=np.int64),
@@ -247,11 +248,15 @@ def _require_committee(space: ActionSpace, committee: Committee) -> None:
             f"draws, {options}), each at least 1."
         )
     for d, e, table in committee.pairs:
-        wanted = (unary.shape[1], space.sizes[d], space.sizes[e])
-        if not 0 <= d < e < len(space.sizes) or table.shape != wanted:
+        if not 0 <= d < e < len(space.sizes):
             raise BadArray(
-                f"The table of dimensions {d} and {e} has shape {table.shape}; allowed are "
-                f"dimensions in order, and here {wanted}."
+                f"A table of dimensions {d} and {e} was given; allowed are two of the dimensions "
+                f"0 to {len(space.sizes) - 1}, in order."
+            )
+        wanted = (unary.shape[1], space.sizes[d], space.sizes[e])
+        if table.shape != wanted:
+            raise BadArray(
+                f"The table of dimensions {d} and {e} has shape {table.shape}; allowed is {wanted}."
             )
     if not all(np.isfinite(each).all() for each in (unary, *(pair[2] for pair in committee.pairs))):
         raise BadArray("The committee has coefficients that are not finite. Refit the policy.")
