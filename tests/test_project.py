@@ -251,7 +251,8 @@ def test_all_mistakes_of_all_files_are_listed_at_once(folder: Path) -> None:
         f"{where}: dimensions.offer.tv.eligible: trait 'phone' is personal (by its name), "
         f"{FORBIDDEN}",
         f"{where}: policy.name: No plugin 'unifrom' in opportune.policies. "
-        "Did you mean 'uniform'? Allowed: factored_thompson, fixed, uniform.",
+        "Did you mean 'uniform'? Allowed: epsilon_greedy, factored_thompson, fixed, trees, "
+        "uniform, wabbit.",
         f"{where}: activation: No plugin 'brase' in opportune.connectors. "
         "Did you mean 'braze'? Allowed: braze.",
     ]
