@@ -174,6 +174,7 @@ def test_a_day_is_decided_rewarded_learned_and_enqueued(market: Market) -> None:
         assert done.rewarded == [DAYS[1]]
         assert done.trained_through == DAYS[1]
         assert done.decided
+        assert done.held_back == {}
         rows = stores.lake.read("decisions", ["day", "variant"]).to_pylist()
         of_day = [row["variant"] for row in rows if row["day"] == LAST]
         assert len(of_day) == CUSTOMERS

@@ -289,7 +289,7 @@ def look_up(stores: Stores) -> None:
     assert min(len(found[part]) for part in ("events", "decisions", "features")) > 1
 
 
-def contacts() -> dict[str, pa.Table]:
+def contacts(users: pa.ChunkedArray) -> dict[str, pa.Table]:
     """What cool-downs and cadences are asked by, on the last day but two."""
     numbers = [number for number in range(-7, 3) if number]
     wide = pa.int64()
@@ -303,7 +303,8 @@ def contacts() -> dict[str, pa.Table]:
     }
     near = [DAYS[-3] + timedelta(days=number) for number in numbers]
     days = {"day": near, "number": pa.array(numbers, wide)}
-    return {"days": pa.table(days), "asked": pa.table(asked)}
+    holders = {"user_id": users, "profile_id": pa.array(range(len(users)), wide)}
+    return {"days": pa.table(days), "asked": pa.table(asked), "holders": pa.table(holders)}
 
 
 def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.Table]]]:
@@ -349,7 +350,7 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
     yield "privacy/sql/decisions_of.sql", {}, {"asked": asked}
     yield "privacy/sql/old_names.sql", {"newest_us": last_us}, {}
     for query in ("cooled", "had", "waiting"):
-        yield f"decisions/sql/{query}.sql", {"use_case": NAME}, contacts()
+        yield f"decisions/sql/{query}.sql", {"use_case": NAME}, contacts(users)
     wanted = pa.table({"event": ["Order Completed"]})
     for every in (True, False):
         facts = {"low_us": first_us + 86_400_000_000, "every": every}

@@ -99,11 +99,13 @@ def parts(
 
 def _alike(forbidden: Ints, recent: pa.Array) -> tuple[Ints, Ints]:
     """The first row of each pattern, and the pattern of each row."""
-    texts = pc.binary_join(pc.cast(recent, pa.list_(pa.string())), ",")
-    lately = pc.fill_null(texts, "").dictionary_encode().indices.to_numpy()
-    keys = np.stack([forbidden, lately.astype(np.int64)], axis=1)
-    _, first, pattern = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    return first, pattern.reshape(-1).astype(np.int64)
+    values, keys = np.unique(forbidden, return_inverse=True)
+    if recent.null_count < len(recent):
+        texts = pc.binary_join(pc.cast(recent, pa.list_(pa.string())), ",")
+        lately = pc.fill_null(texts, "").dictionary_encode().indices.to_numpy()
+        keys = keys + lately.astype(np.int64) * len(values)
+    _, first, pattern = np.unique(keys, return_index=True, return_inverse=True)
+    return first, pattern.astype(np.int64)
 
 
 def _allowed(broken: Flags, forbidden: Ints, recent: pa.Array) -> Flags:

@@ -21,6 +21,12 @@ __all__ = ["cooled", "recent", "waiting"]
 
 # A weekday, and a change of the clocks, may put a send off by so much.
 MOST_AHEAD_DAYS = 8
+HOLDERS = pa.schema(
+    [
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("profile_id", pa.int64(), nullable=False),
+    ]
+)
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -145,11 +151,12 @@ def _ask(
     numbers = [n for n in range(-most - MOST_AHEAD_DAYS, most + 1) if n]
     near = [day + timedelta(days=number) for number in numbers]
     days = pa.table({"day": near, "number": pa.array(numbers, pa.int64())})
+    holders = stores.state.table(load_sql("opportune.decisions", "holders"), HOLDERS)
     return stores.engine.query(
         load_sql("opportune.decisions", query),
         {"use_case": use_case.name},
         tables={"decisions": ("day", near[0], near[-1])},
-        relations={"days": days, "asked": _relation(rows)},
+        relations={"days": days, "asked": _relation(rows), "holders": holders},
     )
 
 

@@ -1,9 +1,10 @@
 -- Whole actions that a profile had too lately.
-select distinct decisions.profile_id, decisions.version, decisions.action
+select distinct holders.profile_id, decisions.version, decisions.action
 from decisions
 join days on days.day = decisions.day
+join holders on holders.user_id = decisions.user_id
 join asked on asked.version = decisions.version
 where decisions.use_case = $use_case and decisions.due_at is not null
     and abs(days.number + cast(floor((epoch_us(decisions.due_at) - decisions.decided_at_us) / 86400000000) as bigint))
         < asked.days
-order by decisions.profile_id, decisions.version, decisions.action
+order by holders.profile_id, decisions.version, decisions.action

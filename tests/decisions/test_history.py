@@ -1,0 +1,119 @@
+"""What a profile had is remembered, in control too, and whatever becomes of its number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import pytest
+
+from opportune import policies, profiles
+from opportune.decisions import (
+    Constraints,
+    Cooldown,
+    Dimension,
+    Option,
+    UseCase,
+    decide,
+    held_back,
+    snapshot,
+)
+from opportune.storage import Stores
+
+DAY = date(2026, 3, 1)
+People = Callable[..., None]
+Make = Callable[..., UseCase]
+PACE = Dimension(
+    name="pace",
+    meaning="frequency",
+    options=(
+        Option(name="slow", eligible=None, days=3),
+        Option(name="fast", eligible=None, days=1),
+    ),
+)
+OFFER = Dimension(
+    name="offer",
+    meaning="choice",
+    options=(
+        Option(name="tea", eligible=None),
+        Option(name="cake", eligible=None),
+        Option(name="none", eligible=None, nothing=True),
+    ),
+)
+
+
+def play(stores: Stores, case: UseCase, day: int, action: tuple[str, ...]) -> dict[int, Any]:
+    """Decide the n-th day; everybody who may get ``action`` does. Returns the decided rows."""
+    on = DAY + timedelta(days=day)
+    now = datetime.combine(on, time(6), tzinfo=UTC)
+    snapshot(stores, case, on, profiles.snapshot(stores.state))
+    policy = policies.Fixed(case.space, action)
+    decide(stores, case, on, policy=policy, policy_version="p", now=now)
+    rows = stores.lake.read("decisions").to_pylist()
+    return {row["profile_id"]: row for row in rows if row["day"] == on}
+
+
+@pytest.fixture
+def cooled(use_case: Make) -> UseCase:
+    rule = Cooldown(dimension="offer", options=("tea",), days=3)
+    return use_case(
+        features=(), dimensions=(OFFER,), constraints=Constraints(cooldowns=(rule,)),
+        control_share=0.5,
+    )  # fmt: skip
+
+
+def test_a_cool_down_ends_after_its_days_in_control_as_in_treatment(
+    stores: Stores, people: People, cooled: UseCase
+) -> None:
+    people(range(20))
+    offered = [
+        {row["action"][0] for row in play(stores, cooled, n, ("tea",)).values()} for n in range(5)
+    ]
+    assert offered == [{"tea"}, {"cake"}, {"cake"}, {"tea"}, {"cake"}]
+    variants = {row["variant"] for row in stores.lake.read("decisions").to_pylist()}
+    assert variants == {"control", "treatment"}
+
+
+def test_a_profile_that_got_another_number_had_what_it_had(
+    stores: Stores, people: People, cooled: UseCase
+) -> None:
+    people([1, 2])
+    play(stores, cooled, 0, ("tea",))
+    for statement in (
+        "update profile set profile_id = 3 where profile_id = 1",
+        "update segment_membership set profile_id = 3 where profile_id = 1",
+    ):
+        stores.state.rows("alter table identifier disable trigger all")
+        stores.state.rows(statement)
+        stores.state.rows("update identifier set profile_id = 3 where profile_id = 1")
+    assert {p: row["action"] for p, row in play(stores, cooled, 1, ("tea",)).items()} == {
+        2: ["cake"],
+        3: ["cake"],
+    }
+
+
+def test_the_cadence_of_the_last_send_governs_the_next(
+    stores: Stores, people: People, use_case: Make
+) -> None:
+    people(range(10))
+    case = use_case(features=(), dimensions=(OFFER, PACE), control_share=0.5)
+    decided = [len(play(stores, case, n, ("tea", "slow"))) for n in range(4)]
+    assert decided == [10, 0, 0, 10]
+    assert held_back(stores, case, DAY + timedelta(days=1)) == {"frequency": 10}
+    decided = [len(play(stores, case, n, ("tea", "fast"))) for n in range(6, 9)]
+    assert decided == [10, 10, 10]
+
+
+def test_what_sends_nothing_starts_no_cadence_and_no_cool_down(
+    stores: Stores, people: People, use_case: Make
+) -> None:
+    people(range(4))
+    rule = Cooldown(dimension=None, options=(), days=9)
+    case = use_case(
+        features=(), dimensions=(OFFER, PACE), constraints=Constraints(cooldowns=(rule,))
+    )
+    for day in range(3):
+        rows = play(stores, case, day, ("none", "slow")).values()
+        assert {tuple(row["action"]) for row in rows} == {("none", "slow")}
+        assert {row["due_at"] for row in rows} == {None}
