@@ -54,10 +54,8 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
     """
     create_tables(stores)
     read_again(stores)
-    use_case = project.use_case(name)
-    _check_fields(stores, project, use_case)
+    use_case = _use_case(stores, project, name)
     metric = project.metric_of(use_case)
-    use_case = decisions.in_unit_of(use_case, metric)
     with step("run_day", {"use_case": name, "day": day.isoformat()}) as running:
         if project.computed_traits:
             profiles.compute(stores, project.computed_traits.values(), now=now)
@@ -70,8 +68,7 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         rewarded = learning.reward(stores, use_case, metric, now=now)
         stop = decisions.guard(stores, use_case, project.metrics, day, now=now)
         if stop is not None:
-            LOGGER.warning("guard_rail: use_cases/%s is stopped: %s", name, stop.reason)
-            return _not_decided(audience, rewarded, stop)
+            return _not_decided(name, audience, rewarded, stop)
         trained = learning.train(stores, use_case, metric, day)
         decisions.snapshot(stores, use_case, day, known)
         decided = decisions.decide(
@@ -98,7 +95,10 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
     )
 
 
-def _not_decided(audience: dict[str, int], rewarded: list[date], stop: decisions.Stop) -> DayDone:
+def _not_decided(
+    name: str, audience: dict[str, int], rewarded: list[date], stop: decisions.Stop
+) -> DayDone:
+    LOGGER.warning("guard_rail: use_cases/%s is stopped: %s", name, stop.reason)
     return DayDone(
         audience=audience,
         rewarded=rewarded,
@@ -110,7 +110,8 @@ def _not_decided(audience: dict[str, int], rewarded: list[date], stop: decisions
     )
 
 
-def _check_fields(stores: Stores, project: Project, use_case: decisions.UseCase) -> None:
+def _use_case(stores: Stores, project: Project, name: str) -> decisions.UseCase:
+    use_case = project.use_case(name)
     decisions.check_fields(
         use_case,
         project.segments,
@@ -118,3 +119,4 @@ def _check_fields(stores: Stores, project: Project, use_case: decisions.UseCase)
         metrics=project.metrics,
         personal=events.personal_fields(stores.state),
     )
+    return decisions.in_unit_of(use_case, project.metric_of(use_case))
