@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from opportune.policies.posterior import committee
 
 from opportune.policies import (
     ActionSpace,
@@ -23,7 +24,6 @@ from opportune.policies import (
 )
 from opportune.policies.argmax import best_actions
 from opportune.policies.layout import layout
-from opportune.policies.posterior import committee
 
 Floats = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from opportune.policies.argmax import best_actions
 from opportune.policies.committee import committee, drawn
 from opportune.policies.eligible import Eligibility, require_actions, require_eligible
 from opportune.policies.encoding import StoredSpace, pack, space_of, stored_space, unpack
-from opportune.policies.errors import BadArray, BadPolicySetting, MixedEvidence, WrongReward
+from opportune.policies.errors import BadArray, BadPolicySetting, WrongReward
 from opportune.policies.evidence import RewardKind, chunks, scores, sigmoid
 from opportune.policies.features import Summary, summarise
 from opportune.policies.knowledge import Knowledge, nothing_known, refitted
@@ -231,6 +231,8 @@ class FactoredThompson:
 
         It also weighs its memories by how well they predicted the rows.
         """
+        if not glance.rows:
+            return replace(self)
         known = self._known()
         return replace(self, knowledge=stepped(self._layout(known), known, glance))
 
@@ -245,15 +247,10 @@ class FactoredThompson:
 
         Evidence of no rows changes nothing: an empty day must not narrow the prior.
         """
-        known = self._known()
-        shape = self._layout(known)
-        if evidence.chance.weighted.shape != (shape.size,):
-            raise MixedEvidence(
-                "The evidence was gathered by a policy of another shape. Gather all shards with "
-                "the policy that absorbs them."
-            )
         if not evidence.chance.rows:
             return replace(self)
+        known = self._known()
+        shape = self._layout(known)
         return replace(self, knowledge=refitted(shape, absorbed(shape, known, evidence)))
 
     def moved(self, space: ActionSpace) -> FactoredThompson:

@@ -35,6 +35,7 @@ def arrays_of(known: Knowledge) -> dict[str, Array]:
         "likelihoods": known.likelihoods,
         "responses": known.responses,
         "point": known.point,
+        "trials": known.trials,
         "counts": np.array([known.rows, known.last_rows, float(known.alarms)]),
         **_of_model("chance", known.chance),
     }
@@ -89,7 +90,7 @@ def knowledge_of(
         rows=rows,
         last_rows=last_rows,
         alarms=int(alarms),
-        trials=np.empty((0, shape.size)),
+        trials=read("trials", (-1, shape.size)),
     )
     return refitted(shape, known, learn=False)
 
