@@ -63,7 +63,7 @@ def day(seed: int, reward: RewardKind) -> Batch:
     rows = rewarded(rows, logit + 0.6 * ((offer == 2) & (channel == 1)), seed=seed + 100)
     if reward == "binary":
         return rows
-    logs = 2.0 + 0.8 * (offer == 0) + np.random.default_rng(seed).normal(0, 0.4, 1_500)
+    logs = 2.0 + 0.8 * (offer == 0) + np.random.default_rng(seed + 900).normal(0, 0.4, 1_500)
     return replace(rows, rewards=rows.rewards * np.exp(logs))
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opportune.errors import nearest
-from opportune.policies.argmax import best_actions
+from opportune.policies.argmax import MAX_COMBINATIONS, best_actions
+from opportune.policies.best import require_moderate
 from opportune.policies.committee import committee, drawn
 from opportune.policies.eligible import Eligibility, require_actions, require_eligible
 from opportune.policies.encoding import StoredSpace, pack, space_of, stored_space, unpack
@@ -96,6 +97,7 @@ class FactoredThompson:
                 f"{self.n_features} were given; allowed are draws >= 1, 0 <= uniform_share <= 1 "
                 "and n_features >= 0."
             )
+        require_moderate(self.space, MAX_COMBINATIONS, self.name)
 
     @classmethod
     def start(

@@ -67,8 +67,8 @@ def knowledge_of(
 ) -> Knowledge:
     """The knowledge again; `UnreadablePolicy` if an array is missing or has another shape."""
     read = _Reader(arrays)
-    products = read("products", (-1, 2)).astype(np.int64)
-    steps = read("steps", (-1,)).astype(np.int64)
+    products = _features(read, "products", (-1, 2), n_features)
+    steps = _features(read, "steps", (-1,), n_features)
     terms = Terms(
         scale=FeatureScale(
             center=read("center", (n_features,)), spread=read("spread", (n_features,))
@@ -112,6 +112,16 @@ class _Reader:
                 f"need {shape}. Train a new policy."
             )
         return found
+
+
+def _features(read: _Reader, name: str, shape: tuple[int, ...], n_features: int) -> Array:
+    found = read(name, shape)
+    if ((found < 0) | (found >= n_features)).any():
+        raise UnreadablePolicy(
+            f"Array '{name}' names features {found.min()} to {found.max()}; allowed are 0 to "
+            f"{n_features - 1}. Train a new policy."
+        )
+    return found.astype(np.int64)
 
 
 def _model_of(read: _Reader, name: str, shape: Layout) -> Model:
