@@ -1,21 +1,23 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from opportune.policies import (
     ActionSpace,
     Dimension,
-    FactoredThompson,
     Fixed,
     Uniform,
     UnreadablePolicy,
 )
+from opportune.policies.encoding import pack, unpack
 
 SPACE = ActionSpace(dimensions=(Dimension(name="hour", options=("09", "18")),))
 STORED = Uniform(SPACE).to_bytes()
@@ -30,7 +32,7 @@ def sealed(document: object) -> bytes:
 def uniform_with(**changes: object) -> bytes:
     document = {
         "kind": "uniform",
-        "version": 1,
+        "version": 2,
         "settings": {"space": [["hour", ["09", "18"]]]},
         "arrays": {},
     }
@@ -57,10 +59,10 @@ def test_a_cut_or_changed_policy_is_refused(place: int) -> None:
 
 
 def test_another_kind_and_another_version_are_refused() -> None:
-    with pytest.raises(UnreadablePolicy, match="is a 'uniform' of version 1; this program reads"):
+    with pytest.raises(UnreadablePolicy, match="is a 'uniform' of version 2; this program reads"):
         Fixed.from_bytes(STORED)
-    with pytest.raises(UnreadablePolicy, match="'uniform' of version 2"):
-        Uniform.from_bytes(uniform_with(version=2))
+    with pytest.raises(UnreadablePolicy, match="'uniform' of version 3"):
+        Uniform.from_bytes(uniform_with(version=3))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,8 @@ def test_another_kind_and_another_version_are_refused() -> None:
         {"settings": {}},
         {"arrays": 1},
         {"more": 1},
-        {"arrays": {"mean": {"shape": [2], "data": b"", "more": 1}}},
+        {"arrays": {"mean": {"kind": "<f8", "shape": [2], "data": b"", "more": 1}}},
+        {"arrays": {"mean": {"kind": "<c16", "shape": [0], "data": b""}}},
     ],
 )
 def test_other_fields_are_refused(changes: dict[str, object]) -> None:
@@ -80,21 +83,28 @@ def test_other_fields_are_refused(changes: dict[str, object]) -> None:
 
 @pytest.mark.parametrize(("shape", "size"), [([2], 8), ([-1, -1], 8), ([], 0)])
 def test_an_array_of_another_size_than_it_says_is_refused(shape: list[int], size: int) -> None:
-    arrays = {"mean": {"shape": shape, "data": bytes(size)}}
+    arrays = {"mean": {"kind": "<f8", "shape": shape, "data": bytes(size)}}
     with pytest.raises(UnreadablePolicy, match=f"Array 'mean' .* but {size} bytes"):
         Uniform.from_bytes(uniform_with(arrays=arrays))
 
 
-def test_arrays_of_another_layout_are_refused() -> None:
-    settings = {
-        "space": [["hour", ["09", "18"]]],
-        "n_features": 1,
-        "reward": "binary",
-        "draws": 2,
-        "uniform_share": 0.5,
+def test_arrays_keep_their_kind_and_shape_and_others_are_refused() -> None:
+    arrays: dict[str, NDArray[Any]] = {
+        "single": np.array([[1.5, 2.5]], dtype=np.float32),
+        "double": np.array(np.pi),
+        "whole": np.array([-1, 1 << 60]),
+        "empty": np.empty((0, 3)),
+        "turned": np.arange(6.0).reshape(2, 3).T,
+        "big": np.array([1.0, 2.0], dtype=">f8"),
     }
-    arrays = {"mean": {"shape": [1], "data": np.zeros(1).tobytes()}}
-    with pytest.raises(UnreadablePolicy, match="arrays have shapes"):
-        FactoredThompson.from_bytes(
-            uniform_with(kind="factored_thompson", settings=settings, arrays=arrays)
-        )
+    _, found = unpack(pack("kind", _Nothing(), arrays), "kind", _Nothing)
+    for name, array in arrays.items():
+        assert np.array_equal(found[name], array)
+        assert found[name].shape == array.shape
+        assert found[name].dtype == array.dtype.newbyteorder("=")
+    with pytest.raises(TypeError, match=r"bool are not kept; allowed are <f4, <f8, <i8"):
+        pack("kind", _Nothing(), {"mask": np.zeros(1, dtype=bool)})
+
+
+class _Nothing(msgspec.Struct):
+    pass

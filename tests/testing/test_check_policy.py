@@ -77,9 +77,15 @@ def fixed(features: NDArray[np.float64], option: int) -> ActionDistribution:
     [
         (Fixed(SPACE, ("push", "18")), {"amounts": True}),
         (Uniform(SPACE), {"amounts": True}),
-        (FactoredThompson(SPACE, 3, reward="binary"), {"additive": True}),
-        (FactoredThompson(SPACE, 3, reward="amount"), {"additive": True, "amounts": True}),
-        (FactoredThompson(SPACE, 3, reward="binary", draws=1, uniform_share=0.0), {}),
+        (FactoredThompson(SPACE, 3, reward="binary"), {"additive": True, "weighs_costs": True}),
+        (
+            FactoredThompson(SPACE, 3, reward="amount"),
+            {"additive": True, "weighs_costs": True, "amounts": True},
+        ),
+        (
+            FactoredThompson(SPACE, 3, reward="binary", draws=1, uniform_share=0.0),
+            {"weighs_costs": True},
+        ),
         (EpsilonGreedy(SPACE, 3, reward="binary"), {"additive": True, "weighs_costs": True}),
         (
             EpsilonGreedy(SPACE, 3, reward="amount"),

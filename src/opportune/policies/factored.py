@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opportune.errors import nearest
-from opportune.policies.argmax import Committee, best_actions
+from opportune.policies.argmax import MAX_COMBINATIONS, Committee, best_actions
+from opportune.policies.best import require_moderate
 from opportune.policies.committee import committee, drawn
 from opportune.policies.eligible import Eligibility, require_actions, require_eligible
 from opportune.policies.encoding import StoredSpace, pack, space_of, stored_space, unpack
-from opportune.policies.errors import BadArray, BadPolicySetting, MixedEvidence, WrongReward
+from opportune.policies.errors import BadArray, BadPolicySetting, WrongReward
 from opportune.policies.evidence import RewardKind, chunks, scores, sigmoid
 from opportune.policies.features import Summary, summarise
 from opportune.policies.knowledge import Knowledge, nothing_known, refitted
@@ -107,6 +108,7 @@ class FactoredThompson:
                 f"{self.n_features} were given; allowed are draws >= 1, 0 <= uniform_share <= 1 "
                 "and n_features >= 0."
             )
+        require_moderate(self.space, MAX_COMBINATIONS, self.name)
 
     @classmethod
     def start(
@@ -255,6 +257,8 @@ class FactoredThompson:
 
         It also weighs its memories by how well they predicted the rows.
         """
+        if not glance.rows:
+            return replace(self)
         known = self._known()
         return replace(self, knowledge=stepped(self._layout(known), known, glance))
 
@@ -269,15 +273,10 @@ class FactoredThompson:
 
         Evidence of no rows changes nothing: an empty day must not narrow the prior.
         """
-        known = self._known()
-        shape = self._layout(known)
-        if evidence.chance.weighted.shape != (shape.size,):
-            raise MixedEvidence(
-                "The evidence was gathered by a policy of another shape. Gather all shards with "
-                "the policy that absorbs them."
-            )
         if not evidence.chance.rows:
             return replace(self)
+        known = self._known()
+        shape = self._layout(known)
         return replace(self, knowledge=refitted(shape, absorbed(shape, known, evidence)))
 
     def moved(self, space: ActionSpace) -> FactoredThompson:

@@ -41,8 +41,9 @@ class Glance:
     """A first look at new rows under what is known. It adds.
 
     ``first``, ``second``: sums of two halves of the glanced rows, linearised at the present point.
-    ``likelihoods``: ``(memories,)`` of all rows. ``observed``, ``expected``, ``variance``:
-    ``(1 + options,)`` rewarded rows of all and of each option.
+    ``rows``: how many there are, glanced or not. Of the glanced rows ``likelihoods``:
+    ``(memories,)``, and ``observed``, ``expected``, ``variance``: ``(1 + options,)`` how often all
+    and each option were rewarded.
     """
 
     terms: Terms
@@ -56,7 +57,7 @@ class Glance:
 
     def __add__(self, other: Glance) -> Glance:
         """The look at both sets of rows."""
-        _require_same(self.terms, other.terms)
+        _require_same(self, other)
         return Glance(
             terms=self.terms,
             first=self.first + other.first,
@@ -94,7 +95,7 @@ class Evidence:
 
     def __add__(self, other: Evidence) -> Evidence:
         """The evidence of both sets of rows."""
-        _require_same(self.terms, other.terms)
+        _require_same(self, other)
         amount = self.amount
         if amount is not None and other.amount is not None:
             amount = amount + other.amount
@@ -134,7 +135,7 @@ def glance(shape: Layout, known: Knowledge, batch: Batch) -> Glance:
         first=halves[0],
         second=halves[1],
         rows=float(len(place)),
-        likelihoods=likelihoods * (len(place) / max(int(judged.sum()), 1)),
+        likelihoods=likelihoods,
         observed=observed,
         expected=expected,
         variance=variance,
@@ -143,17 +144,15 @@ def glance(shape: Layout, known: Knowledge, batch: Batch) -> Glance:
 
 def stepped(shape: Layout, known: Knowledge, seen: Glance) -> Knowledge:
     """Weigh the memories by what they predicted, and move the point to where the rows are."""
-    _require_same(known.terms, seen.terms)
-    if not seen.rows:
-        return known
-    likelihoods = DISCOUNT * known.likelihoods + seen.likelihoods
+    _require_mine(shape, known, seen)
+    looked = seen.first + seen.second
+    more = seen.rows / max(looked.rows, 1.0)
+    likelihoods = DISCOUNT * known.likelihoods + seen.likelihoods * more
     known = _restarted(replace(known, likelihoods=likelihoods))
     best, beliefs = known.best, known.chance.beliefs
     active = known.chance.members[best].active
     sums = known.chance.sums[best]
-    looked = seen.first + seen.second
-    whole = looked.times(seen.rows / max(looked.rows, 1.0))
-    there = gaussian(sums + whole, beliefs.precision, beliefs.weight, active)
+    there = gaussian(sums + looked.times(more), beliefs.precision, beliefs.weight, active)
     trials = np.empty((0, shape.size))
     # What was learned from less than a few times these rows may well be off, and it is no news.
     if seen.alarm and known.rows > 3.0 * seen.rows:
@@ -192,7 +191,7 @@ def evidence(shape: Layout, known: Knowledge, batch: Batch) -> Evidence:
 
 def absorbed(shape: Layout, known: Knowledge, said: Evidence) -> Knowledge:
     """All memories with the evidence added: each forgets its share first."""
-    _require_same(known.terms, said.terms)
+    _require_mine(shape, known, said)
     cut = 1.0
     if len(known.trials):
         best = int(said.trials.argmax())
@@ -217,14 +216,6 @@ def absorbed(shape: Layout, known: Knowledge, said: Evidence) -> Knowledge:
     )
 
 
-def _require_same(one: Terms, other: Terms) -> None:
-    if not same_terms(one, other):
-        raise MixedEvidence(
-            "The evidence was gathered by two policies that differ in features or their scale. "
-            "Gather all shards with the same policy, after `prepared`."
-        )
-
-
 def discounted(known: Knowledge, share: float) -> Knowledge:
     """Every memory as if it had ``share`` of every row."""
 
@@ -238,6 +229,30 @@ def discounted(known: Knowledge, share: float) -> Knowledge:
         responses=known.responses * share,
         rows=known.rows * share,
     )
+
+
+def _require_same(one: Glance | Evidence, other: Glance | Evidence) -> None:
+    if _shape(one) != _shape(other) or not same_terms(one.terms, other.terms):
+        raise MixedEvidence(
+            "The evidence was gathered by two policies that differ in options, reward, features "
+            "or their scale. Gather all shards with the same policy, after `prepared`."
+        )
+
+
+def _require_mine(shape: Layout, known: Knowledge, given: Glance | Evidence) -> None:
+    mine = (shape.size, isinstance(given, Evidence) and known.amount is not None)
+    if _shape(given) != mine or not same_terms(known.terms, given.terms):
+        raise MixedEvidence(
+            "The evidence was gathered by a policy of other options, reward, features or scale. "
+            "Gather all shards with the policy that learns from them."
+        )
+
+
+def _shape(given: Glance | Evidence) -> tuple[int, bool]:
+    """How many coefficients, and whether there are sums of amounts."""
+    if isinstance(given, Glance):
+        return len(given.first.weighted), False
+    return len(given.chance.weighted), given.amount is not None
 
 
 def _added(model: Model, sums: Sums) -> Model:

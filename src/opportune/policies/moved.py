@@ -82,30 +82,38 @@ def _move(known: Knowledge, old: ActionSpace, new: ActionSpace) -> _Move:
     came = [dimensions.get(each.name, -1) for each in new.dimensions]
     shared = np.concatenate([[0], [1 + place if place >= 0 else -1 for place in came]])
     groups = [np.where(shared[:, None] >= 0, shared[:, None] * width + np.arange(width), -1)]
-    tables = {(d, e): (number, start) for number, (d, e, start) in enumerate(before.pairs)}
-    cells, pair_groups = [], []
-    for d, e, _ in after.pairs:
-        first, second = _local(before, options, after, d), _local(before, options, after, e)
-        a, b = came[d], came[e]
-        number, start = tables.get((min(a, b), max(a, b)), (-1, -1))
-        if number < 0:
-            cells.append(np.full(len(first) * len(second), -1))
-            pair_groups.append(-1)
-            continue
-        pair_groups.append(width * (1 + len(old.sizes)) + number)
-        if a < b:
-            place = first[:, None] * old.sizes[b] + second[None, :]
-        else:
-            place = second[None, :] * old.sizes[a] + first[:, None]
-        known_both = (first[:, None] >= 0) & (second[None, :] >= 0)
-        cells.append(np.where(known_both, start + place, -1).ravel())
+    cells, tables = _cells(before, after, options, came)
+    groups.append(np.where(tables >= 0, width * (1 + len(old.sizes)) + tables, -1))
     return _Move(
         old=before,
         new=after,
         coefficients=np.concatenate([unary.ravel(), *cells]).astype(np.int64),
         options=options,
-        groups=np.concatenate([groups[0].ravel(), np.array(pair_groups, dtype=np.int64)]),
+        groups=np.concatenate([each.ravel() for each in groups]).astype(np.int64),
     )
+
+
+def _cells(
+    before: Layout, after: Layout, options: Ints, came: list[int]
+) -> tuple[list[Ints], Ints]:
+    """Where each new table's cells were, and the number of that table; -1: it is new."""
+    tables = {(d, e): (number, start) for number, (d, e, start) in enumerate(before.pairs)}
+    cells, numbers = [], []
+    for d, e, _ in after.pairs:
+        first, second = _local(before, options, after, d), _local(before, options, after, e)
+        a, b = came[d], came[e]
+        number, start = tables.get((min(a, b), max(a, b)), (-1, -1))
+        numbers.append(number)
+        if number < 0:
+            cells.append(np.full(len(first) * len(second), -1))
+            continue
+        if a < b:
+            place = first[:, None] * before.sizes[b] + second[None, :]
+        else:
+            place = second[None, :] * before.sizes[a] + first[:, None]
+        known_both = (first[:, None] >= 0) & (second[None, :] >= 0)
+        cells.append(np.where(known_both, start + place, -1).ravel())
+    return cells, np.array(numbers, dtype=np.int64)
 
 
 def _local(before: Layout, options: Ints, after: Layout, d: int) -> Ints:
@@ -141,15 +149,22 @@ def _beliefs(move: _Move, beliefs: Beliefs) -> Beliefs:
 def _sums(move: _Move, beliefs: Beliefs, sums: Sums) -> Sums:
     kept, source, dropped = move.kept, move.coefficients[move.kept], move.dropped
     square, weighted = sums.precision[np.ix_(source, source)], sums.weighted[source]
+    squares = sums.squares
     if len(dropped):
+        # Sums are in units of the noise, the prior is not.
+        prior = beliefs.noise * beliefs.precision[dropped]
+        weight = beliefs.noise * beliefs.weight[dropped]
         own = sums.precision[np.ix_(dropped, dropped)]
-        own[np.diag_indices(len(dropped))] += beliefs.precision[dropped]
+        own[np.diag_indices(len(dropped))] += prior
         lower = cholesky(own, lower=True, check_finite=False)
         across = sums.precision[np.ix_(dropped, source)]
         square = square - across.T @ cho_solve((lower, True), across, check_finite=False)
-        rest = sums.weighted[dropped] + beliefs.weight[dropped]
-        weighted = weighted - across.T @ cho_solve((lower, True), rest, check_finite=False)
+        rest = sums.weighted[dropped] + weight
+        solved = cho_solve((lower, True), rest, check_finite=False)
+        weighted = weighted - across.T @ solved
+        # What is left unexplained with the retired ones at their best.
+        squares += float(weight @ (weight / prior) - rest @ solved)
     whole, vector = np.zeros((move.new.size, move.new.size)), np.zeros(move.new.size)
     whole[np.ix_(kept, kept)] = (square + square.T) / 2.0
     vector[kept] = weighted
-    return replace(sums, precision=whole, weighted=vector)
+    return Sums(precision=whole, weighted=vector, rows=sums.rows, squares=squares)

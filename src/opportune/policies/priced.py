@@ -44,43 +44,62 @@ def best_priced_actions(
     classes = _classes(space, costs)
     shape = layout(space.sizes, known.terms.kinds)
     n, (chance, amount) = len(eligible), draws
-    together = chance if amount is None else chance + amount
-    tables = committee(shape, together)
+    tables = committee(shape, chance if amount is None else chance + amount)
     support = np.empty((n, len(chance), len(space.sizes)), dtype=np.int16)
-    own = known.chance.members[known.best].whole(shape.size)[: shape.width]
-    own_amount = None
-    if known.amount is not None:
-        own_amount = known.amount.members[known.best].whole(shape.size)[: shape.width]
-    noise = 0.0 if known.amount is None else known.amount.beliefs.noise
     for start in range(0, n, CHUNK_ROWS):
         here = slice(start, min(n, start + CHUNK_ROWS))
         grid = basis(known.terms, features[here])
-        part = eligible.take(here)
+        part, there = eligible.take(here), support[here]
         best = np.full((len(part), len(chance)), -np.inf)
         for masks, sent, rewarded in classes:
-            narrowed = Eligibility(
-                options=part.options & masks, combinations=part.combinations, pattern=part.pattern
-            )
-            rows = np.flatnonzero(
-                (narrowed.options != 0).all(axis=1)
-                if narrowed.combinations is None
-                else narrowed.counts(space) > 0
-            )
+            narrowed, rows = _narrowed(space, part, masks)
             if not len(rows):
                 continue
             single = grid[rows].astype(np.float32)
-            found = best_actions(space, tables, single.__getitem__, narrowed.take(rows))
-            eta = _scores(shape, chance, grid[rows], found) + (grid[rows] @ own)[:, None]
-            value: Floats | float = 1.0
-            if amount is not None and own_amount is not None:
-                logs = _scores(shape, amount, grid[rows], found)
-                value = np.exp(logs + (grid[rows] @ own_amount)[:, None] + noise / 2.0)
-            worth = sigmoid(eta) * (value - rewarded) - sent
+            found = best_actions(space, tables, single.__getitem__, narrowed)
+            likely, value = _prospects(shape, known, draws, grid[rows], found)
+            worth = likely * (value - rewarded) - sent
             better = worth > best[rows]
             best[rows] = np.where(better, worth, best[rows])
-            there = support[here]
             there[rows] = np.where(better[:, :, None], found, there[rows])
     return support
+
+
+def _narrowed(
+    space: ActionSpace, eligible: Eligibility, masks: NDArray[np.int64]
+) -> tuple[Eligibility, NDArray[np.int64]]:
+    """The profiles that may get any action of these options: what they may get, and which."""
+    narrowed = Eligibility(
+        options=eligible.options & masks,
+        combinations=eligible.combinations,
+        pattern=eligible.pattern,
+    )
+    some = (narrowed.options != 0).all(axis=1)
+    if narrowed.combinations is not None:
+        some = narrowed.counts(space) > 0
+    rows = np.flatnonzero(some)
+    return narrowed.take(rows), rows
+
+
+def _prospects(
+    shape: Layout,
+    known: Knowledge,
+    draws: tuple[Floats, Floats | None],
+    grid: Floats,
+    actions: NDArray[np.int16],
+) -> tuple[Floats, Floats | float]:
+    """The chance of a reward and its amount for actions ``(n, S, D)``: ``(n, S)`` each.
+
+    What is the customer's own is not drawn, but taken at the mean of the memory trusted most.
+    """
+    chance, amount = draws
+    own = known.chance.members[known.best].whole(shape.size)[: shape.width]
+    likely = sigmoid(_scores(shape, chance, grid, actions) + (grid @ own)[:, None])
+    if amount is None or known.amount is None:
+        return likely, 1.0
+    own = known.amount.members[known.best].whole(shape.size)[: shape.width]
+    logs = _scores(shape, amount, grid, actions) + (grid @ own)[:, None]
+    return likely, np.exp(logs + known.amount.beliefs.noise / 2.0)
 
 
 def _classes(space: ActionSpace, costs: Costs) -> list[tuple[NDArray[np.int64], float, float]]:

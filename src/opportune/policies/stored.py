@@ -35,6 +35,7 @@ def arrays_of(known: Knowledge) -> dict[str, Array]:
         "likelihoods": known.likelihoods,
         "responses": known.responses,
         "point": known.point,
+        "trials": known.trials,
         "counts": np.array([known.rows, known.last_rows, float(known.alarms)]),
         **_of_model("chance", known.chance),
     }
@@ -66,8 +67,8 @@ def knowledge_of(
 ) -> Knowledge:
     """The knowledge again; `UnreadablePolicy` if an array is missing or has another shape."""
     read = _Reader(arrays)
-    products = read("products", (-1, 2)).astype(np.int64)
-    steps = read("steps", (-1,)).astype(np.int64)
+    products = _features(read, "products", (-1, 2), n_features)
+    steps = _features(read, "steps", (-1,), n_features)
     terms = Terms(
         scale=FeatureScale(
             center=read("center", (n_features,)), spread=read("spread", (n_features,))
@@ -89,7 +90,7 @@ def knowledge_of(
         rows=rows,
         last_rows=last_rows,
         alarms=int(alarms),
-        trials=np.empty((0, shape.size)),
+        trials=read("trials", (-1, shape.size)),
     )
     return refitted(shape, known, learn=False)
 
@@ -111,6 +112,16 @@ class _Reader:
                 f"need {shape}. Train a new policy."
             )
         return found
+
+
+def _features(read: _Reader, name: str, shape: tuple[int, ...], n_features: int) -> Array:
+    found = read(name, shape)
+    if ((found < 0) | (found >= n_features)).any():
+        raise UnreadablePolicy(
+            f"Array '{name}' names features {found.min()} to {found.max()}; allowed are 0 to "
+            f"{n_features - 1}. Train a new policy."
+        )
+    return found.astype(np.int64)
 
 
 def _model_of(read: _Reader, name: str, shape: Layout) -> Model:
