@@ -88,7 +88,7 @@ class DecideAnswer(BaseModel):
     use_case: str
     version: int
     day: date
-    group: Literal["control", "treatment"]
+    group: Literal["control", "random", "treatment"]
     action: dict[str, str] | None
     propensity: float | None
     dimension_propensities: dict[str, float]

@@ -25,8 +25,10 @@ from opportune.decisions.asked import (
     InvalidQuestion,
     NotInAudience,
     NotStarted,
+    OnlyByTheDay,
     Person,
     Question,
+    UseCaseStopped,
 )
 from opportune.decisions.budget import Chosen, Plan, choose, shadow_price
 from opportune.decisions.combinations import parts
@@ -80,6 +82,7 @@ __all__ = [
     "NotInAudience",
     "NotStarted",
     "NotStopped",
+    "OnlyByTheDay",
     "Option",
     "Person",
     "Plan",
@@ -88,6 +91,7 @@ __all__ = [
     "Spent",
     "Stop",
     "UseCase",
+    "UseCaseStopped",
     "budget_days",
     "check_fields",
     "choose",

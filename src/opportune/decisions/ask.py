@@ -164,7 +164,7 @@ def _rows(kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _features(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    columns = {name: [row[name] for row in rows] for name in ASKED_FEATURES.names}
+    columns = {name: [row.get(name) for row in rows] for name in ASKED_FEATURES.names}
     columns["values"] = [
         [np.nan if value is None else value for value in row["values"]] for row in rows
     ]

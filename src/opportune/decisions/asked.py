@@ -20,8 +20,10 @@ __all__ = [
     "InvalidQuestion",
     "NotInAudience",
     "NotStarted",
+    "OnlyByTheDay",
     "Person",
     "Question",
+    "UseCaseStopped",
 ]
 
 MOST_TRAITS = 200
@@ -38,6 +40,8 @@ ASKED_FEATURES = pa.schema(
         pa.field("profile_id", pa.int64(), nullable=False),
         pa.field("user_id", pa.string(), nullable=False),
         pa.field("values", pa.list_(pa.float64()), nullable=False),
+        # The combinations that were forbidden for it, a bit each; null: none.
+        pa.field("forbidden", pa.int64()),
     ]
 )
 
@@ -52,6 +56,18 @@ class NotStarted(Conflict):
     """The use case has no policy yet: none of its days was decided."""
 
     code = "not_started"
+
+
+class OnlyByTheDay(Conflict):
+    """The use case has a constraint that only the day's run can keep, so nothing is decided."""
+
+    code = "only_by_the_day"
+
+
+class UseCaseStopped(Conflict):
+    """A guard rail of the use case is broken, so nothing is decided until it is resumed."""
+
+    code = "use_case_stopped"
 
 
 class InvalidQuestion(InvalidInput):

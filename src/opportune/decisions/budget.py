@@ -24,7 +24,16 @@ from numpy.typing import NDArray
 
 from opportune import policies
 
-__all__ = ["CONTROL", "RANDOM", "Chosen", "Plan", "choose", "millionths", "shadow_price"]
+__all__ = [
+    "CONTROL",
+    "RANDOM",
+    "Chosen",
+    "Plan",
+    "choose",
+    "explored",
+    "millionths",
+    "shadow_price",
+]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -245,10 +254,10 @@ def _played(
             here = mine[places]
             features = plan.features[rows[here]]
             distribution = policy.distribution(features, eligible, seed=plan.seed, costs=costs)
-            yield here, _explored(distribution, plan.exploration_min)
+            yield here, explored(distribution, plan.exploration_min)
 
 
-def _explored(
+def explored(
     distribution: policies.ActionDistribution, least: float
 ) -> policies.ActionDistribution:
     """The same, with at least that share of uniform play."""

@@ -6,14 +6,23 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opportune import policies
-from opportune.decisions.asked import Answer, Candidate, Decided, NotInAudience, Person, Question
+from opportune.decisions.asked import (
+    Answer,
+    Candidate,
+    Decided,
+    NotInAudience,
+    OnlyByTheDay,
+    Person,
+    Question,
+)
+from opportune.decisions.budget import RANDOM, explored
+from opportune.decisions.combinations import breaking
 from opportune.decisions.decide import NoOption, variants
 from opportune.decisions.judge import Judged, eligibility, judge
 from opportune.decisions.model import UseCase
@@ -27,7 +36,7 @@ TEST_PERSON = "test_person"
 MOST_CANDIDATES = 50
 
 Floats = NDArray[np.float64]
-Play = Callable[[Floats, Eligibility], ActionDistribution]
+Play = Callable[[Floats, Eligibility, policies.Costs | None], ActionDistribution]
 Expect = Callable[[Floats, NDArray[np.int16]], Floats]
 
 
@@ -37,7 +46,7 @@ class Decider:
 
     ``play`` gives the probabilities that the day's run would: the draws of the policy's
     coefficients depend on nothing else, and are made once. ``expect`` is None for a policy that
-    expects nothing.
+    expects nothing. ``broken``: which combinations break each forbidden one.
     """
 
     use_case: UseCase
@@ -48,6 +57,7 @@ class Decider:
     space: policies.ActionSpace
     play: Play
     expect: Expect | None
+    broken: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +69,7 @@ class _Asked:
     person: Person
     values: list[float]
     judged: Judged
+    group: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +78,6 @@ class _Played:
 
     distribution: ActionDistribution
     drawn: Draw
-    groups: list[str]
     candidates: list[tuple[Candidate, ...]]
     # How many actions each may get.
     counts: list[float]
@@ -81,10 +91,15 @@ def make_decider(
     policy_version: str,
     trained_through: date | None,
 ) -> Decider:
-    """Make ready what decides ``day``; a policy that can be prepared for a seed is."""
+    """Make ready what decides ``day``; a policy that can be prepared for a seed is.
+
+    ``OnlyByTheDay`` where that is not possible: what a profile had lately, what channels it allows
+    and what is left of a budget are known to the day's run alone.
+    """
+    _check_possible(use_case)
     seed = policies.seed(f"{use_case.name}:{day}")
     prepare = getattr(policy, "seeded", None)
-    play = partial(policy.distribution, seed=seed) if prepare is None else prepare(seed)
+    play = _plain(policy, seed) if prepare is None else prepare(seed)
     return Decider(
         use_case=use_case,
         day=day,
@@ -94,7 +109,32 @@ def make_decider(
         space=use_case.space,
         play=cast(Play, play),
         expect=cast("Expect | None", getattr(policy, "expected", None)),
+        broken=breaking(use_case),
     )
+
+
+def _plain(policy: policies.Policy, seed: int) -> Play:
+    def play(
+        features: Floats, eligible: Eligibility, costs: policies.Costs | None
+    ) -> ActionDistribution:
+        return policy.distribution(features, eligible, seed=seed, costs=costs)
+
+    return play
+
+
+def _check_possible(use_case: UseCase) -> None:
+    reasons = {
+        "cool-downs": bool(use_case.constraints.cooldowns),
+        "a dimension that means the frequency": use_case.place_of("frequency") is not None,
+        "a dimension that means the channel": use_case.place_of("channel") is not None,
+        "a budget": use_case.budget is not None,
+    }
+    found = [reason for reason, holds in reasons.items() if holds]
+    if found:
+        raise OnlyByTheDay(
+            f"Use case '{use_case.name}' has {' and '.join(found)}, which only the day's run can "
+            "keep. Take the decisions of the day, or ask a use case without."
+        )
 
 
 def decide_asked(
@@ -112,24 +152,29 @@ def decide_asked(
             ready.append(_ready(decider, place, question, person))
         except OpportuneError as refusal:
             found[place] = refusal
-    if ready:
-        played = _play(decider, ready)
-        for row, each in enumerate(ready):
+    for by_chance in (False, True):
+        mine = [each for each in ready if (each.group == RANDOM) is by_chance]
+        if not mine:
+            continue
+        played = _play(decider, mine, by_chance=by_chance)
+        for row, each in enumerate(mine):
             answer = _answer(decider, each, played, row)
-            found[each.place] = _decided(each, Answer(**answer, decided_at=now))
+            found[each.place] = _decided(decider, each, Answer(**answer, decided_at=now))
     return [each for each in found if each is not None]
 
 
-def _play(decider: Decider, ready: Sequence[_Asked]) -> _Played:
-    eligible = eligibility([each.judged for each in ready])
+def _play(decider: Decider, ready: Sequence[_Asked], *, by_chance: bool) -> _Played:
+    eligible = eligibility([each.judged for each in ready], decider.broken)
     values = np.array([each.values for each in ready]).reshape(len(ready), -1)
-    distribution = decider.play(values, eligible)
+    if by_chance:
+        distribution = policies.Uniform(decider.space).distribution(values, eligible, seed=0)
+    else:
+        played = decider.play(values, eligible, decider.use_case.costs)
+        distribution = explored(played, decider.use_case.exploration_min)
     counts = eligible.counts(decider.space).tolist()
-    ids = np.array([each.person.profile_id for each in ready], dtype=np.int64)
     return _Played(
         distribution=distribution,
         drawn=policies.draw(distribution, _chances(decider, ready)),
-        groups=variants(decider.use_case, ids).tolist(),
         candidates=_candidates(decider, ready, distribution, counts),
         counts=counts,
     )
@@ -151,7 +196,14 @@ def _ready(decider: Decider, place: int, question: Question, person: Person) -> 
                 f"Use case '{use_case.name}': no option of dimension '{dimension.name}' is "
                 f"allowed for this profile ({reasons}). Nothing was decided."
             )
+    if judged.forbidden and not eligibility([judged], decider.broken).counts(decider.space)[0]:
+        raise NoOption(
+            f"Use case '{use_case.name}': every combination of this profile's options is "
+            "forbidden. Nothing was decided."
+        )
+    ids = np.array([person.profile_id], dtype=np.int64)
     return _Asked(
+        group=str(variants(use_case, ids)[0]),
         place=place,
         question=question,
         person=person,
@@ -206,7 +258,7 @@ def _answer(decider: Decider, each: _Asked, played: _Played, row: int) -> dict[s
         "use_case": use_case.name,
         "version": use_case.version,
         "day": decider.day,
-        "group": played.groups[row],
+        "group": each.group,
         "action": _named(decider, drawn.actions[row].tolist()),
         "propensity": float(drawn.propensities[row]),
         "dimension_propensities": dict(zip(names, propensities, strict=True)),
@@ -279,8 +331,11 @@ def _decision_id(decider: Decider, each: _Asked) -> str:
     return f"{decider.use_case.name}:{day}:{each.question.request}:{profile_id:016x}"
 
 
-def _decided(each: _Asked, answer: Answer) -> Decided:
+def _decided(decider: Decider, each: _Asked, answer: Answer) -> Decided:
+    action = decider.space.indices(tuple((answer.action or {}).values()))
     record = {
+        **_cost(decider.use_case.costs, action),
+        "forbidden": each.judged.forbidden,
         "user_id": each.person.user_id,
         # NaN is no JSON.
         "values": [None if math.isnan(value) else value for value in each.values],
@@ -294,3 +349,11 @@ def _decided(each: _Asked, answer: Answer) -> Decided:
         answer=answer,
         record=record,
     )
+
+
+def _cost(costs: policies.Costs | None, action: Sequence[int]) -> dict[str, float]:
+    if costs is None:
+        return {"cost": 0.0, "cost_rewarded": 0.0}
+    sent = sum(float(each[o]) for each, o in zip(costs.sent, action, strict=True))
+    rewarded = sum(float(each[o]) for each, o in zip(costs.rewarded, action, strict=True))
+    return {"cost": sent, "cost_rewarded": rewarded}

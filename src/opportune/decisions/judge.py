@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
 import numpy as np
+from numpy.typing import NDArray
 
 from opportune import policies, rules
-from opportune.decisions.model import UseCase
+from opportune.decisions.combinations import quiet_options
+from opportune.decisions.constraints import Forbidden
+from opportune.decisions.model import Option, UseCase
 from opportune.rules import Facts
 
 __all__ = ["Excluded", "Judged", "eligibility", "judge"]
@@ -25,9 +28,13 @@ class Excluded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """The options that one profile may get, a bitmask for each dimension; and all it may not."""
+    """The options that one profile may get, a bitmask for each dimension; and all it may not.
+
+    ``forbidden``: a bit for each of the use case's forbidden combinations that holds for it.
+    """
 
     options: tuple[int, ...]
+    forbidden: int
     excluded: tuple[Excluded, ...]
 
 
@@ -37,20 +44,59 @@ def judge(use_case: UseCase, traits: Mapping[str, object], day: date) -> Judged:
     It has one meaning with `snapshot`, which asks them of all profiles at once.
     """
     facts = Facts(now=datetime.combine(day, time(), UTC), traits=traits)
+    quiet = quiet_options(use_case)
     masks: list[int] = []
     excluded: list[Excluded] = []
-    for dimension in use_case.dimensions:
+    for d, dimension in enumerate(use_case.dimensions):
         mask = 0
         for place, option in enumerate(dimension.options):
-            if option.eligible is None or rules.holds(option.eligible, facts):
-                mask |= 1 << place
-            else:
-                because = f"only where {rules.words(option.eligible)}"
+            because = _why_not(option, facts, day)
+            if not because and not (int(quiet[d]) >> place) & 1:
+                because = "it is in the quiet hours"
+            if because:
                 excluded.append(Excluded(options={dimension.name: option.name}, because=because))
+            else:
+                mask |= 1 << place
         masks.append(mask)
-    return Judged(options=tuple(masks), excluded=tuple(excluded))
+    bits = 0
+    for place, each in enumerate(use_case.constraints.forbidden):
+        if each.when is None or rules.holds(each.when, facts):
+            bits |= 1 << place
+            excluded.extend(_combinations(each))
+    return Judged(options=tuple(masks), forbidden=bits, excluded=tuple(excluded))
 
 
-def eligibility(judged: Sequence[Judged]) -> policies.Eligibility:
-    """Put what several profiles may get into columns."""
-    return policies.Eligibility(options=np.array([each.options for each in judged], dtype=np.int64))
+def eligibility(judged: Sequence[Judged], broken: NDArray[np.bool_]) -> policies.Eligibility:
+    """Put what several profiles may get into columns.
+
+    ``broken``: which combinations break each forbidden one, see `combinations.breaking`.
+    """
+    options = np.array([each.options for each in judged], dtype=np.int64)
+    bits = np.array([each.forbidden for each in judged], dtype=np.int64)
+    if not bits.any():
+        return policies.Eligibility(options=options)
+    patterns, pattern = np.unique(bits, return_inverse=True)
+    allowed = np.ones((len(patterns), broken.shape[1]), dtype=bool)
+    for place, row in enumerate(broken):
+        allowed[((patterns >> place) & 1).astype(bool)] &= ~row
+    return policies.Eligibility(
+        options=options, combinations=allowed, pattern=pattern.reshape(-1).astype(np.int64)
+    )
+
+
+def _why_not(option: Option, facts: Facts, day: date) -> str:
+    """Why the option may not be given to anybody, or to this profile; empty: it may."""
+    if not option.is_valid(day):
+        first, last = option.valid_from or "ever", option.valid_until or "ever"
+        return f"it is valid from {first} to {last}"
+    if option.eligible is not None and not rules.holds(option.eligible, facts):
+        return f"only where {rules.words(option.eligible)}"
+    return ""
+
+
+def _combinations(forbidden: Forbidden) -> Iterator[Excluded]:
+    because = "the combination is forbidden"
+    if forbidden.when is not None:
+        because += f" where {rules.words(forbidden.when)}"
+    named = {name: " or ".join(options) for name, options in forbidden.options.items()}
+    yield Excluded(options=named, because=because)

@@ -11,7 +11,15 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from opportune import decisions, events, learning, project
-from opportune.decisions import Answer, Decided, Decider, NotStarted, Person, Question
+from opportune.decisions import (
+    Answer,
+    Decided,
+    Decider,
+    NotStarted,
+    Person,
+    Question,
+    UseCaseStopped,
+)
 from opportune.errors import OpportuneError, Unavailable, nearest
 from opportune.project import Project, ProjectNotFound
 from opportune.storage import Stores
@@ -232,6 +240,12 @@ def _decider(
     model_day: date | None,
     day: date,
 ) -> Decider:
+    stop = decisions.stopped(stores.state, use_case.name)
+    if stop is not None:
+        raise UseCaseStopped(
+            f"Use case '{use_case.name}' is stopped since {stop.day}: {stop.reason} Run `opportune "
+            f"resume {use_case.name}` to go on."
+        )
     version = f"{use_case.name}/{use_case.version}/{model_day}"
     if isinstance(before, Decider) and (before.policy_version, before.day) == (version, day):
         return before
