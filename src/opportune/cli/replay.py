@@ -179,7 +179,7 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
     lines = []
     for name, *numbers in rows:
         cells = (cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True))
-        lines.append("  ".join([name.ljust(widths[0]), *cells]))
+        lines.append("  ".join([name.ljust(widths[0]), *cells]).rstrip())
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(lines)
 
