@@ -66,7 +66,7 @@ def barred(
 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
-    ("days", "profiles"), [(1, 20_000), pytest.param(10, PROFILES, marks=pytest.mark.slow)]
+    ("days", "profiles"), [(1, 20_000), pytest.param(14, PROFILES, marks=pytest.mark.slow)]
 )
 def test_no_action_is_one_that_is_barred(case: UseCase, days: int, profiles: int) -> None:
     decided = 0
@@ -100,4 +100,4 @@ def test_no_action_is_one_that_is_barred(case: UseCase, days: int, profiles: int
             here = rows[some]
             assert barred(actions, options[here], forbidden[here], had[here]) == 0
             decided += len(actions)
-    assert decided > days * profiles * 0.7
+    assert decided > days * profiles * 0.72
