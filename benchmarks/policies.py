@@ -96,8 +96,9 @@ def taught() -> tuple[FactoredThompson, Batch]:
 def floor_of(policy: FactoredThompson) -> Callable[[], object]:
     """One product of the size of all unary scores, into memory that is already there."""
     random = np.random.default_rng(2)
-    left = random.normal(size=(PROFILES, FEATURES + 1)).astype(np.float32)
-    right = random.normal(size=(FEATURES + 1, sum(SIZES) * policy.draws)).astype(np.float32)
+    width = policy.knowledge.terms.width if policy.knowledge else 1 + FEATURES
+    left = random.normal(size=(PROFILES, width)).astype(np.float32)
+    right = random.normal(size=(width, sum(SIZES) * policy.draws)).astype(np.float32)
     scores = np.empty((PROFILES, right.shape[1]), dtype=np.float32)
     return lambda: np.matmul(left, right, out=scores)
 
