@@ -373,6 +373,16 @@ class _Stored(msgspec.Struct, forbid_unknown_fields=True):
     uniform_share: float
 
 
-class _Settings(msgspec.Struct):
+class _Settings(msgspec.Struct, frozen=True):
+    """What a use case may set.
+
+    Parameters
+    ----------
+    draws:
+        Draws of the committee; each has a vote of the same weight.
+    uniform_share:
+        Share of play that is uniform over the eligible combinations.
+    """
+
     draws: int = 32
     uniform_share: float = 0.003
