@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
@@ -10,7 +11,16 @@ from typing import Any
 import pytest
 
 from opportune import policies
-from opportune.decisions import Decided, Person, Question, UseCase, decide_asked, make_decider
+from opportune.decisions import (
+    Answer,
+    Budget,
+    Decided,
+    Person,
+    Question,
+    UseCase,
+    decide_asked,
+    make_decider,
+)
 from opportune.decisions.asked import InvalidQuestion
 
 DAY = date(2026, 3, 1)
@@ -86,3 +96,40 @@ def test_a_question_has_limits() -> None:
     with pytest.raises(InvalidQuestion, match="'request_id' is 201 long"):
         Question(**told, request_id="r" * 201)
     assert Question(**told, dry_run=True).request_id == ""
+
+
+def answers(case: UseCase, count: int) -> list[Answer]:
+    told: dict[str, Any] = {"day": DAY, "policy_version": "v", "trained_through": None}
+    always = policies.Fixed(case.space, ("fiber", "sms"))
+    decider = make_decider(case, always, **told)
+    fiber = [replace(person(n), traits={"fiber": True}) for n in range(count)]
+    asked = [(question(n), each) for n, each in enumerate(fiber)]
+    decided = decide_asked(decider, asked, now=NOW)
+    return [each.answer for each in decided if isinstance(each, Decided)]
+
+
+def test_what_costs_money_of_a_budget_is_left_to_the_days_run(
+    use_case: Callable[..., UseCase],
+) -> None:
+    offer, channel = use_case().dimensions
+    dear = replace(offer, options=(offer.options[0], replace(offer.options[1], cost=2.0)))
+    budget = Budget(per_day=10.0, total=None, unit=None)
+    (free,) = answers(use_case(dimensions=(dear, channel)), 1)
+    (kept,) = answers(use_case(dimensions=(dear, channel), budget=budget), 1)
+    assert free.action == {"offer": "fiber", "channel": "sms"}
+    assert kept.action == {"offer": "tv", "channel": "sms"}
+    assert [(each.options, each.because) for each in kept.excluded] == [
+        ({"offer": "fiber"}, "it costs money of a budget, which the day's run gives out")
+    ]
+
+
+def test_the_random_group_gets_anything_on_request_as_well(
+    use_case: Callable[..., UseCase],
+) -> None:
+    found = answers(use_case(random_share=0.3, control_share=0.1), 400)
+    assert len(found) == 400
+    random = [each for each in found if each.group == "random"]
+    assert 80 < len(random) < 160
+    assert {each.propensity for each in random} == {1 / 6}
+    assert len({str(each.action) for each in random}) == 6
+    assert {each.propensity for each in found if each.group == "treatment"} == {1.0}

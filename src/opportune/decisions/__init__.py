@@ -28,7 +28,6 @@ from opportune.decisions.asked import (
     OnlyByTheDay,
     Person,
     Question,
-    UseCaseStopped,
 )
 from opportune.decisions.budget import Chosen, Plan, choose, shadow_price
 from opportune.decisions.combinations import parts
@@ -36,7 +35,7 @@ from opportune.decisions.constraints import Constraints, Cooldown, Forbidden, Qu
 from opportune.decisions.decide import NoOption, decide, held_back, matrix, variants
 from opportune.decisions.decider import Decider, decide_asked, make_decider
 from opportune.decisions.fields import FieldUse, check_fields, field_uses, forbidden_uses
-from opportune.decisions.guard import NotStopped, Stop, guard, resume, stopped
+from opportune.decisions.guard import NotStopped, Stop, UseCaseStopped, guard, resume, stopped
 from opportune.decisions.judge import Excluded
 from opportune.decisions.model import (
     DECISIONS,

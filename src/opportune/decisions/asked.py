@@ -23,7 +23,6 @@ __all__ = [
     "OnlyByTheDay",
     "Person",
     "Question",
-    "UseCaseStopped",
 ]
 
 MOST_TRAITS = 200
@@ -62,12 +61,6 @@ class OnlyByTheDay(Conflict):
     """The use case has a constraint that only the day's run can keep, so nothing is decided."""
 
     code = "only_by_the_day"
-
-
-class UseCaseStopped(Conflict):
-    """A guard rail of the use case is broken, so nothing is decided until it is resumed."""
-
-    code = "use_case_stopped"
 
 
 class InvalidQuestion(InvalidInput):

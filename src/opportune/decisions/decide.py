@@ -16,7 +16,7 @@ from opportune.decisions.allowed import OPTIONLESS, REASONS
 from opportune.decisions.budget import CONTROL, RANDOM, Chosen, Plan, choose
 from opportune.decisions.combinations import parts
 from opportune.decisions.model import DECISIONS, FEATURES, UseCase
-from opportune.decisions.send_time import send_times
+from opportune.decisions.send_time import send_times, sends_nothing
 from opportune.decisions.snapshot import lists
 from opportune.decisions.spend import left_for_a_day, note_day
 from opportune.errors import InvalidInput
@@ -143,6 +143,7 @@ def _plan(use_case: UseCase, day: date, policy: policies.Policy, known: pa.Table
 
 def _rows(use_case: UseCase, day: date, known: pa.Table, chosen: Chosen) -> dict[str, pa.Array]:
     count, drawn = known.num_rows, chosen.drawn
+    silent = sends_nothing(use_case, drawn.actions)
     profile_ids = known["profile_id"].to_numpy()
     return {
         "decision_id": _decision_ids(use_case.name, day, profile_ids),
@@ -157,8 +158,9 @@ def _rows(use_case: UseCase, day: date, known: pa.Table, chosen: Chosen) -> dict
         "dimension_propensities": lists(drawn.dimension_propensities),
         "eligible": lists(chosen.options),
         "explored": pa.array(drawn.explored),
-        "cost": pa.array(chosen.cost),
-        "cost_rewarded": pa.array(chosen.cost_rewarded),
+        # The cap counted them in full; nothing is due for what is not sent.
+        "cost": pa.array(np.where(silent, 0.0, chosen.cost)),
+        "cost_rewarded": pa.array(np.where(silent, 0.0, chosen.cost_rewarded)),
         "shadow_price": pa.repeat(pa.scalar(chosen.shadow_price, pa.float64()), count),
     }
 

@@ -93,8 +93,8 @@ def make_decider(
 ) -> Decider:
     """Make ready what decides ``day``; a policy that can be prepared for a seed is.
 
-    ``OnlyByTheDay`` where that is not possible: what a profile had lately, what channels it allows
-    and what is left of a budget are known to the day's run alone.
+    ``OnlyByTheDay`` where that is not possible: what a profile had lately and what channels it
+    allows are known to the day's run alone.
     """
     _check_possible(use_case)
     seed = policies.seed(f"{use_case.name}:{day}")
@@ -127,7 +127,6 @@ def _check_possible(use_case: UseCase) -> None:
         "cool-downs": bool(use_case.constraints.cooldowns),
         "a dimension that means the frequency": use_case.place_of("frequency") is not None,
         "a dimension that means the channel": use_case.place_of("channel") is not None,
-        "a budget": use_case.budget is not None,
     }
     found = [reason for reason, holds in reasons.items() if holds]
     if found:
@@ -169,7 +168,9 @@ def _play(decider: Decider, ready: Sequence[_Asked], *, by_chance: bool) -> _Pla
     if by_chance:
         distribution = policies.Uniform(decider.space).distribution(values, eligible, seed=0)
     else:
-        played = decider.play(values, eligible, decider.use_case.costs)
+        # Under a budget nothing that costs is left to choose.
+        costs = decider.use_case.costs if decider.use_case.budget is None else None
+        played = decider.play(values, eligible, costs)
         distribution = explored(played, decider.use_case.exploration_min)
     counts = eligible.counts(decider.space).tolist()
     return _Played(

@@ -13,7 +13,7 @@ from opportune.errors import Conflict
 from opportune.events import Metric
 from opportune.storage import State, Stores, load_sql
 
-__all__ = ["NotStopped", "Stop", "broken", "guard", "resume", "stopped"]
+__all__ = ["NotStopped", "Stop", "UseCaseStopped", "broken", "guard", "resume", "stopped"]
 
 ROOM = "opportune.decisions"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,6 +22,12 @@ DAY_US = 86_400_000_000
 FALSE_STOPS = 0.05
 # The normal approximation behind the bounds wants about so many recipients with any value.
 FEWEST_AFFECTED = 10
+
+
+class UseCaseStopped(Conflict):
+    """A use case that a guard rail has stopped was asked to decide."""
+
+    code = "use_case_stopped"
 
 
 class NotStopped(Conflict):

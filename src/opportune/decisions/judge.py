@@ -41,7 +41,8 @@ class Judged:
 def judge(use_case: UseCase, traits: Mapping[str, object], day: date) -> Judged:
     """Ask every rule of ``use_case`` of one profile, as of the end of the day before ``day``.
 
-    It has one meaning with `snapshot`, which asks them of all profiles at once.
+    It has one meaning with `snapshot`, which asks them of all profiles at once. Under a budget,
+    options that cost anything are left to the day's run.
     """
     facts = Facts(now=datetime.combine(day, time(), UTC), traits=traits)
     quiet = quiet_options(use_case)
@@ -50,7 +51,7 @@ def judge(use_case: UseCase, traits: Mapping[str, object], day: date) -> Judged:
     for d, dimension in enumerate(use_case.dimensions):
         mask = 0
         for place, option in enumerate(dimension.options):
-            because = _why_not(option, facts, day)
+            because = _why_not(use_case, option, facts, day)
             if not because and not (int(quiet[d]) >> place) & 1:
                 because = "it is in the quiet hours"
             if because:
@@ -84,13 +85,16 @@ def eligibility(judged: Sequence[Judged], broken: NDArray[np.bool_]) -> policies
     )
 
 
-def _why_not(option: Option, facts: Facts, day: date) -> str:
+def _why_not(use_case: UseCase, option: Option, facts: Facts, day: date) -> str:
     """Why the option may not be given to anybody, or to this profile; empty: it may."""
     if not option.is_valid(day):
         first, last = option.valid_from or "ever", option.valid_until or "ever"
         return f"it is valid from {first} to {last}"
     if option.eligible is not None and not rules.holds(option.eligible, facts):
         return f"only where {rules.words(option.eligible)}"
+    if option.cost and use_case.budget is not None:
+        # The day's run shares the budget out; a second hand in it could exceed it.
+        return "it costs money of a budget, which the day's run gives out"
     return ""
 
 

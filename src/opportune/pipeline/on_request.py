@@ -11,15 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from opportune import decisions, events, learning, project
-from opportune.decisions import (
-    Answer,
-    Decided,
-    Decider,
-    NotStarted,
-    Person,
-    Question,
-    UseCaseStopped,
-)
+from opportune.decisions import Answer, Decided, Decider, NotStarted, Person, Question
 from opportune.errors import OpportuneError, Unavailable, nearest
 from opportune.project import Project, ProjectNotFound
 from opportune.storage import Stores
@@ -226,6 +218,11 @@ def _prepare(
                 metrics=definitions.metrics,
                 personal=personal,
             )
+            stop = decisions.stopped(stores.state, name)
+            if stop is not None:
+                raise decisions.UseCaseStopped(
+                    f"Use case '{name}' is stopped: {stop.reason} Go on: opportune resume {name}"
+                )
             day = days.get((name, use_case.version))
             found[name] = _decider(stores, use_case, before.get(name), day, now.date())
         except OpportuneError as error:
@@ -240,12 +237,6 @@ def _decider(
     model_day: date | None,
     day: date,
 ) -> Decider:
-    stop = decisions.stopped(stores.state, use_case.name)
-    if stop is not None:
-        raise UseCaseStopped(
-            f"Use case '{use_case.name}' is stopped since {stop.day}: {stop.reason} Run `opportune "
-            f"resume {use_case.name}` to go on."
-        )
     version = f"{use_case.name}/{use_case.version}/{model_day}"
     if isinstance(before, Decider) and (before.policy_version, before.day) == (version, day):
         return before
