@@ -79,9 +79,7 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
             policy_version=trained.version,
             now=now,
         )
-        enqueued = activation.enqueue(stores, use_case, day, now=now)
-        for destination in project.destinations.values():
-            activation.tell_decisions(stores, destination, use_case, day, now=now)
+        enqueued = _hand_over(stores, project, use_case, day, now=now)
         held_back = decisions.held_back(stores, use_case, day)
         running.count("enqueued", enqueued)
         running.count("held_back", sum(held_back.values()))
@@ -93,6 +91,15 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         enqueued=enqueued,
         held_back=held_back,
     )
+
+
+def _hand_over(
+    stores: Stores, project: Project, use_case: decisions.UseCase, day: date, *, now: datetime
+) -> int:
+    enqueued = activation.enqueue(stores, use_case, day, now=now)
+    for destination in project.destinations.values():
+        activation.tell_decisions(stores, destination, use_case, day, now=now)
+    return enqueued
 
 
 def _not_decided(
