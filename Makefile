@@ -100,6 +100,7 @@ $(BIN)/python:
 $(VENV)/.runtime: $(BIN)/python requirements/runtime.lock pyproject.toml
 	$(PIP_INSTALL) --require-hashes -r requirements/runtime.lock
 	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	$(BIN)/python -c 'from opportune.policies import warm_up; warm_up()'
 	@touch $@
 
 # A Spark server to test with, apart from the packages of .venv because its client has the same name.

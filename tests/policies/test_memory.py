@@ -101,6 +101,18 @@ def test_a_step_without_rows_changes_nothing() -> None:
     assert FRESH.stepped(FRESH.glance(nothing)).to_bytes() == FRESH.to_bytes()
 
 
+@pytest.mark.parametrize("last_rows", [600.0, 2e6])
+def test_rows_that_hold_the_same_are_looked_at_in_both_halves(last_rows: float) -> None:
+    policy = replace(SETTLED, knowledge=replace(known(SETTLED), last_rows=last_rows))
+    rows = rows_of(SPACE, 6_000, seed=1, features=0)
+    assert len(np.unique(rows.propensities)) == 1
+    found = policy.glance(rows)
+    share = min(0.5, 50_000 / last_rows)
+    for half in (found.first, found.second):
+        assert half.rows == pytest.approx(6_000 * share, rel=0.2)
+        assert (np.diag(half.precision) > 0).all()
+
+
 def test_a_flip_raises_the_alarm_and_memory_is_cut() -> None:
     flipped = SETTLED.update(day(60, -LIKES))
     found = known(flipped)

@@ -178,3 +178,10 @@ def test_costs_that_do_not_fit_are_refused() -> None:
         wide.distribution(
             np.zeros((1, 0)), everything(space, 1), seed=1, costs=Costs(sent=each, rewarded=each)
         )
+
+
+def test_an_option_that_nobody_may_get_is_no_candidate_however_cheap() -> None:
+    masks = np.tile(np.array([[0b101, 0b11, 0b11]]), (PROFILES, 1))
+    asked = costs(sent=[np.array([0.1, -1e6, 0.2]), *free()[1:]])
+    play = LEARNED["binary"].distribution(FEATURES, Eligibility(options=masks), seed=3, costs=asked)
+    assert not (play.support[:, :, 0] == 1).any()

@@ -97,6 +97,7 @@ def make_decider(
     allows are known to the day's run alone.
     """
     _check_possible(use_case)
+    policies.warm_up()
     seed = policies.seed(f"{use_case.name}:{day}")
     prepare = getattr(policy, "seeded", None)
     play = _plain(policy, seed) if prepare is None else prepare(seed)

@@ -48,6 +48,7 @@ from opportune.policies.trees import Trees
 from opportune.policies.uniform import Uniform
 from opportune.policies.uniforms import seed, uniforms
 from opportune.policies.wabbit import Wabbit
+from opportune.policies.warm import warm_up
 
 __all__ = [
     "ActionDistribution",
@@ -84,4 +85,5 @@ __all__ = [
     "require_eligible",
     "seed",
     "uniforms",
+    "warm_up",
 ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
+from opportune.policies.algebra import solve_upper
 from opportune.policies.argmax import Committee
 from opportune.policies.knowledge import Knowledge, Model
 from opportune.policies.layout import Layout, coefficients
@@ -49,7 +49,7 @@ def _around(
         member = model.members[place]
         rows = np.flatnonzero(members == place)
         normal = _normals(f"{key}:{place}", len(member.active), len(rows))
-        noise = solve_triangular(member.lower, normal, lower=True, trans=1, check_finite=False)
+        noise = solve_upper(member.lower, normal)
         spread = spreads[place][member.active]
         found[np.ix_(rows, member.active)] = member.mean + (spread[:, None] * noise).T
     # What is the customer's own is equal for all actions.

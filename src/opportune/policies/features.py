@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 
 from opportune.policies.model import Batch
 
-__all__ = ["CLIP", "FeatureScale", "Summary", "scale_of", "standardised", "summarise"]
+__all__ = [
+    "CLIP",
+    "FeatureScale",
+    "Summary",
+    "mixed",
+    "row_keys",
+    "scale_of",
+    "standardised",
+    "summarise",
+]
 
 CLIP = 4.0
 """Standard deviations at which a feature is cut: no customer is so unusual that he decides all."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from opportune.policies.errors import MixedEvidence
 from opportune.policies.evidence import Sums, chunks, gather, scores, sigmoid
-from opportune.policies.features import row_keys
+from opportune.policies.features import mixed, row_keys
 from opportune.policies.knowledge import MEMORIES, Knowledge, Model, single
 from opportune.policies.layout import Layout
 from opportune.policies.model import Batch
@@ -317,8 +317,16 @@ def _half(known: Knowledge) -> float:
 
 
 def _places(batch: Batch) -> Floats:
-    """A number in [0, 1) for each row that follows from what it holds."""
-    return np.asarray((row_keys(batch) >> np.uint64(11)) * 2.0**-53)
+    """A number in [0, 1) for each row that follows from what it holds.
+
+    Of rows that hold the same (few features, of few values) each has its own, by its turn.
+    """
+    keys = row_keys(batch)
+    order = np.argsort(keys, kind="stable")
+    alike = keys[order]
+    turns = np.arange(len(keys)) - np.searchsorted(alike, alike)
+    keys[order] ^= mixed(turns.astype(np.uint64))
+    return np.asarray((keys >> np.uint64(11)) * 2.0**-53)
 
 
 def _rows(batch: Batch, chosen: NDArray[np.bool_]) -> Batch:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, cholesky
 
+from opportune.policies.algebra import factor, solve
 from opportune.policies.evidence import Sums
 from opportune.policies.knowledge import Knowledge, Model, refitted, single
 from opportune.policies.layout import Layout, layout
@@ -156,11 +156,11 @@ def _sums(move: _Move, beliefs: Beliefs, sums: Sums) -> Sums:
         weight = beliefs.noise * beliefs.weight[dropped]
         own = sums.precision[np.ix_(dropped, dropped)]
         own[np.diag_indices(len(dropped))] += prior
-        lower = cholesky(own, lower=True, check_finite=False)
+        lower = factor(own)
         across = sums.precision[np.ix_(dropped, source)]
-        square = square - across.T @ cho_solve((lower, True), across, check_finite=False)
+        square = square - across.T @ solve(lower, across)
         rest = sums.weighted[dropped] + weight
-        solved = cho_solve((lower, True), rest, check_finite=False)
+        solved = solve(lower, rest)
         weighted = weighted - across.T @ solved
         # What is left unexplained with the retired ones at their best.
         squares += float(weight @ (weight / prior) - rest @ solved)

@@ -23,7 +23,7 @@ __all__ = ["MAX_COST_CLASSES", "best_priced_actions"]
 MAX_COST_CLASSES = 64
 """Most distinct costs of an action: the best action is found once for each."""
 
-CHUNK_ROWS = 1 << 14
+CHUNK_ROWS = 1 << 12
 
 Floats = NDArray[np.float64]
 
@@ -49,15 +49,16 @@ def best_priced_actions(
     for start in range(0, n, CHUNK_ROWS):
         here = slice(start, min(n, start + CHUNK_ROWS))
         grid = basis(known.terms, features[here])
+        single = grid.astype(np.float32)
+        prospects = _Prospects(shape, known, draws, grid)
         part, there = eligible.take(here), support[here]
         best = np.full((len(part), len(chance)), -np.inf)
         for masks, sent, rewarded in classes:
             narrowed, rows = _narrowed(space, part, masks)
             if not len(rows):
                 continue
-            single = grid[rows].astype(np.float32)
-            found = best_actions(space, tables, single.__getitem__, narrowed)
-            likely, value = _prospects(shape, known, draws, grid[rows], found)
+            found = best_actions(space, tables, single[rows].__getitem__, narrowed)
+            likely, value = prospects(rows, found)
             worth = likely * (value - rewarded) - sent
             better = worth > best[rows]
             best[rows] = np.where(better, worth, best[rows])
@@ -81,25 +82,55 @@ def _narrowed(
     return narrowed.take(rows), rows
 
 
-def _prospects(
-    shape: Layout,
-    known: Knowledge,
-    draws: tuple[Floats, Floats | None],
-    grid: Floats,
-    actions: NDArray[np.int16],
-) -> tuple[Floats, Floats | float]:
-    """The chance of a reward and its amount for actions ``(n, S, D)``: ``(n, S)`` each.
+class _Prospects:
+    """The chance of a reward, and its amount, for some profiles: every option is scored once.
 
     What is the customer's own is not drawn, but taken at the mean of the memory trusted most.
     """
-    chance, amount = draws
-    own = known.chance.members[known.best].whole(shape.size)[: shape.width]
-    likely = sigmoid(_scores(shape, chance, grid, actions) + (grid @ own)[:, None])
-    if amount is None or known.amount is None:
-        return likely, 1.0
-    own = known.amount.members[known.best].whole(shape.size)[: shape.width]
-    logs = _scores(shape, amount, grid, actions) + (grid @ own)[:, None]
-    return likely, np.exp(logs + known.amount.beliefs.noise / 2.0)
+
+    def __init__(
+        self,
+        shape: Layout,
+        known: Knowledge,
+        draws: tuple[Floats, Floats | None],
+        grid: Floats,
+    ) -> None:
+        self._shape = shape
+        self._noise = 0.0 if known.amount is None else known.amount.beliefs.noise
+        models = [known.chance] if known.amount is None else [known.chance, known.amount]
+        self._scored = []
+        for model, vectors in zip(models, draws, strict=False):
+            if vectors is None:
+                continue
+            own = grid @ model.members[known.best].whole(shape.size)[: shape.width]
+            options = vectors[:, shape.width : shape.unary].reshape(-1, shape.width)
+            table = (grid @ options.T).reshape(len(grid), len(vectors), shape.options)
+            self._scored.append((vectors, own, table))
+
+    def __call__(
+        self, rows: NDArray[np.int64], actions: NDArray[np.int16]
+    ) -> tuple[Floats, Floats | float]:
+        """Of actions ``(r, S, D)`` for these rows: ``(r, S)`` each."""
+        eta = [self._eta(scored, rows, actions.astype(np.int64)) for scored in self._scored]
+        likely = sigmoid(eta[0])
+        return likely, 1.0 if len(eta) == 1 else np.exp(eta[1] + self._noise / 2.0)
+
+    def _eta(
+        self,
+        scored: tuple[Floats, Floats, Floats],
+        rows: NDArray[np.int64],
+        actions: NDArray[np.int64],
+    ) -> Floats:
+        vectors, own, table = scored
+        found = np.repeat(own[rows, None], actions.shape[1], axis=1)
+        mine = table[rows]
+        for d, offset in enumerate(self._shape.offsets):
+            found += np.take_along_axis(mine, offset + actions[:, :, d : d + 1], axis=2)[:, :, 0]
+        draw = np.arange(actions.shape[1])
+        for d, e, start in self._shape.pairs:
+            cells = actions[:, :, d] * self._shape.sizes[e] + actions[:, :, e]
+            found += vectors[draw, start + cells]
+        return found
 
 
 def _classes(space: ActionSpace, costs: Costs) -> list[tuple[NDArray[np.int64], float, float]]:
@@ -130,17 +161,3 @@ def _classes(space: ActionSpace, costs: Costs) -> list[tuple[NDArray[np.int64], 
         )
         for chosen in product(*by_dimension)
     ]
-
-
-def _scores(shape: Layout, vectors: Floats, grid: Floats, actions: NDArray[np.int16]) -> Floats:
-    """What actions ``(n, S, D)`` add to eta under each draw's coefficients: ``(n, S)``."""
-    wide = actions.astype(np.int64)
-    unary = vectors[:, shape.width : shape.unary].reshape(-1, shape.options, shape.width)
-    found = np.zeros(actions.shape[:2])
-    for s in range(len(vectors)):
-        table = grid @ unary[s].T
-        for d, offset in enumerate(shape.offsets):
-            found[:, s] += np.take_along_axis(table, offset + wide[:, s, d : d + 1], axis=1)[:, 0]
-        for d, e, start in shape.pairs:
-            found[:, s] += vectors[s, start + wide[:, s, d] * shape.sizes[e] + wide[:, s, e]]
-    return found

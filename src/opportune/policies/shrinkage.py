@@ -16,9 +16,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, cholesky, solve_triangular
-from scipy.linalg.lapack import dpotri
 
+from opportune.policies.algebra import factor, inverse_diagonal, solve, solve_lower
 from opportune.policies.evidence import Sums
 from opportune.policies.layout import TYPES, Layout
 
@@ -121,10 +120,8 @@ def gaussian(
     """The posterior of some coefficients, the others being nothing."""
     square = sums.precision[np.ix_(active, active)] / noise
     square[np.diag_indices(len(active))] += precision[active]
-    lower = cholesky(square, lower=True, overwrite_a=True, check_finite=False)
-    mean = cho_solve(
-        (lower, True), sums.weighted[active] / noise + weight[active], check_finite=False
-    )
+    lower = factor(square)
+    mean = solve(lower, sums.weighted[active] / noise + weight[active])
     return Gaussian(active=active, mean=mean, lower=lower)
 
 
@@ -202,15 +199,14 @@ def _cavities(
     """What the data and all other coefficients say of each: mean and variance ``(p,)``."""
     mean, variance = np.empty(shape.size), np.empty(shape.size)
     active, noise = found.active, beliefs.noise
-    inverse, _ = dpotri(found.lower, lower=1)
-    marginal = np.diag(inverse)
+    marginal = inverse_diagonal(found.lower)
     own = beliefs.precision[active]
     variance[active] = 1.0 / np.maximum(1.0 / marginal - own, 1e-9)
     mean[active] = variance[active] * (found.mean / marginal - beliefs.weight[active])
     if len(active) < shape.size:
         rest = np.setdiff1d(np.arange(shape.size), active, assume_unique=True)
         across = sums.precision[np.ix_(active, rest)] / noise
-        explained = solve_triangular(found.lower, across, lower=True, check_finite=False)
+        explained = solve_lower(found.lower, across)
         known = np.diag(sums.precision)[rest] / noise - (explained**2).sum(axis=0)
         variance[rest] = 1.0 / np.maximum(known, 1e-9)
         mean[rest] = variance[rest] * (sums.weighted[rest] / noise - found.mean @ across)
