@@ -328,13 +328,13 @@ def test_what_the_connector_finds_wrong_is_listed(folder: Path) -> None:
 
 def test_a_space_that_its_policy_cannot_play_is_refused_before_the_first_day(folder: Path) -> None:
     options = ", ".join(f'{{ name = "o{place}" }}' for place in range(60))
-    more = "".join(f'[[dimensions]]\nname = "d{n}"\noptions = [{options}]\n' for n in range(3))
+    more = "".join(f'[[dimensions]]\nname = "d{n}"\noptions = [{options}]\n' for n in range(4))
     write(folder, "use_cases/next.toml", USE_CASE + more)
     assert len(project.load(folder).use_cases) == 1
     change(folder, "use_cases/next.toml", "uniform", "factored_thompson")
     assert problems_of(folder) == [
-        "use_cases/next.toml: policy: The space has 432000 combinations; this policy scores each "
-        "one, up to 65536. Drop options or a dimension."
+        "use_cases/next.toml: policy: The space has 25920000 combinations; the policy "
+        "'factored_thompson' takes up to 16777216. Drop options or a dimension."
     ]
 
 

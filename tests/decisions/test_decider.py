@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from functools import partial
 from typing import Any
 
 import pytest
@@ -38,7 +37,7 @@ class Prepared:
 
     def seeded(self, seed: int) -> Callable[..., policies.ActionDistribution]:
         self.seeds.append(seed)
-        return partial(self._inner.distribution, seed=seed)
+        return self._inner.seeded(seed)
 
     def distribution(self, *_: Any, **__: Any) -> policies.ActionDistribution:
         raise AssertionError("it was prepared for its seed")

@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, time
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opportune import rules
-from opportune.decisions import Dimension, Feature, Option, UseCase, snapshot
+from opportune.decisions import (
+    Constraints,
+    Dimension,
+    Feature,
+    Forbidden,
+    Option,
+    QuietHours,
+    UseCase,
+    snapshot,
+)
 from opportune.decisions.judge import eligibility, judge
 from opportune.decisions.read_traits import features_of
 from opportune.profiles.snapshot import SNAPSHOT
@@ -80,11 +89,22 @@ features = st.lists(
     max_size=4,
 )
 versions = itertools.count(1)
+spans = st.sampled_from([None, date(2026, 2, 28), DAY, date(2026, 3, 2)])
+hours = st.sampled_from([None, (time(21), time(8)), (time(9), time(9, 30)), (time(0), time(23))])
 
 
-def options(bodies: list[dict[str, Any] | None]) -> tuple[Option, ...]:
+def rule(body: dict[str, Any] | None) -> rules.Rule | None:
+    return None if body is None else rules.parse(body, where="rule")
+
+
+def options(bodies: list[dict[str, Any] | None], valid: list[date | None]) -> tuple[Option, ...]:
     return tuple(
-        Option(name=f"o{place}", eligible=None if body is None else rules.parse(body, where="rule"))
+        Option(
+            name=f"{8 + place:02}",
+            eligible=rule(body),
+            valid_from=valid[place % 2],
+            valid_until=valid[place % 2 + 1],
+        )
         for place, body in enumerate(bodies)
     )
 
@@ -103,6 +123,16 @@ def everybody(stores: Stores, people: Callable[..., None]) -> Stores:
     features=features,
     first=st.lists(st.one_of(st.none(), bodies), min_size=1, max_size=4),
     second=st.lists(st.one_of(st.none(), bodies), min_size=1, max_size=4),
+    valid=st.lists(spans, min_size=3, max_size=3),
+    barred=st.lists(
+        st.tuples(
+            st.sets(st.integers(0, 3), min_size=1, max_size=2),
+            st.sets(st.integers(0, 3), min_size=1, max_size=2),
+            st.one_of(st.none(), bodies),
+        ),
+        max_size=3,
+    ),
+    quiet=hours,
 )
 def test_one_profile_is_known_as_all_are(
     everybody: Stores,
@@ -111,13 +141,34 @@ def test_one_profile_is_known_as_all_are(
     features: list[Feature],
     first: list[dict[str, Any] | None],
     second: list[dict[str, Any] | None],
+    valid: list[date | None],
+    barred: list[tuple[set[int], set[int], dict[str, Any] | None]],
+    quiet: tuple[time, time] | None,
 ) -> None:
     version = next(versions)
     dimensions = tuple(
-        Dimension(name=name, meaning="choice", options=options(bodies))
-        for name, bodies in (("first", first), ("second", second))
+        Dimension(name=name, meaning=meaning, options=options(bodies, valid))
+        for name, meaning, bodies in (("first", "hour", first), ("second", "choice", second))
     )
-    case = use_case(version=version, features=tuple(features), dimensions=dimensions)
+    constraints = Constraints(
+        forbidden=tuple(
+            Forbidden(
+                options={
+                    "first": tuple(f"{8 + each:02}" for each in one),
+                    "second": tuple(f"{8 + each:02}" for each in other),
+                },
+                when=rule(when),
+            )
+            for one, other, when in barred
+        ),
+        quiet_hours=quiet and QuietHours(start=quiet[0], end=quiet[1]),
+    )
+    case = use_case(
+        version=version,
+        features=tuple(features),
+        dimensions=dimensions,
+        constraints=constraints,
+    )
     told = [json.dumps(each) for each in known]
     rows = pa.table(
         {
@@ -138,13 +189,14 @@ def test_one_profile_is_known_as_all_are(
         np.array([row["values"] for row in kept], float),
     )
     np.testing.assert_array_equal(
-        eligibility(judged).options, np.array([row["eligible"] for row in kept])
+        eligibility(case, judged).options, np.array([row["eligible"] for row in kept])
     )
+    assert [each.forbidden for each in judged] == [row["forbidden"] for row in kept]
     for each in judged:
-        barred = sum(len(bodies) for bodies in (first, second)) - sum(
+        without = sum(len(bodies) for bodies in (first, second)) - sum(
             mask.bit_count() for mask in each.options
         )
-        assert len(each.excluded) == barred
+        assert len(each.excluded) == without + each.forbidden.bit_count()
 
 
 def test_what_is_excluded_says_by_which_rule(use_case: Callable[..., UseCase]) -> None:

@@ -51,7 +51,10 @@ BESIDE = {
     "activation/sql/decisions_of_day.sql",
     "cli/sql/treated.sql",
     "decisions/sql/cooled.sql",
+    "decisions/sql/first_decided.sql",
+    "decisions/sql/guard_rail.sql",
     "decisions/sql/had.sql",
+    "decisions/sql/spend.sql",
     "decisions/sql/waiting.sql",
     "events/history/sql/added.sql",
     "events/history/sql/told.sql",
@@ -65,6 +68,7 @@ BESIDE = {
     "replay/sql/identified.sql",
     "replay/sql/logged_decisions.sql",
     "replay/sql/outcomes.sql",
+    "reports/sql/profit.sql",
     "segments/sql/kept_events.sql",
 }
 # What is asked of a relation called like a table of the lake, by the process that has it at hand.
@@ -355,6 +359,24 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
     for every in (True, False):
         facts = {"low_us": first_us + 86_400_000_000, "every": every}
         yield "segments/sql/kept_events.sql", facts, {"wanted": wanted}
+    since = {"use_case": NAME, "from_day": FIRST.isoformat()}
+    yield "decisions/sql/first_decided.sql", since, {}
+    people = stores.lake.read("decisions", ["profile_id", "user_id"])
+    named = {
+        "kind": pa.repeat("user_id", people.num_rows),
+        "value": people["user_id"],
+        "profile_id": people["profile_id"],
+        "since_us": pa.repeat(0, people.num_rows),
+    }
+    rail = {**since, "day": DAYS[-1].isoformat(), "window_us": 86_400_000_000, "until_us": None}
+    for path in (None, "/revenue"):
+        yield (
+            "decisions/sql/guard_rail.sql",
+            {**rail, "event": "Order Completed", "path": path},
+            {"identifiers": pa.table(named)},
+        )
+    yield "decisions/sql/spend.sql", {"use_case": NAME}, {}
+    yield "reports/sql/profit.sql", {"use_case": NAME, "version": 1}, {}
     yield "cli/sql/treated.sql", day, {}
     yield "replay/sql/held_out.sql", day, {}
     yield "replay/sql/identified.sql", {"source_id": "shop"}, {}

@@ -34,14 +34,23 @@ class Market:
     folder: Path
 
     def apply(
-        self, addresses: Mapping[str, str], *, destinations: Mapping[str, str] | None = None
+        self,
+        addresses: Mapping[str, str],
+        *,
+        destinations: Mapping[str, str] | None = None,
+        at_once: bool = False,
     ) -> None:
-        """Define a use case a name, each with an address of its own, and destinations."""
+        """Define a use case a name, each with an address of its own, and destinations.
+
+        ``at_once``: what is decided is due then, whatever hour it names.
+        """
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         with resources.as_file(resources.files("opportune.cli").joinpath("provider")) as shipped:
             shutil.copytree(shipped, folder, dirs_exist_ok=True)
         template = folder / "use_cases" / f"{PROVIDER}.toml"
         text = template.read_text()
+        if at_once:
+            text = text.replace('meaning = "hour"', 'meaning = "choice"')
         template.unlink()
         for name, address in addresses.items():
             file = folder / "use_cases" / f"{name}.toml"

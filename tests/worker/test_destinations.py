@@ -194,7 +194,7 @@ def test_the_worker_sends_what_it_takes_in(market: Any, until: Until) -> None:
 
 def test_the_day_s_recommendations_are_told(market: Any, sandbox: Any, until: Until) -> None:
     written = 'title = "x"\nconnector = "file"\nkinds = ["decision"]\n'
-    market.apply({"next-best-offer": sandbox.url}, destinations={"lines": written})
+    market.apply({"next-best-offer": sandbox.url}, destinations={"lines": written}, at_once=True)
     market.register(20)
     with market.working():
         until(market.all_sent)

@@ -118,7 +118,7 @@ def test_a_lost_database_is_waited_for_while_the_lake_goes_on(
 def test_a_worker_that_lost_its_lock_unnoticed_takes_it_again(
     market: Any, sandbox: Any, until: Until, said: Said
 ) -> None:
-    market.apply({PROVIDER: sandbox.url})
+    market.apply({PROVIDER: sandbox.url}, at_once=True)
     times = [MIDNIGHT]
     with market.working(lambda: times[-1]):
         until(market.is_held)

@@ -42,7 +42,7 @@ def test_the_worker_takes_in_decides_and_sends(market: Any, sandbox: Any, until:
 
 
 def test_a_day_that_is_done_is_not_decided_again(market: Any, sandbox: Any, until: Until) -> None:
-    market.apply({PROVIDER: sandbox.url})
+    market.apply({PROVIDER: sandbox.url}, at_once=True)
     market.register(20)
     for _ in range(2):
         with market.working():

@@ -55,7 +55,7 @@ def test_a_receiver_that_does_not_answer_stops_neither_the_others_nor_the_ingest
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         down = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        market.apply({"a-down": down, PROVIDER: sandbox.url})
+        market.apply({"a-down": down, PROVIDER: sandbox.url}, at_once=True)
         market.register(60)
         with market.working():
             until(market.all_sent)
@@ -71,11 +71,11 @@ def test_a_receiver_that_does_not_answer_stops_neither_the_others_nor_the_ingest
 def test_a_repaired_address_is_used_without_a_restart(
     market: Any, sandbox: Any, until: Until
 ) -> None:
-    market.apply({PROVIDER: "http://127.0.0.1:1"})
+    market.apply({PROVIDER: "http://127.0.0.1:1"}, at_once=True)
     market.register(20)
     with market.working():
         until(lambda: market.count("outbox", "attempts > 0") > 0)
-        market.apply({PROVIDER: sandbox.url})
+        market.apply({PROVIDER: sandbox.url}, at_once=True)
         until(market.all_sent)
     sent = market.count("outbox")
     assert sandbox.sends() == (sent, sent, 1)
@@ -92,7 +92,7 @@ def test_a_day_that_cannot_be_decided_is_kept_with_its_reason_and_tried_again(
     *,
     defect: bool,
 ) -> None:
-    market.apply({"a-broken": sandbox.url, PROVIDER: sandbox.url})
+    market.apply({"a-broken": sandbox.url, PROVIDER: sandbox.url}, at_once=True)
     market.register(20)
     run_day, repaired = pipeline.run_day, threading.Event()
 
@@ -127,7 +127,7 @@ def test_a_defect_in_one_part_is_told_once_and_the_others_go_on(
     until: Until,
     said: Said,
 ) -> None:
-    market.apply({PROVIDER: sandbox.url})
+    market.apply({PROVIDER: sandbox.url}, at_once=True)
     market.register(20)
     enquire, calls = activation.enquire, 0
 
@@ -156,7 +156,7 @@ def test_a_defect_in_one_part_is_told_once_and_the_others_go_on(
 def test_trouble_of_the_ingest_does_not_hold_up_what_is_due(
     market: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch, until: Until, said: Said
 ) -> None:
-    market.apply({PROVIDER: sandbox.url})
+    market.apply({PROVIDER: sandbox.url}, at_once=True)
     market.register(20)
     times = [SIX]
     with market.working(lambda: times[-1]):
@@ -174,7 +174,7 @@ def _break(_: object) -> int:
 def test_a_definition_that_cannot_be_read_leaves_the_last_good_ones(
     market: Any, sandbox: Any, until: Until, said: Said
 ) -> None:
-    market.apply({PROVIDER: sandbox.url})
+    market.apply({PROVIDER: sandbox.url}, at_once=True)
     market.register(20)
     times = [SIX]
     with market.working(lambda: times[-1]):
@@ -191,7 +191,7 @@ def test_a_definition_that_cannot_be_read_leaves_the_last_good_ones(
 def test_a_defect_outside_of_all_parts_ends_in_another_round(
     market: Any, sandbox: Any, until: Until, said: Said
 ) -> None:
-    market.apply({PROVIDER: sandbox.url})
+    market.apply({PROVIDER: sandbox.url}, at_once=True)
     market.register(20)
 
     def clock() -> datetime:
@@ -208,7 +208,7 @@ def test_a_defect_outside_of_all_parts_ends_in_another_round(
 def test_a_lake_that_cannot_be_made_is_waited_for(
     market: Any, sandbox: Any, until: Until, said: Said
 ) -> None:
-    market.apply({PROVIDER: sandbox.url})
+    market.apply({PROVIDER: sandbox.url}, at_once=True)
     market.register(20)
     lake = market.stores.settings.lake_folder
     lake.touch()

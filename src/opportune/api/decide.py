@@ -90,6 +90,7 @@ class DecideAnswer(BaseModel):
     day: date
     group: Literal["control", "random", "treatment"]
     action: dict[str, str] | None
+    parameters: dict[str, dict[str, str | int | float | bool]]
     propensity: float | None
     dimension_propensities: dict[str, float]
     explored: bool
@@ -183,6 +184,7 @@ def for_group(answer: Answer, *, show_control: bool) -> Answer:
     return replace(
         answer,
         action=None,
+        parameters={},
         propensity=None,
         dimension_propensities={},
         explored=False,

@@ -46,8 +46,8 @@ METRICS: Mapping[str, str] = {
     "OPPORTUNE_SEGMENT_COMPATIBLE says so.",
     RETRIED: "Requests whose client says (X-Retry-Count) that it had sent them before.",
     TURNED_AWAY: "Requests answered with 429, because too much was waiting for the disk.",
-    DECIDED: "Decisions that were asked for, by what came of it: treatment, control, dry_run or "
-    "refused.",
+    DECIDED: "Decisions that were asked for, by what came of it: treatment, random, control, "
+    "dry_run or refused.",
     TIME_ZONE_DEFAULT: "Profiles that were answered with the default time zone, because theirs is "
     "missing or wrong.",
 }
@@ -99,7 +99,7 @@ def counted(counts: Counts) -> Iterator[str]:
     yield from _figure(TIME_ZONE_DEFAULT, zones, kind="counter")
     decided = [
         ({"outcome": outcome}, counts[f"{DECIDED}:{outcome}"])
-        for outcome in ("treatment", "control", "dry_run", "refused")
+        for outcome in ("treatment", "random", "control", "dry_run", "refused")
     ]
     yield from _figure(DECIDED, decided, kind="counter")
 

@@ -24,8 +24,8 @@ from opportune.decisions.asked import (
     Decided,
     InvalidQuestion,
     NotInAudience,
+    NotOnRequest,
     NotStarted,
-    OnlyByTheDay,
     Person,
     Question,
 )
@@ -36,7 +36,7 @@ from opportune.decisions.decide import NoOption, decide, held_back, matrix, vari
 from opportune.decisions.decider import Decider, decide_asked, make_decider
 from opportune.decisions.fields import FieldUse, check_fields, field_uses, forbidden_uses
 from opportune.decisions.guard import NotStopped, Stop, UseCaseStopped, guard, resume, stopped
-from opportune.decisions.judge import Excluded
+from opportune.decisions.judge import Excluded, Said, purpose_of
 from opportune.decisions.model import (
     DECISIONS,
     FEATURES,
@@ -79,14 +79,15 @@ __all__ = [
     "InvalidQuestion",
     "NoOption",
     "NotInAudience",
+    "NotOnRequest",
     "NotStarted",
     "NotStopped",
-    "OnlyByTheDay",
     "Option",
     "Person",
     "Plan",
     "Question",
     "QuietHours",
+    "Said",
     "Spent",
     "Stop",
     "UseCase",
@@ -109,6 +110,7 @@ __all__ = [
     "parse_use_case",
     "parts",
     "people_asked",
+    "purpose_of",
     "read_answer",
     "read_use_case",
     "resume",

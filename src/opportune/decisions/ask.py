@@ -33,11 +33,16 @@ _ANSWERS = msgspec.json.Decoder(Answer)
 
 
 def people_asked(
-    stores: Stores, questions: Sequence[Question], segments: Sequence[str]
+    stores: Stores,
+    questions: Sequence[Question],
+    segments: Sequence[str],
+    *,
+    purpose: str | None = None,
 ) -> list[Person | UnknownProfile]:
     """Return whom each question is about, in one query; ``UnknownProfile`` where nobody is.
 
-    ``segments`` are those whose members the use cases of the questions look at.
+    ``segments`` are those whose members the use cases of the questions look at, ``purpose`` what
+    statements of consent are read for.
     """
     asked = [
         (place, each) for place, each in enumerate(questions) if storable(each.kind, each.value)
@@ -49,6 +54,7 @@ def people_asked(
         # What nothing is kept of was never answered before.
         "requests": [None if each.dry_run else each.request for _, each in asked],
         "segments": list(segments),
+        "purpose": purpose,
     }
     rows = stores.state.rows(load_sql(ROOM, "asked_profiles"), facts)
     found = {asked[row["place"] - 1][0]: _person(row) for row in rows}
@@ -106,6 +112,7 @@ def _person(row: Mapping[str, Any]) -> Person:
         segments=frozenset(row["segments"]),
         last_seen_at=row["last_seen_at"],
         answer=row["answer"],
+        said=tuple(tuple(each) for each in row["said"]),
     )
 
 
@@ -157,6 +164,8 @@ def _rows(kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "variant": answer.group,
                 "action": list((answer.action or {}).values()),
                 "dimension_propensities": list(answer.dimension_propensities.values()),
+                # Whoever asks acts at once: that counts as a contact, in control as well.
+                "due_at": answer.decided_at,
                 **msgspec.json.decode(row["record"]),
             }
         )
@@ -164,7 +173,7 @@ def _rows(kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _features(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    columns = {name: [row.get(name) for row in rows] for name in ASKED_FEATURES.names}
+    columns = {name: [row[name] for row in rows] for name in ASKED_FEATURES.names}
     columns["values"] = [
         [np.nan if value is None else value for value in row["values"]] for row in rows
     ]

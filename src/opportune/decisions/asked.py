@@ -9,8 +9,8 @@ from datetime import date, datetime
 
 import pyarrow as pa
 
-from opportune.decisions.judge import Excluded
-from opportune.errors import Conflict, InvalidInput
+from opportune.decisions.judge import Excluded, Said
+from opportune.errors import Conflict, InvalidInput, Unsupported
 
 __all__ = [
     "ASKED_FEATURES",
@@ -19,8 +19,8 @@ __all__ = [
     "Decided",
     "InvalidQuestion",
     "NotInAudience",
+    "NotOnRequest",
     "NotStarted",
-    "OnlyByTheDay",
     "Person",
     "Question",
 ]
@@ -39,7 +39,7 @@ ASKED_FEATURES = pa.schema(
         pa.field("profile_id", pa.int64(), nullable=False),
         pa.field("user_id", pa.string(), nullable=False),
         pa.field("values", pa.list_(pa.float64()), nullable=False),
-        # The combinations that were forbidden for it, a bit each; null: none.
+        # The forbidden combinations that applied to it, a bit each; null: none.
         pa.field("forbidden", pa.int64()),
     ]
 )
@@ -57,10 +57,10 @@ class NotStarted(Conflict):
     code = "not_started"
 
 
-class OnlyByTheDay(Conflict):
-    """The use case has a constraint that only the day's run can keep, so nothing is decided."""
+class NotOnRequest(Unsupported):
+    """The use case asks for what a profile had lately, which only the day's run looks up."""
 
-    code = "only_by_the_day"
+    code = "not_on_request"
 
 
 class InvalidQuestion(InvalidInput):
@@ -108,7 +108,8 @@ class Person:
     """What State knows of the profile that a question is about.
 
     ``segments`` are those of the use case's audience and of what is taken away from it; ``answer``
-    is what was answered before to the same request, as it was kept.
+    is what was answered before to the same request, as it was kept. ``said`` is what it said of
+    channels for the use case's purpose.
     """
 
     profile_id: int
@@ -117,6 +118,7 @@ class Person:
     segments: frozenset[str]
     last_seen_at: datetime
     answer: str | None
+    said: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +138,11 @@ class Answer:
     """What was decided for one profile, and why.
 
     ``group`` "control" is business as usual: ``action`` is then what it would have got, and is
-    not to be carried out. ``candidates`` are what the policy plays, the likeliest first;
-    beside them, any of the ``eligible_actions`` shares ``uniform_share``. Times are aware UTC:
-    rules on dates hold as of the beginning of ``day``, traits are those of ``decided_at``, and
-    ``last_event_at`` is the newest event of the profile that they follow from.
+    not to be carried out; ``parameters`` are those of its options. ``candidates`` are what the
+    policy plays, the likeliest first; beside them, any of the ``eligible_actions`` shares
+    ``uniform_share``. Times are aware UTC: rules on dates hold as of the beginning of ``day``,
+    traits are those of ``decided_at``, and ``last_event_at`` is the newest event of the profile
+    that they follow from.
     """
 
     decision_id: str | None
@@ -148,6 +151,7 @@ class Answer:
     day: date
     group: str
     action: Mapping[str, str] | None
+    parameters: Mapping[str, Mapping[str, str | int | float | bool]]
     propensity: float | None
     dimension_propensities: Mapping[str, float]
     explored: bool

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, cast
+from functools import partial
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +18,18 @@ from opportune.decisions.asked import (
     Candidate,
     Decided,
     NotInAudience,
-    OnlyByTheDay,
+    NotOnRequest,
     Person,
     Question,
 )
 from opportune.decisions.budget import RANDOM, explored
-from opportune.decisions.combinations import breaking
 from opportune.decisions.decide import NoOption, variants
-from opportune.decisions.judge import Judged, eligibility, judge
+from opportune.decisions.judge import Judged, channels_allowed, eligibility, judge
 from opportune.decisions.model import UseCase
 from opportune.decisions.read_traits import features_of
 from opportune.errors import OpportuneError
 from opportune.policies import ActionDistribution, Draw, Eligibility
+from opportune.profiles import ConsentRules
 
 __all__ = ["Decider", "decide_asked", "make_decider"]
 
@@ -36,7 +37,18 @@ TEST_PERSON = "test_person"
 MOST_CANDIDATES = 50
 
 Floats = NDArray[np.float64]
-Play = Callable[[Floats, Eligibility, policies.Costs | None], ActionDistribution]
+
+
+class Play(Protocol):
+    """A policy's probabilities for one seed."""
+
+    def __call__(
+        self, features: Floats, eligible: Eligibility, *, costs: policies.Costs | None
+    ) -> ActionDistribution:
+        """The probabilities for n profiles."""
+        ...
+
+
 Expect = Callable[[Floats, NDArray[np.int16]], Floats]
 
 
@@ -46,7 +58,7 @@ class Decider:
 
     ``play`` gives the probabilities that the day's run would: the draws of the policy's
     coefficients depend on nothing else, and are made once. ``expect`` is None for a policy that
-    expects nothing. ``broken``: which combinations break each forbidden one.
+    expects nothing.
     """
 
     use_case: UseCase
@@ -57,7 +69,7 @@ class Decider:
     space: policies.ActionSpace
     play: Play
     expect: Expect | None
-    broken: NDArray[np.bool_]
+    consent: ConsentRules | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +81,6 @@ class _Asked:
     person: Person
     values: list[float]
     judged: Judged
-    group: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,17 +101,21 @@ def make_decider(
     day: date,
     policy_version: str,
     trained_through: date | None,
+    consent: ConsentRules | None = None,
 ) -> Decider:
     """Make ready what decides ``day``; a policy that can be prepared for a seed is.
 
-    ``OnlyByTheDay`` where that is not possible: what a profile had lately and what channels it
-    allows are known to the day's run alone.
+    Raises ``NotOnRequest`` for a use case that asks what a profile had lately.
     """
-    _check_possible(use_case)
+    if use_case.constraints.cooldowns or use_case.place_of("frequency") is not None:
+        raise NotOnRequest(
+            f"Use case '{use_case.name}' has cool-downs or a cadence: what a profile had lately is "
+            "known to the day's run alone. Make a use case without them for decisions on request."
+        )
     policies.warm_up()
     seed = policies.seed(f"{use_case.name}:{day}")
     prepare = getattr(policy, "seeded", None)
-    play = _plain(policy, seed) if prepare is None else prepare(seed)
+    play = partial(policy.distribution, seed=seed) if prepare is None else prepare(seed)
     return Decider(
         use_case=use_case,
         day=day,
@@ -110,31 +125,8 @@ def make_decider(
         space=use_case.space,
         play=cast(Play, play),
         expect=cast("Expect | None", getattr(policy, "expected", None)),
-        broken=breaking(use_case),
+        consent=consent,
     )
-
-
-def _plain(policy: policies.Policy, seed: int) -> Play:
-    def play(
-        features: Floats, eligible: Eligibility, costs: policies.Costs | None
-    ) -> ActionDistribution:
-        return policy.distribution(features, eligible, seed=seed, costs=costs)
-
-    return play
-
-
-def _check_possible(use_case: UseCase) -> None:
-    reasons = {
-        "cool-downs": bool(use_case.constraints.cooldowns),
-        "a dimension that means the frequency": use_case.place_of("frequency") is not None,
-        "a dimension that means the channel": use_case.place_of("channel") is not None,
-    }
-    found = [reason for reason, holds in reasons.items() if holds]
-    if found:
-        raise OnlyByTheDay(
-            f"Use case '{use_case.name}' has {' and '.join(found)}, which only the day's run can "
-            "keep. Take the decisions of the day, or ask a use case without."
-        )
 
 
 def decide_asked(
@@ -152,32 +144,38 @@ def decide_asked(
             ready.append(_ready(decider, place, question, person))
         except OpportuneError as refusal:
             found[place] = refusal
+    ids = np.array([each.person.profile_id for each in ready], dtype=np.int64)
+    groups = variants(decider.use_case, ids).tolist()
     for by_chance in (False, True):
-        mine = [each for each in ready if (each.group == RANDOM) is by_chance]
-        if not mine:
+        places = [row for row, group in enumerate(groups) if (group == RANDOM) == by_chance]
+        some = [ready[row] for row in places]
+        if not some:
             continue
-        played = _play(decider, mine, by_chance=by_chance)
-        for row, each in enumerate(mine):
-            answer = _answer(decider, each, played, row)
-            found[each.place] = _decided(decider, each, Answer(**answer, decided_at=now))
+        played = _play(decider, some, by_chance=by_chance)
+        for row, (each, place) in enumerate(zip(some, places, strict=True)):
+            said = _answer(decider, each, played, row)
+            answer = Answer(**said, group=groups[place], decided_at=now)
+            found[each.place] = _decided(decider.use_case, each, answer)
     return [each for each in found if each is not None]
 
 
 def _play(decider: Decider, ready: Sequence[_Asked], *, by_chance: bool) -> _Played:
-    eligible = eligibility([each.judged for each in ready], decider.broken)
+    """The policy's play, or uniform play for the random group, as the day's run has it."""
+    use_case = decider.use_case
+    eligible = eligibility(use_case, [each.judged for each in ready])
     values = np.array([each.values for each in ready]).reshape(len(ready), -1)
     if by_chance:
-        distribution = policies.Uniform(decider.space).distribution(values, eligible, seed=0)
+        play = policies.Uniform(decider.space).distribution(values, eligible, seed=0)
     else:
         # Under a budget nothing that costs is left to choose.
-        costs = decider.use_case.costs if decider.use_case.budget is None else None
-        played = decider.play(values, eligible, costs)
-        distribution = explored(played, decider.use_case.exploration_min)
+        costs = use_case.costs if use_case.budget is None else None
+        play = decider.play(values, eligible, costs=costs)
+    play = explored(play, use_case.exploration_min)
     counts = eligible.counts(decider.space).tolist()
     return _Played(
-        distribution=distribution,
-        drawn=policies.draw(distribution, _chances(decider, ready)),
-        candidates=_candidates(decider, ready, distribution, counts),
+        distribution=play,
+        drawn=policies.draw(play, _chances(decider, ready)),
+        candidates=_candidates(decider, ready, play, counts),
         counts=counts,
     )
 
@@ -186,7 +184,8 @@ def _ready(decider: Decider, place: int, question: Question, person: Person) -> 
     use_case = decider.use_case
     traits = {**person.traits, **question.traits} if question.traits else person.traits
     _check_audience(use_case, person, traits)
-    judged = judge(use_case, traits, decider.day)
+    channels = channels_allowed(use_case, decider.consent, person.said)
+    judged = judge(use_case, traits, decider.day, channels=channels)
     for mask, dimension in zip(judged.options, use_case.dimensions, strict=True):
         if not mask:
             reasons = "; ".join(
@@ -198,14 +197,12 @@ def _ready(decider: Decider, place: int, question: Question, person: Person) -> 
                 f"Use case '{use_case.name}': no option of dimension '{dimension.name}' is "
                 f"allowed for this profile ({reasons}). Nothing was decided."
             )
-    if judged.forbidden and not eligibility([judged], decider.broken).counts(decider.space)[0]:
+    if judged.forbidden and not eligibility(use_case, [judged]).counts(decider.space)[0]:
         raise NoOption(
-            f"Use case '{use_case.name}': every combination of this profile's options is "
-            "forbidden. Nothing was decided."
+            f"Use case '{use_case.name}': every combination of the options that are left for this "
+            "profile is forbidden. Nothing was decided."
         )
-    ids = np.array([person.profile_id], dtype=np.int64)
     return _Asked(
-        group=str(variants(use_case, ids)[0]),
         place=place,
         question=question,
         person=person,
@@ -260,8 +257,8 @@ def _answer(decider: Decider, each: _Asked, played: _Played, row: int) -> dict[s
         "use_case": use_case.name,
         "version": use_case.version,
         "day": decider.day,
-        "group": each.group,
         "action": _named(decider, drawn.actions[row].tolist()),
+        "parameters": _parameters(decider, drawn.actions[row].tolist()),
         "propensity": float(drawn.propensities[row]),
         "dimension_propensities": dict(zip(names, propensities, strict=True)),
         "explored": bool(drawn.explored[row]),
@@ -290,6 +287,8 @@ def _candidates(
             distribution.support.tolist(), distribution.weights.tolist(), strict=True
         )
     ]
+    if distribution.uniform_share == 1.0:
+        ranked = _eligible(decider, distribution.eligible)
     actions = [action for row in ranked for action, _ in row]
     scores: list[float | None] = [None] * len(actions)
     if decider.expect is not None and actions:
@@ -310,6 +309,17 @@ def _candidates(
     ]
 
 
+def _eligible(decider: Decider, eligible: Eligibility) -> list[list[tuple[tuple[int, ...], float]]]:
+    """The first actions that each may get: any is played with the same probability."""
+    actions = decider.space.actions()
+    found: list[list[tuple[tuple[int, ...], float]]] = [[] for _ in range(len(eligible))]
+    for rows, allowed in eligible.alike(decider.space):
+        first = actions[np.flatnonzero(allowed)[:MOST_CANDIDATES]]
+        for row in rows.tolist():
+            found[row] = [(tuple(action), 0.0) for action in first.tolist()]
+    return found
+
+
 def _ranked(support: list[list[int]], weights: list[float]) -> list[tuple[tuple[int, ...], float]]:
     """The likeliest actions first, each once."""
     shares: dict[tuple[int, ...], float] = {}
@@ -327,21 +337,31 @@ def _named(decider: Decider, action: Sequence[int]) -> dict[str, str]:
     }
 
 
+def _parameters(
+    decider: Decider, action: Sequence[int]
+) -> dict[str, Mapping[str, str | int | float | bool]]:
+    return {
+        dimension.name: dimension.options[option].parameters
+        for dimension, option in zip(decider.use_case.dimensions, action, strict=True)
+        if dimension.options[option].parameters
+    }
+
+
 def _decision_id(decider: Decider, each: _Asked) -> str:
     """Name the decision; the profile's id is last, as in every id of a decision."""
     day, profile_id = f"{decider.day:%Y%m%d}", each.person.profile_id & (2**64 - 1)
     return f"{decider.use_case.name}:{day}:{each.question.request}:{profile_id:016x}"
 
 
-def _decided(decider: Decider, each: _Asked, answer: Answer) -> Decided:
-    action = decider.space.indices(tuple((answer.action or {}).values()))
+def _decided(use_case: UseCase, each: _Asked, answer: Answer) -> Decided:
     record = {
-        **_cost(decider.use_case.costs, action),
-        "forbidden": each.judged.forbidden,
         "user_id": each.person.user_id,
         # NaN is no JSON.
         "values": [None if math.isnan(value) else value for value in each.values],
         "eligible": each.judged.options,
+        "forbidden": each.judged.forbidden,
+        **_costs(use_case, answer),
+        **({"due_at": None} if _is_nothing(use_case, answer) else {}),
     }
     return Decided(
         use_case=answer.use_case,
@@ -353,9 +373,26 @@ def _decided(decider: Decider, each: _Asked, answer: Answer) -> Decided:
     )
 
 
-def _cost(costs: policies.Costs | None, action: Sequence[int]) -> dict[str, float]:
-    if costs is None:
-        return {"cost": 0.0, "cost_rewarded": 0.0}
-    sent = sum(float(each[o]) for each, o in zip(costs.sent, action, strict=True))
-    rewarded = sum(float(each[o]) for each, o in zip(costs.rewarded, action, strict=True))
-    return {"cost": sent, "cost_rewarded": rewarded}
+def _is_nothing(use_case: UseCase, answer: Answer) -> bool:
+    """Whether the action is to send nothing."""
+    chosen = answer.action or {}
+    return any(
+        option.nothing and chosen.get(dimension.name) == option.name
+        for dimension in use_case.dimensions
+        for option in dimension.options
+    )
+
+
+def _costs(use_case: UseCase, answer: Answer) -> dict[str, float]:
+    """What the action costs when it is carried out, and when its reward comes."""
+    chosen = answer.action or {}
+    options = [
+        option
+        for dimension in use_case.dimensions
+        for option in dimension.options
+        if chosen.get(dimension.name) == option.name
+    ]
+    return {
+        "cost": sum(each.cost for each in options if each.cost_due == "sent"),
+        "cost_rewarded": sum(each.cost for each in options if each.cost_due == "rewarded"),
+    }

@@ -15,7 +15,10 @@ __all__ = ["features_of"]
 MISSING = math.nan
 # What the engine's cast of a text to a double takes.
 SPACE = r"[ \t\n\r\f\v]*"
-NUMBER = re.compile(rf"{SPACE}[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?{SPACE}")
+DIGITS = "[0-9]+(?:_[0-9]+)*"
+NUMBER = re.compile(
+    rf"{SPACE}[+-]?(?:{DIGITS}(?:\.(?:{DIGITS})?)?|\.{DIGITS})(?:[eE][+-]?{DIGITS})?{SPACE}"
+)
 TRUTH = {"true": 1.0, "false": 0.0}
 
 

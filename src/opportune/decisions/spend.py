@@ -31,9 +31,7 @@ __all__ = [
 ROOM = "opportune.decisions"
 NO_REWARDS = pa.table(
     {
-        "use_case": pa.array([], pa.string()),
-        "day": pa.array([], pa.date32()),
-        "profile_id": pa.array([], pa.int64()),
+        "decision_id": pa.array([], pa.string()),
         "reward": pa.array([], pa.float64()),
     }
 )

@@ -6,12 +6,20 @@ import queue
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from opportune import decisions, events, learning, project
-from opportune.decisions import Answer, Decided, Decider, NotStarted, Person, Question
+from opportune.decisions import (
+    Answer,
+    Decided,
+    Decider,
+    NotStarted,
+    Person,
+    Question,
+    UseCaseStopped,
+)
 from opportune.errors import OpportuneError, Unavailable, nearest
 from opportune.project import Project, ProjectNotFound
 from opportune.storage import Stores
@@ -218,16 +226,21 @@ def _prepare(
                 metrics=definitions.metrics,
                 personal=personal,
             )
-            stop = decisions.stopped(stores.state, name)
-            if stop is not None:
-                raise decisions.UseCaseStopped(
-                    f"Use case '{name}' is stopped: {stop.reason} Go on: opportune resume {name}"
-                )
+            _check_stopped(stores, name)
             day = days.get((name, use_case.version))
-            found[name] = _decider(stores, use_case, before.get(name), day, now.date())
+            decider = _decider(stores, use_case, before.get(name), day, now.date())
+            found[name] = replace(decider, consent=definitions.consent)
         except OpportuneError as error:
             found[name] = error
     return found
+
+
+def _check_stopped(stores: Stores, name: str) -> None:
+    stop = decisions.stopped(stores.state, name)
+    if stop is not None:
+        raise UseCaseStopped(
+            f"Use case '{name}' is stopped: {stop.reason} Go on: opportune resume {name}"
+        )
 
 
 def _decider(
@@ -279,7 +292,12 @@ def _decide_one_case(
 ) -> list[Outcome]:
     """What was answered before, and what nothing is kept of, is an answer already."""
     use_case = decider.use_case
-    people = decisions.people_asked(stores, questions, (*use_case.audience, *use_case.minus))
+    people = decisions.people_asked(
+        stores,
+        questions,
+        (*use_case.audience, *use_case.minus),
+        purpose=decisions.purpose_of(use_case, decider.consent),
+    )
     found: list[Outcome | None] = [None] * len(questions)
     asked: list[tuple[Question, Person]] = []
     places: list[int] = []

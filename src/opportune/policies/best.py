@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from opportune.policies.argmax import MAX_COMBINATIONS
 from opportune.policies.eligible import Eligibility
 from opportune.policies.errors import BadPolicySetting
 from opportune.policies.model import Costs
@@ -55,7 +56,8 @@ def charges(space: ActionSpace, costs: Costs) -> tuple[Floats, Floats]:
 def require_moderate(space: ActionSpace, most: int, name: str) -> None:
     """Refuse a space of more than ``most`` combinations for the policy ``name``."""
     if space.combinations > most:
+        other = "" if most == MAX_COMBINATIONS else ", or use factored_thompson"
         raise BadPolicySetting(
-            f"The space has {space.combinations} combinations; the policy '{name}' scores each "
-            f"one, up to {most}. Drop options or a dimension, or use factored_thompson."
+            f"The space has {space.combinations} combinations; the policy '{name}' takes up to "
+            f"{most}. Drop options or a dimension{other}."
         )

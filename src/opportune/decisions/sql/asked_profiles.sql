@@ -11,7 +11,14 @@ select asked.place, profile.profile_id, profile.last_seen_at, earlier.answer,
         from segment_membership as membership
         where membership.profile_id = profile.profile_id and membership.left_at is null
             and membership.segment = any(%(segments)s)
-    ) as segments
+    ) as segments,
+    (
+        select coalesce(jsonb_agg(jsonb_build_array(consent.channel, consent.state, consent.said_at_us)), '[]')
+        from identifier as own
+        join consent on consent.identifier_id = own.identifier_id
+        where own.profile_id = profile.profile_id and consent.purpose in (%(purpose)s::text, '*')
+            and %(purpose)s::text is not null
+    ) as said
 from unnest(%(kinds)s::text[], %(values)s::text[], %(use_cases)s::text[], %(requests)s::text[])
     with ordinality as asked (kind, value, use_case, request, place)
 join identifier on identifier.kind = asked.kind and identifier.value = canonical_value(asked.kind, asked.value)

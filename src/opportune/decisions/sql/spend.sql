@@ -6,8 +6,7 @@ select
     coalesce(rewards.reward, 0.0) > 0 as is_rewarded,
     count(*) as decisions
 from decisions
-left join rewards on rewards.use_case = decisions.use_case
-    and rewards.day = decisions.day and rewards.profile_id = decisions.profile_id
+left join rewards on rewards.decision_id = decisions.decision_id
 where decisions.use_case = $use_case and decisions.variant <> 'control'
     and (decisions.cost > 0 or decisions.cost_rewarded > 0)
 group by 1, 2, 3, 4

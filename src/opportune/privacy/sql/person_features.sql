@@ -5,7 +5,8 @@ from features
 semi join asked on asked.profile_id = features.profile_id
 union all
 select asked_features.use_case, asked_features.version, asked_features.day, asked_features.decision_id,
-    asked_features."values", cast(null as varchar) as zone, cast(null as varchar) as reason
+    asked_features."values", nullif(asked_features.use_case, asked_features.use_case) as zone,
+    nullif(asked_features.use_case, asked_features.use_case) as reason
 from asked_features
 semi join asked on asked.profile_id = asked_features.profile_id
 order by day, use_case, version, decision_id

@@ -12,8 +12,7 @@ with profile as (
             end
         ) as total
     from decisions
-    join rewards on rewards.use_case = decisions.use_case
-        and rewards.day = decisions.day and rewards.profile_id = decisions.profile_id
+    join rewards on rewards.decision_id = decisions.decision_id
     where decisions.use_case = $use_case and decisions.version = $version
     group by decisions.variant, decisions.profile_id
 )
