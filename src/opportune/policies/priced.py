@@ -99,9 +99,8 @@ class _Prospects:
         self._noise = 0.0 if known.amount is None else known.amount.beliefs.noise
         models = [known.chance] if known.amount is None else [known.chance, known.amount]
         self._scored = []
-        for model, vectors in zip(models, draws, strict=False):
-            if vectors is None:
-                continue
+        given = [vectors for vectors in draws if vectors is not None]
+        for model, vectors in zip(models, given, strict=True):
             own = grid @ model.members[known.best].whole(shape.size)[: shape.width]
             options = vectors[:, shape.width : shape.unary].reshape(-1, shape.width)
             table = (grid @ options.T).reshape(len(grid), len(vectors), shape.options)
