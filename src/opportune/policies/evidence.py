@@ -255,5 +255,5 @@ def _responses(shape: Layout, chunk: _Chunk, response: Floats, weighted: Floats)
 
 def _mirror(square: Floats) -> None:
     """Copy the upper triangle into the lower, in place."""
-    lower = np.tril_indices(len(square), -1)
-    square[lower] = square.T[lower]
+    upper = np.triu(square, 1)
+    np.add(np.triu(square), upper.T, out=square)

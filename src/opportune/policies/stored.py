@@ -46,7 +46,7 @@ def arrays_of(known: Knowledge) -> dict[str, Array]:
 
 def _of_model(name: str, model: Model) -> dict[str, Array]:
     beliefs = model.beliefs
-    lower = np.tril_indices(len(beliefs.weight))
+    lower = np.tri(len(beliefs.weight), dtype=bool)
     arrays: dict[str, Array] = {
         f"{name}_site_precision": beliefs.precision,
         f"{name}_site_weight": beliefs.weight,
@@ -139,10 +139,9 @@ def _model_of(read: _Reader, name: str, shape: Layout) -> Model:
 
 
 def _sums_of(read: _Reader, name: str, place: int, size: int) -> Sums:
-    lower = np.tril_indices(size)
     square = np.zeros((size, size))
-    square[lower] = read(f"{name}_precision_{place}", (len(lower[0]),))
-    square.T[lower] = square[lower]
+    square[np.tri(size, dtype=bool)] = read(f"{name}_precision_{place}", (size * (size + 1) // 2,))
+    square += np.tril(square, -1).T
     rows, squares = read(f"{name}_counts_{place}", (2,)).tolist()
     return Sums(
         precision=square,
