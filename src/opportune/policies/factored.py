@@ -18,7 +18,7 @@ from opportune.policies.best import require_moderate
 from opportune.policies.committee import committee, drawn
 from opportune.policies.eligible import Eligibility, require_actions, require_eligible
 from opportune.policies.encoding import StoredSpace, pack, space_of, stored_space, unpack
-from opportune.policies.errors import BadArray, BadPolicySetting, WrongReward
+from opportune.policies.errors import BadPolicySetting
 from opportune.policies.evidence import RewardKind, chunks, scores, sigmoid
 from opportune.policies.features import Summary, summarise
 from opportune.policies.knowledge import Knowledge, nothing_known, refitted
@@ -35,6 +35,7 @@ from opportune.policies.memory import (
 from opportune.policies.model import ActionDistribution, Batch, Costs
 from opportune.policies.moved import moved
 from opportune.policies.priced import best_priced_actions
+from opportune.policies.rewards import require_features, require_rewards
 from opportune.policies.settings import read_settings
 from opportune.policies.space import ActionSpace
 from opportune.policies.stored import arrays_of, knowledge_of
@@ -164,7 +165,7 @@ class FactoredThompson:
         costs: Costs | None = None,
     ) -> ActionDistribution:
         require_eligible(self.space, eligible)
-        self._require_features(features, len(eligible))
+        require_features(features, len(eligible), self.n_features)
         known = self._known()
         if not known.rows:
             # Nothing teaches more than balanced play.
@@ -193,7 +194,7 @@ class FactoredThompson:
         Features ``(n, n_features)`` raw, actions ``(n, D)`` -> ``(n,)``: a probability for binary
         rewards, else in the reward's unit.
         """
-        self._require_features(features, len(actions))
+        require_features(features, len(actions), self.n_features)
         require_actions(self.space, actions)
         known = self._known()
         shape = self._layout(known)
@@ -342,27 +343,10 @@ class FactoredThompson:
         shape = layout(self.space.sizes, terms.kinds)
         return nothing_known(shape, terms, amount=self.reward == "amount", intercept=0.0)
 
-    def _require_features(self, features: Floats, rows: int) -> None:
-        if features.shape != (rows, self.n_features):
-            raise BadArray(
-                f"Features have shape {features.shape}; allowed is ({rows}, {self.n_features}): "
-                "one row per profile, one column per feature the policy was built for."
-            )
-
     def _require_batch(self, batch: Batch) -> None:
-        self._require_features(batch.features, len(batch.rewards))
+        require_features(batch.features, len(batch.rewards), self.n_features)
         require_actions(self.space, batch.actions)
-        if self.reward == "binary":
-            wrong, allowed = (batch.rewards != 0) & (batch.rewards != 1), "0 and 1"
-        else:
-            finite = np.isfinite(batch.rewards)
-            wrong, allowed = ~finite | (batch.rewards < 0), "finite numbers from 0"
-        if wrong.any():
-            raise WrongReward(
-                f"{wrong.sum()} of {len(wrong)} rewards are not of the kind '{self.reward}'; the "
-                f"first is {batch.rewards[wrong][0]}. Allowed are {allowed}. Correct the rewards, "
-                "or build a policy of the other kind."
-            )
+        require_rewards(batch.rewards, self.reward, least=0.0)
 
 
 class _Stored(msgspec.Struct, forbid_unknown_fields=True):

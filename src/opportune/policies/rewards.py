@@ -20,12 +20,15 @@ def require_features(features: NDArray[np.float64], rows: int, n_features: int) 
         )
 
 
-def require_rewards(rewards: NDArray[np.float64], kind: RewardKind) -> None:
-    """Refuse rewards that are not of this kind."""
+def require_rewards(
+    rewards: NDArray[np.float64], kind: RewardKind, *, least: float = -np.inf
+) -> None:
+    """Refuse rewards that are not of this kind; amounts below ``least`` are none."""
     if kind == "binary":
         wrong, allowed = (rewards != 0) & (rewards != 1), "0 and 1"
     else:
-        wrong, allowed = ~np.isfinite(rewards), "finite numbers"
+        wrong = ~np.isfinite(rewards) | (rewards < least)
+        allowed = "finite numbers" if np.isinf(least) else f"finite numbers from {least:g}"
     if wrong.any():
         raise WrongReward(
             f"{wrong.sum()} of {len(wrong)} rewards are not of the kind '{kind}'; the first is "
