@@ -168,6 +168,27 @@ def test_a_staged_table_ends_with_its_transaction(state: State) -> None:
 SOURCE = "insert into source values (%(id)s, %(id)s, now())"
 
 
+def test_bytes_come_back_the_same_in_either_format(state: State) -> None:
+    given = bytes(range(256)) * 10
+    for binary in (False, True):
+        found = state.rows("select %(given)s::bytea as it", {"given": given}, binary=binary)
+        assert found == [{"it": given}]
+
+
+def test_a_table_that_was_filled_at_once_is_analyzed_once(state: State) -> None:
+    state.rows("create table filled (number int); create table small (number int)")
+    with state.transaction() as connection:
+        fetch(connection, "insert into filled select generate_series(1, 5000)")
+        fetch(connection, "insert into small select generate_series(1, 500)")
+        fetch(connection, "select pg_stat_force_next_flush()")
+    assert state.analyze_grown() == 1
+    known = state.rows(
+        "select relname, reltuples from pg_class where relname in ('filled', 'small')"
+    )
+    assert {row["relname"]: row["reltuples"] for row in known} == {"filled": 5000, "small": -1}
+    assert state.analyze_grown() == 0
+
+
 def test_an_exception_rolls_everything_back(state: State) -> None:
     def fail() -> None:
         with state.transaction() as connection:

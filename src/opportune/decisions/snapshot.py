@@ -16,6 +16,8 @@ from opportune.storage import Stores, load_sql
 
 __all__ = ["snapshot"]
 
+# What the query of features looks at first.
+TEST_PERSON = "/test_person"
 AUDIENCE = pa.schema([pa.field("profile_id", pa.int64(), nullable=False)])
 
 
@@ -50,8 +52,9 @@ def _select(use_case: UseCase, day: date) -> tuple[str, dict[str, object]]:
     now = datetime.combine(day, time(), UTC)
     parameters: dict[str, object] = {}
     parts: list[str] = []
+    places = _Places()
     for feature in use_case.features:
-        for text, bound in _feature_columns(feature, f"f{len(parts)}"):
+        for text, bound in _feature_columns(feature, f"f{len(parts)}", places):
             parts.append(f"{text} as f{len(parts)}")
             parameters |= bound
     for place, rule in _rules(use_case):
@@ -59,26 +62,38 @@ def _select(use_case: UseCase, day: date) -> tuple[str, dict[str, object]]:
         parts.append(f"({condition.text}) as {place}")
         parameters |= condition.parameters
     for number, name in enumerate(profiles.ZONE_TRAITS if use_case.is_timed else ()):
-        parts.append(f"try(json_extract_string(traits, $z{number}p)) as z{number}")
-        parameters[f"z{number}p"] = rules.pointer(name)
+        parts.append(f"{places.told(name)} as z{number}")
+    parameters["places"] = places.pointers
     columns = "".join(f",\n    {part}" for part in parts)
     return load_sql("opportune.decisions", "features").replace("/*columns*/", columns), parameters
 
 
-def _feature_columns(feature: Feature, name: str) -> Iterator[tuple[str, dict[str, object]]]:
-    # try: traits that are no JSON to this engine are missing, and stop nobody else.
-    path = rules.pointer(feature.trait)
+class _Places:
+    """Where the query looks in the traits of each profile, each place once."""
+
+    def __init__(self) -> None:
+        self.pointers = [TEST_PERSON]
+
+    def told(self, trait: str) -> str:
+        """Write what is there: null where nothing is, or where the traits are no JSON."""
+        pointer = rules.pointer(trait)
+        if pointer not in self.pointers:
+            self.pointers.append(pointer)
+        return f"told[{1 + self.pointers.index(pointer)}]"
+
+
+def _feature_columns(
+    feature: Feature, name: str, places: _Places
+) -> Iterator[tuple[str, dict[str, object]]]:
+    given = places.told(feature.trait)
     for place, value in enumerate(feature.one_of):
-        given = f"try(json_extract_string(traits, ${name}_{place}p))"
-        same = f"({given} = ${name}_{place}v)::double"
-        yield same, {f"{name}_{place}p": path, f"{name}_{place}v": value}
+        yield f"({given} = ${name}_{place}v)::double", {f"{name}_{place}v": value}
     if not feature.one_of:
-        given = f"try(json_extract_string(traits, ${name}p))"
         number = (
             f"coalesce(try_cast({given} as double),"
             f" case {given} when 'true' then 1.0 when 'false' then 0.0 end)"
         )
-        yield number, {f"{name}p": path}
+        yield number, {}
 
 
 def _rules(use_case: UseCase) -> Iterator[tuple[str, rules.Rule]]:

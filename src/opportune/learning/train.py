@@ -120,7 +120,7 @@ def reward_kind(metric: Metric) -> str:
 
 def _newest(stores: Stores, use_case: UseCase, day: date) -> dict[str, Any] | None:
     facts = {"use_case": use_case.name, "version": use_case.version, "day": day}
-    rows = stores.state.rows(load_sql("opportune.learning", "newest_model"), facts)
+    rows = stores.state.rows(load_sql("opportune.learning", "newest_model"), facts, binary=True)
     return rows[0] if rows else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -62,15 +63,17 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         audience = segments.current(
             stores, (*use_case.audience, *use_case.minus), project.segments, now=now
         )
-        known = profiles.snapshot(stores.state)
         # What was asked for before earns its rewards with the others of its day.
         decisions.hand_over_asked(stores, now=now)
         rewarded = learning.reward(stores, use_case, metric, now=now)
         stop = decisions.guard(stores, use_case, project.metrics, day, now=now)
         if stop is not None:
             return _not_decided(name, audience, rewarded, stop)
-        trained = learning.train(stores, use_case, metric, day)
-        decisions.snapshot(stores, use_case, day, known)
+        with ThreadPoolExecutor(1) as beside:
+            # The one computes, the other waits for the database.
+            training = beside.submit(learning.train, stores, use_case, metric, day)
+            decisions.snapshot(stores, use_case, day, profiles.snapshot(stores.state))
+        trained = training.result()
         decided = decisions.decide(
             stores,
             use_case,

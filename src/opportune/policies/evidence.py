@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,24 @@ from opportune.policies.layout import Layout
 from opportune.policies.model import Batch
 from opportune.policies.terms import Terms, basis
 
-__all__ = ["RewardKind", "Sums", "chunks", "fold", "gather", "no_sums", "scores", "sigmoid"]
+__all__ = [
+    "RewardKind",
+    "Sums",
+    "chunks",
+    "fold",
+    "gather",
+    "mirror",
+    "no_sums",
+    "scores",
+    "sigmoid",
+]
 
 RewardKind = Literal["binary", "amount"]
 """Whether anything happened (0 or 1), or how much it was worth (0 or more)."""
 
 CHUNK_ROWS = 1 << 15
+MIRRORED = 256
+"""Side of the blocks in which a square is mirrored: two fit into a cache."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,14 +41,19 @@ Ints = NDArray[np.int64]
 class Sums:
     """Sufficient statistics of a linearised model. They add.
 
-    ``precision``: ``(p, p)`` H = sum W phi phi'. ``weighted``: ``(p,)`` h = sum W z phi with the
-    working response z. ``rows``: how many. ``squares``: sum of W z^2.
+    ``precision``: ``(p, p)`` H = sum W phi phi', in double precision or, as kept, in single.
+    ``weighted``: ``(p,)`` h = sum W z phi with the working response z. ``rows``: how many.
+    ``squares``: sum of W z^2.
     """
 
-    precision: Floats
+    precision: NDArray[Any]
     weighted: Floats
     rows: float
     squares: float
+
+    def part(self, rows: Ints, columns: Ints) -> Floats:
+        """The entries of H in these rows and columns, in double precision."""
+        return self.precision[np.ix_(rows, columns)].astype(np.float64, copy=False)
 
     def __add__(self, other: Sums) -> Sums:
         """The statistics of both sets of rows."""
@@ -106,10 +123,10 @@ def fold(shape: Layout, vectors: Floats, actions: NDArray[np.int16]) -> Floats:
 
 def scores(shape: Layout, chunk: _Chunk, vectors: Floats) -> Floats:
     """eta of every row of the chunk under each vector: ``(M, p)`` -> ``(M, rows)``."""
-    folded = fold(shape, vectors, chunk.present)
+    from opportune.policies import rows
+
     found = np.empty((len(vectors), len(chunk.rows)))
-    for place, each in enumerate(folded):
-        np.einsum("nq,nq->n", chunk.grid, each[chunk.which], out=found[place])
+    rows.dot_rows(chunk.grid, chunk.which, fold(shape, vectors, chunk.present), found)
     return found
 
 
@@ -136,7 +153,7 @@ def gather(
         _add(shape, chunk, weights, response, total)
         rows += len(y)
         squares += float((response * response / weights).sum())
-    _mirror(total.precision)
+    mirror(total.precision)
     return Sums(precision=total.precision, weighted=total.weighted, rows=rows, squares=squares)
 
 
@@ -146,12 +163,14 @@ def _add(shape: Layout, chunk: _Chunk, weights: Floats, response: Floats, total:
     by_combination = 2 * present * (1 + len(shape.sizes) + pairs) < max(pairs - 1, 1) * len(
         chunk.rows
     )
-    weighted = chunk.grid * weights[:, None]
+    # Of rows times their transpose, only half has to be computed.
+    roots = np.sqrt(weights)
+    rooted = chunk.grid * roots[:, None]
     if by_combination or not pairs:
-        _by_combination(shape, chunk, weighted, total.precision)
+        _by_combination(shape, chunk, rooted, total.precision)
     else:
-        _by_pair(shape, chunk, weighted, total.precision)
-        _cells(shape, chunk, weighted, total.precision)
+        _by_pair(shape, chunk, rooted, total.precision)
+        _cells(shape, chunk, rooted * roots[:, None], total.precision)
     _responses(shape, chunk, response, total.weighted)
 
 
@@ -162,12 +181,12 @@ def _blocks(shape: Layout, precision: Floats) -> Floats:
     return unary.reshape(count, shape.width, count, shape.width)
 
 
-def _by_combination(shape: Layout, chunk: _Chunk, weighted: Floats, precision: Floats) -> None:
+def _by_combination(shape: Layout, chunk: _Chunk, rooted: Floats, precision: Floats) -> None:
     blocks, offsets = _blocks(shape, precision), shape.offsets
     bounds = np.searchsorted(chunk.which, np.arange(len(chunk.present) + 1))
     for place, action in enumerate(chunk.present.astype(np.int64)):
         here = slice(bounds[place], bounds[place + 1])
-        square = weighted[here].T @ chunk.grid[here]
+        square = rooted[here].T @ rooted[here]
         at = [0, *(1 + offsets + action).tolist()]
         for first, a in enumerate(at):
             for b in at[first:]:
@@ -179,7 +198,7 @@ def _by_combination(shape: Layout, chunk: _Chunk, weighted: Floats, precision: F
             precision[cell, cells[first:]] += square[0, 0]
 
 
-def _by_pair(shape: Layout, chunk: _Chunk, weighted: Floats, precision: Floats) -> None:
+def _by_pair(shape: Layout, chunk: _Chunk, rooted: Floats, precision: Floats) -> None:
     blocks, offsets = _blocks(shape, precision), shape.offsets
     actions = chunk.present.astype(np.int64)[chunk.which]
     dimensions = range(len(shape.sizes))
@@ -188,12 +207,12 @@ def _by_pair(shape: Layout, chunk: _Chunk, weighted: Floats, precision: Floats) 
         order = np.argsort(codes, kind="stable")
         cells = shape.sizes[d] * shape.sizes[e]
         bounds = np.searchsorted(codes[order], np.arange(cells + 1))
-        left, right = weighted[order], chunk.grid[order]
+        sorted_rows = rooted[order]
         for cell in range(cells):
             here = slice(bounds[cell], bounds[cell + 1])
             if here.start == here.stop:
                 continue
-            square = left[here].T @ right[here]
+            square = sorted_rows[here].T @ sorted_rows[here]
             a, b = 1 + offsets[d] + cell // shape.sizes[e], 1 + offsets[e] + cell % shape.sizes[e]
             blocks[a, :, b, :] += square
             if e == d + 1:
@@ -242,8 +261,10 @@ def _grouped(values: Floats, codes: Ints, count: int) -> Floats:
 
 
 def _responses(shape: Layout, chunk: _Chunk, response: Floats, weighted: Floats) -> None:
-    rows = chunk.grid * response[:, None]
-    sums = _grouped(rows, chunk.which, len(chunk.present))
+    from opportune.policies import rows
+
+    sums = np.zeros((len(chunk.present), shape.width))
+    rows.add_rows(chunk.grid, chunk.which, response, sums)
     actions = chunk.present.astype(np.int64)
     blocks = weighted[: shape.unary].reshape(1 + shape.options, shape.width)
     blocks[0] += sums.sum(axis=0)
@@ -253,7 +274,10 @@ def _responses(shape: Layout, chunk: _Chunk, response: Floats, weighted: Floats)
         np.add.at(weighted, start + actions[:, d] * shape.sizes[e] + actions[:, e], sums[:, 0])
 
 
-def _mirror(square: Floats) -> None:
+def mirror(square: NDArray[Any]) -> None:
     """Copy the upper triangle into the lower, in place."""
-    upper = np.triu(square, 1)
-    np.add(np.triu(square), upper.T, out=square)
+    for start in range(0, len(square), MIRRORED):
+        here = slice(start, start + MIRRORED)
+        own = np.triu(square[here, here])
+        square[here, here] = own + np.triu(own, 1).T
+        square[start + MIRRORED :, here] = square[here, start + MIRRORED :].T

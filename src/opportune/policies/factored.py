@@ -44,7 +44,7 @@ from opportune.policies.uniform import Uniform
 
 __all__ = ["FactoredThompson"]
 
-MAX_COEFFICIENTS = 2_500
+MAX_COEFFICIENTS = 1_500
 """Most coefficients with products and steps; a space that large goes with what is linear."""
 
 Floats = NDArray[np.float64]

@@ -108,8 +108,7 @@ def nothing_known(shape: Layout, terms: Terms, *, amount: bool, intercept: float
 
 def single(sums: Sums) -> Sums:
     """The sums as they are kept: H in single precision is exact enough beside any prior."""
-    kept = sums.precision.astype(np.float32).astype(np.float64)
-    return replace(sums, precision=kept)
+    return replace(sums, precision=sums.precision.astype(np.float32))
 
 
 def refitted(shape: Layout, known: Knowledge, *, learn: bool = True) -> Knowledge:

@@ -148,16 +148,16 @@ def _beliefs(move: _Move, beliefs: Beliefs) -> Beliefs:
 
 def _sums(move: _Move, beliefs: Beliefs, sums: Sums) -> Sums:
     kept, source, dropped = move.kept, move.coefficients[move.kept], move.dropped
-    square, weighted = sums.precision[np.ix_(source, source)], sums.weighted[source]
+    square, weighted = sums.part(source, source), sums.weighted[source]
     squares = sums.squares
     if len(dropped):
         # Sums are in units of the noise, the prior is not.
         prior = beliefs.noise * beliefs.precision[dropped]
         weight = beliefs.noise * beliefs.weight[dropped]
-        own = sums.precision[np.ix_(dropped, dropped)]
+        own = sums.part(dropped, dropped)
         own[np.diag_indices(len(dropped))] += prior
         lower = factor(own)
-        across = sums.precision[np.ix_(dropped, source)]
+        across = sums.part(dropped, source)
         square = square - across.T @ solve(lower, across)
         rest = sums.weighted[dropped] + weight
         solved = solve(lower, rest)

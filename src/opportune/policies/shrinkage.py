@@ -23,7 +23,7 @@ from opportune.policies.layout import TYPES, Layout
 
 __all__ = ["Beliefs", "Gaussian", "fit", "gaussian", "posterior", "prior_beliefs", "sparse_prior"]
 
-STEPS = 4
+STEPS = 3
 DAMPING = 0.6
 SPIKE = 0.0025
 """Variance of a spike, as a share of its slab's: a twentieth of the standard deviation."""
@@ -118,7 +118,7 @@ def gaussian(
     sums: Sums, precision: Floats, weight: Floats, active: Ints, *, noise: float = 1.0
 ) -> Gaussian:
     """The posterior of some coefficients, the others being nothing."""
-    square = sums.precision[np.ix_(active, active)] / noise
+    square = sums.part(active, active) / noise
     square[np.diag_indices(len(active))] += precision[active]
     lower = factor(square)
     mean = solve(lower, sums.weighted[active] / noise + weight[active])
@@ -153,7 +153,7 @@ def _active(shape: Layout, beliefs: Beliefs) -> Ints:
 
 def _noise(sums: Sums, found: Gaussian) -> float:
     weighted = sums.weighted[found.active]
-    square = sums.precision[np.ix_(found.active, found.active)]
+    square = sums.part(found.active, found.active)
     explained = float(2.0 * found.mean @ weighted - found.mean @ square @ found.mean)
     # One row's worth of doubt: a handful of equal amounts must not look certain.
     return (max(sums.squares - explained, 0.0) + 1.0) / (sums.rows + 1.0)
@@ -205,9 +205,9 @@ def _cavities(
     mean[active] = variance[active] * (found.mean / marginal - beliefs.weight[active])
     if len(active) < shape.size:
         rest = np.setdiff1d(np.arange(shape.size), active, assume_unique=True)
-        across = sums.precision[np.ix_(active, rest)] / noise
+        across = sums.part(active, rest) / noise
         explained = solve_lower(found.lower, across)
-        known = np.diag(sums.precision)[rest] / noise - (explained**2).sum(axis=0)
+        known = sums.precision[rest, rest] / noise - (explained**2).sum(axis=0)
         variance[rest] = 1.0 / np.maximum(known, 1e-9)
         mean[rest] = variance[rest] * (sums.weighted[rest] / noise - found.mean @ across)
     return mean, variance

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opportune.policies.errors import UnreadablePolicy
-from opportune.policies.evidence import Sums
+from opportune.policies.evidence import Sums, mirror
 from opportune.policies.features import FeatureScale
 from opportune.policies.knowledge import MEMORIES, Knowledge, Model, refitted
 from opportune.policies.layout import TYPES, Layout, layout
@@ -56,7 +56,7 @@ def _of_model(name: str, model: Model) -> dict[str, Array]:
         f"{name}_noise": np.array([beliefs.noise]),
     }
     for place, sums in enumerate(model.sums):
-        arrays[f"{name}_precision_{place}"] = sums.precision[lower].astype(np.float32)
+        arrays[f"{name}_precision_{place}"] = sums.precision[lower].astype(np.float32, copy=False)
         arrays[f"{name}_weighted_{place}"] = sums.weighted
         arrays[f"{name}_counts_{place}"] = np.array([sums.rows, sums.squares])
     return arrays
@@ -139,9 +139,9 @@ def _model_of(read: _Reader, name: str, shape: Layout) -> Model:
 
 
 def _sums_of(read: _Reader, name: str, place: int, size: int) -> Sums:
-    square = np.zeros((size, size))
+    square = np.zeros((size, size), dtype=np.float32)
     square[np.tri(size, dtype=bool)] = read(f"{name}_precision_{place}", (size * (size + 1) // 2,))
-    square += np.tril(square, -1).T
+    mirror(square.T)
     rows, squares = read(f"{name}_counts_{place}", (2,)).tolist()
     return Sums(
         precision=square,

@@ -149,14 +149,9 @@ def basis(terms: Terms, features: Floats) -> Floats:
 
 
 def _fill(terms: Terms, body: Floats, grid: Floats) -> None:
-    n_features = body.shape[1]
-    first = 1 + n_features
-    second = first + len(terms.products)
-    grid[:, 0] = 1.0
-    grid[:, 1:first] = body
-    np.multiply(
-        body[:, terms.products[:, 0]], body[:, terms.products[:, 1]], out=grid[:, first:second]
+    from opportune.policies import rows
+
+    parts = rows.Parts(
+        products=terms.products, steps=terms.steps, levels=terms.levels, averages=terms.averages
     )
-    np.clip(grid[:, first:second], -PRODUCT_CLIP, PRODUCT_CLIP, out=grid[:, first:second])
-    np.greater(body[:, terms.steps], terms.levels, out=grid[:, second:], casting="unsafe")
-    grid[:, first:] -= terms.averages
+    rows.fill(body, parts, PRODUCT_CLIP, grid)

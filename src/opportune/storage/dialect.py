@@ -25,6 +25,7 @@ from opportune.storage.forms import (
     item_parameter,
     json_path,
     path_parameter,
+    places_of,
 )
 
 __all__ = ["NotPortable", "Translation", "arguments", "lengths", "to_spark", "translate"]
@@ -154,7 +155,7 @@ def translate(sql: str, lengths: tuple[tuple[str, int], ...] = ()) -> Translatio
             # Spark binds no list with a null in it, nor one of whole and broken numbers.
             node.replace(exp.Array(expressions=[exp.Placeholder(this=n) for n in items[node.name]]))
     nodes = list(tree.walk())
-    places = [node.expression for node in nodes if isinstance(node, JSON)]
+    places = [each for node in nodes if isinstance(node, JSON) for each in places_of(node)]
     pointers = frozenset(place.name for place in places if isinstance(place, exp.Placeholder))
     # From the leaves up: what stands inside a form has its own form before it is put there.
     for node in reversed(nodes):
@@ -179,8 +180,8 @@ def arguments(translation: Translation, parameters: Mapping[str, object]) -> dic
     for name, values in parameters.items():
         if isinstance(values, list):
             given |= {item_parameter(name, place): value for place, value in enumerate(values)}
-    pointers = sorted(translation.pointers & parameters.keys())
-    return given | {path_parameter(name): json_path(parameters[name]) for name in pointers}
+    pointers = sorted(translation.pointers & given.keys())
+    return given | {path_parameter(name): json_path(given[name]) for name in pointers}
 
 
 def lengths(parameters: Mapping[str, object]) -> tuple[tuple[str, int], ...]:

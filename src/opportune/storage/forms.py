@@ -169,6 +169,12 @@ def _try_cast(node: exp.Expr) -> exp.Expr:
     return _try_double(node) if is_double else _try_moment(node)
 
 
+def places_of(node: exp.Expr) -> list[exp.Expr]:
+    """Return the places that a JSON function looks at: one, or the items of a list of them."""
+    place = node.expression
+    return list(place.expressions) if isinstance(place, exp.Array) else [place]
+
+
 def _json(node: exp.Expr) -> tuple[exp.Expr, exp.Expr]:
     place = node.expression
     if isinstance(place, exp.Placeholder):
@@ -180,6 +186,12 @@ def _json(node: exp.Expr) -> tuple[exp.Expr, exp.Expr]:
 
 
 def _json_text(node: exp.Expr) -> exp.Expr:
+    if isinstance(node.expression, exp.Array):
+        each = [
+            exp.JSONExtractScalar(this=node.this.copy(), expression=place.copy())
+            for place in places_of(node)
+        ]
+        return exp.Array(expressions=[_json_text(one) for one in each])
     text, place = _json(node)
     # Only the first sees that the whole text is JSON, only the second writes numbers as DuckDB
     # does, and only the third finds every name.

@@ -183,9 +183,17 @@ def _at_place(place: str) -> tuple[str, Parameters]:
     return _of_each_row((text, literal, kind, f"try_cast({text} as double)")), {"place": place}
 
 
+_AT_PLACES = (
+    "select number, "  # noqa: S608  # all written above
+    + ", ".join(f"told[{1 + place}] as c{place}" for place in range(len(PLACES)))
+    + " from (select number, try(json_extract_string(body, $places)) as told from checked) as asked"
+    + " order by number"
+)
+
 CASES: Sequence[tuple[str, Parameters]] = (
     (_of_each_row(EACH_ROW), GIVEN),
     *(_at_place(place) for place in PLACES),
+    (_AT_PLACES, {"places": list(PLACES)}),
     *STATEMENTS,
 )
 MISTAKES: Sequence[tuple[str, Parameters]] = (

@@ -10,6 +10,7 @@ from opportune.worker.following import Following
 from opportune.worker.handing_over import HandingOver
 from opportune.worker.model import Worker
 from opportune.worker.rereading import Rereading
+from opportune.worker.upkeep import Upkeep
 
 __all__ = ["Beside", "beside_rounds"]
 
@@ -24,4 +25,5 @@ class Beside(Protocol):
 
 def beside_rounds(worker: Worker) -> tuple[Beside, ...]:
     """Return the parts, for one worker that holds the lock."""
-    return Following(worker), Computing(worker), Rereading(worker), HandingOver(worker)
+    parts = (Upkeep, Following, Computing, Rereading, HandingOver)
+    return tuple(part(worker) for part in parts)

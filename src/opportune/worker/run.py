@@ -41,7 +41,6 @@ MICRO_BATCH_S = 0.4
 # While the calls of one batch are under way, the database settles the one before.
 LANES = 2
 LANE_S = 1.0
-PRUNE_EVERY_S = 3600.0
 
 
 class Unanswered(Unavailable):
@@ -139,16 +138,12 @@ def _work(worker: Worker, *, tick_s: float, session: list[dict[str, object]]) ->
     definitions = project.Project(metrics={}, segments={}, use_cases={})
     reader = project.Reader(state)
     beside = beside_rounds(worker)
-    pruned_at = -PRUNE_EVERY_S
     while not worker.stop.is_set():
         definitions = worker.troubles.attempt("definitions", reader.read, definitions)
         for each in beside:
             each.go_on(definitions)
         ingested = _ingest(worker)
         busy = _round(worker, definitions)
-        if time.monotonic() - pruned_at >= PRUNE_EVERY_S:
-            full = worker.troubles.attempt("prune", partial(_prune, worker, worker.clock()), 0)
-            pruned_at = pruned_at if full else time.monotonic()
         busy |= worker.troubles.attempt("privacy", partial(_forget, worker, definitions), False)
         if not busy and ingested < FULL_FRAMES:
             worker.stop.wait(tick_s)
@@ -377,11 +372,6 @@ def _reach(worker: Worker, destination: activation.Destination) -> Channel:
         worker.reached[name] = stack.pop_all()
     worker.channels[name] = (destination, channel)
     return channel
-
-
-def _prune(worker: Worker, now: datetime) -> int:
-    days = worker.stores.settings.outbox_days
-    return activation.prune(worker.stores.state, days=days, now=now)
 
 
 def _store_meanwhile(worker: Worker) -> None:

@@ -1,0 +1,35 @@
+"""Keep the database fit: old rows go, and the planner learns of tables that grew."""
+
+from __future__ import annotations
+
+import time
+
+from opportune import activation, project
+from opportune.worker.model import Worker
+
+__all__ = ["Upkeep"]
+
+PRUNE_EVERY_S = 3600.0
+LOOK_EVERY_S = 1.0
+
+
+class Upkeep:
+    """Looks after the outbox once an hour, after statistics as soon as a table outgrew them."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._pruned_at = self._looked_at = -PRUNE_EVERY_S
+
+    def go_on(self, definitions: project.Project) -> None:
+        """Prune or look if it is time to."""
+        troubles = self._worker.troubles
+        if time.monotonic() - self._pruned_at >= PRUNE_EVERY_S:
+            full = troubles.attempt("prune", self._prune, 0)
+            self._pruned_at = self._pruned_at if full else time.monotonic()
+        if time.monotonic() - self._looked_at >= LOOK_EVERY_S:
+            troubles.attempt("statistics", self._worker.stores.state.analyze_grown, 0)
+            self._looked_at = time.monotonic()
+
+    def _prune(self) -> int:
+        stores, now = self._worker.stores, self._worker.clock()
+        return activation.prune(stores.state, days=stores.settings.outbox_days, now=now)
