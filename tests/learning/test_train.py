@@ -198,14 +198,108 @@ def test_an_earlier_day_does_not_see_a_later_model(stores: Stores, write: Write)
     assert bytes_of(train(stores, USE_CASE, ORDERS, day(1))) == taught(0).to_bytes()
 
 
-def test_a_new_version_starts_again_from_its_own_rows(stores: Stores, write: Write) -> None:
+def with_offers(*names: str, version: int = 2) -> UseCase:
+    offer, channel = USE_CASE.dimensions
+    options = tuple(Option(name=each, eligible=None) for each in names)
+    dimensions = (replace(offer, options=options), channel)
+    return replace(USE_CASE, version=version, dimensions=dimensions)
+
+
+@pytest.mark.parametrize(
+    ("changed", "metric"),
+    [
+        ({"features": (Feature(trait="a", one_of=()), Feature(trait="c", one_of=()))}, ORDERS),
+        ({}, replace(ORDERS, window_days=3)),
+        ({}, replace(ORDERS, event="Lead")),
+    ],
+)
+def test_a_version_that_means_something_else_starts_again_from_its_own_rows(
+    stores: Stores, write: Write, changed: dict[str, Any], metric: Metric
+) -> None:
     write(0)
     write(1)
     train(stores, USE_CASE, ORDERS, day(2))
     write(2, version=2)
-    newer = train(stores, replace(USE_CASE, version=2), ORDERS, day(3))
+    newer = train(stores, replace(USE_CASE, version=2, **changed), metric, day(3))
     assert (newer.version, newer.trained_through) == ("next/2/2026-03-04", day(2))
     assert bytes_of(newer) == taught(2).to_bytes()
+
+
+def test_a_version_that_only_reads_otherwise_goes_on_with_all_rows(
+    stores: Stores, write: Write
+) -> None:
+    write(0)
+    write(1, mature=False)
+    train(stores, USE_CASE, ORDERS, day(2))
+    write(2, version=2)
+    write(3)
+    newer = replace(USE_CASE, version=2, title="Next, better")
+    found = train(stores, newer, ORDERS, day(4))
+    assert (found.version, found.trained_through) == ("next/2/2026-03-05", day(3))
+    assert bytes_of(found) == taught(0, 2, 3).to_bytes()
+
+
+def test_a_version_with_other_options_goes_on_and_rows_of_a_retired_one_teach_nothing(
+    stores: Stores, write: Write
+) -> None:
+    write(0)
+    before = train(stores, USE_CASE, ORDERS, day(1)).policy
+    write(1)
+    newer = with_offers("tv", "sms", "gift")
+    found = train(stores, newer, ORDERS, day(2))
+    assert found.trained_through == day(1)
+    whole = batch(1)
+    still = whole.actions[:, 0] != OFFERS.index("sim")
+    assert 0 < still.sum() < len(still)
+    place = np.array([0, -1, 1])  # of tv, sim, sms among the offers now
+    rows = policies.Batch(
+        features=whole.features[still],
+        actions=np.stack([place[whole.actions[still, 0]], whole.actions[still, 1]], axis=1).astype(
+            np.int16
+        ),
+        rewards=whole.rewards[still],
+        propensities=whole.propensities[still],
+    )
+    assert isinstance(before, FactoredThompson)
+    assert bytes_of(found) == before.moved(newer.space).update(rows).to_bytes()
+    assert bytes_of(train(stores, newer, ORDERS, day(2))) == bytes_of(found)
+
+
+def test_a_version_with_another_dimension_goes_on_without_the_older_rows(
+    stores: Stores, write: Write
+) -> None:
+    write(0)
+    before = train(stores, USE_CASE, ORDERS, day(1)).policy
+    write(1)
+    hour = Dimension(name="hour", meaning="hour", options=(Option(name="09", eligible=None),))
+    newer = replace(USE_CASE, version=2, dimensions=(*USE_CASE.dimensions, hour))
+    found = train(stores, newer, ORDERS, day(2))
+    assert isinstance(before, FactoredThompson)
+    assert bytes_of(found) == before.moved(newer.space).to_bytes()
+
+
+def test_another_policy_learns_again_from_the_rows_of_both_versions(
+    stores: Stores, write: Write
+) -> None:
+    write(0)
+    train(stores, USE_CASE, ORDERS, day(1))
+    write(1, version=2)
+    newer = replace(USE_CASE, version=2, policy_settings={"draws": 8})
+    found = train(stores, newer, ORDERS, day(2))
+    policy: policies.Policy = FactoredThompson.start(
+        USE_CASE.space, features=2, reward="binary", settings={"draws": 8}
+    )
+    assert bytes_of(found) == policy.update(batch(0)).update(batch(1)).to_bytes()
+
+
+def test_a_model_that_was_kept_before_this_was_known_is_nobodys_to_go_on_from(
+    stores: Stores, write: Write
+) -> None:
+    write(0)
+    train(stores, USE_CASE, ORDERS, day(1))
+    stores.state.rows("update model set lessons = null, learner = null")
+    found = train(stores, replace(USE_CASE, version=2), ORDERS, day(2))
+    assert bytes_of(found) == taught().to_bytes()
 
 
 def test_a_snapshot_that_an_older_version_left_behind_teaches_nothing(

@@ -18,7 +18,6 @@ from opportune.storage import Frame, Stores
 __all__ = ["ConsentNotPossible", "Statement", "state_consent"]
 
 OWN_IDS = {"user_id": "userId", "anonymous_id": "anonymousId"}
-SOURCE = "opportune"
 
 
 class ConsentNotPossible(InvalidInput):
@@ -115,7 +114,7 @@ def _frame(holder: tuple[str, str], statement: Statement, event: str, now: datet
     digest = blake2b(msgspec.json.encode(body), digest_size=16).hexdigest()
     return Frame(
         received_at_us=int(now.timestamp() * 1_000_000),
-        source_id=SOURCE,
+        source_id=events.OURS,
         kind="batch",
         body=msgspec.json.encode({"batch": [{**body, "messageId": f"consent:{digest}"}]}),
     )

@@ -22,7 +22,15 @@ from opportune.activation.destination import (
 from opportune.activation.enqueue import keep_statistics, properties_of
 from opportune.decisions import UseCase
 from opportune.documents import InvalidDefinition
-from opportune.events import Counts, Field, FieldPolicies, Use, counted_fields, forbidden_fields
+from opportune.events import (
+    OURS,
+    Counts,
+    Field,
+    FieldPolicies,
+    Use,
+    counted_fields,
+    forbidden_fields,
+)
 from opportune.storage import Connection, Stores, fetch, load_sql, stage
 
 __all__ = ["DECISION_EVENT", "SEGMENT_EVENTS", "Feeder", "tell_decisions"]
@@ -31,8 +39,6 @@ LOGGER = logging.getLogger("opportune")
 ROOM = "opportune.activation"
 SEGMENT_EVENTS = ("Segment Entered", "Segment Exited")
 DECISION_EVENT = "Offer Decided"
-# Whose events Opportune's own are.
-OURS = "opportune"
 TAKEN = (
     *("message_id", "event", "user_id", "anonymous_id", "occurred_at_us", "received_at_us"),
     "place",

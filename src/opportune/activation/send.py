@@ -20,7 +20,7 @@ import msgspec
 from opportune.activation.channel import Channel
 from opportune.activation.model import Delivery, Request, Send
 from opportune.activation.withdraw import refused
-from opportune.events import LIMITS
+from opportune.events import LIMITS, OURS
 from opportune.storage import Frame, SegmentLog, State, fetch, load_sql
 
 __all__ = ["abandon", "enquire", "send_due"]
@@ -222,7 +222,7 @@ def _settle(
         for body in _events(channel, results, claims, changed, now=now):
             frame = Frame(
                 received_at_us=int(now.timestamp() * 1_000_000),
-                source_id="opportune",
+                source_id=OURS,
                 kind="batch",
                 body=body,
             )

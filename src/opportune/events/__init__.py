@@ -48,7 +48,7 @@ from opportune.events.model import (
     Reject,
     limits,
 )
-from opportune.events.own import OWN, Own, decode_own, own_frame, said_by_us
+from opportune.events.own import OURS, OWN, Own, decode_own, own_frame, said_by_us
 from opportune.events.plan import TrackingPlan, parse_plan
 from opportune.events.recall import recall
 from opportune.events.record import (
@@ -90,6 +90,7 @@ __all__ = [
     "KINDS",
     "LIMITS",
     "OTHERS",
+    "OURS",
     "OWN",
     "REJECTS",
     "REJECTS_PAGE",

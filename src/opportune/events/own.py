@@ -14,7 +14,7 @@ from opportune.storage import Frame
 
 __all__ = ["OURS", "OWN", "Own", "decode_own", "is_own", "own_frame", "said_by_us"]
 
-# The kind of its frames, and whose they are.
+# The kind of its frames, and the source of all that this program itself says.
 OWN = "own"
 OURS = "opportune"
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from opportune.documents import Document
 from opportune.errors import nearest
 from opportune.events.message import TYPES
+from opportune.events.own import OURS
 
 __all__ = ["FIELD_TYPES", "PlannedEvent", "PlannedField", "TrackingPlan", "parse_plan"]
 
@@ -68,7 +69,7 @@ class TrackingPlan:
 
     def speaks_for(self, source_id: str) -> bool:
         """Say whether what this source sends is checked; our own events never are."""
-        return source_id in self.sources if self.sources else source_id != "opportune"
+        return source_id in self.sources if self.sources else source_id != OURS
 
 
 def parse_plan(name: str, body: Mapping[str, object], problems: list[str]) -> TrackingPlan | None:

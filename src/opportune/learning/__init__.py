@@ -3,7 +3,9 @@
 Invariants: a reward is written once, when its window is over; a day's rewards train a model once;
 control never teaches the model; the model never sees who somebody is.
 
-Deliberately absent: drift, delay correction, growth of the action space.
+A new version of a use case goes on from what an older one learned where that means the same.
+
+Deliberately absent: delay correction.
 """
 
 from opportune.learning.evaluate import (

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -48,6 +49,15 @@ class PolicyKind(Protocol):
         ...
 
 
+@runtime_checkable
+class Moving(Protocol):
+    """A policy that goes on when options or dimensions come and go; any other learns again."""
+
+    def moved(self, space: policies.ActionSpace) -> policies.Policy:
+        """The same policy for other options, known by their names."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """A policy ready to decide a day, and what it is called in the decision log."""
@@ -61,35 +71,26 @@ def train(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Train
     """Return the policy that decides ``day``: the newest kept one, taught every matured day since.
 
     The result is kept, so that a second call returns the same policy without learning twice. A new
-    version of the use case starts from the beginning with the rewards of that version only.
+    version of the use case goes on from what an older one learned with the same features, reward,
+    policy and settings, whatever became of its options. Otherwise it starts again, with the rewards
+    of all versions that have the same features, reward and dimensions.
     """
     stores.lake.create("asked_features", ASKED_FEATURES)
     kind = cast(PolicyKind, plugins.load(plugins.POLICIES, use_case.policy))
+    made_of = _made_of(use_case, metric)
     kept = _newest(stores, use_case, day)
-    policy = (
-        kind.from_bytes(kept["body"])
-        if kept
-        else kind.start(
-            use_case.space,
-            features=use_case.feature_count,
-            reward=reward_kind(metric),
-            settings=use_case.policy_settings,
-        )
-    )
-    through: date | None = kept["trained_through"] if kept else None
     version = f"{use_case.name}/{use_case.version}/{day}"
     if kept and kept["day"] == day:
-        return Trained(policy=policy, version=version, trained_through=through)
+        policy = kind.from_bytes(kept["body"])
+        return Trained(policy=policy, version=version, trained_through=kept["trained_through"])
+    policy, through = _begun(stores, use_case, metric, kind, kept or _before(stores, made_of, day))
+    facts = {**made_of, "day": day}
+    alike = stores.state.rows(load_sql("opportune.learning", "versions_alike"), facts)
+    versions = sorted({use_case.version, *(row["version"] for row in alike)})
     for matured in _days(stores, use_case, through, day):
-        policy = policy.update(lessons(stores, use_case, metric, matured))
+        policy = policy.update(lessons(stores, use_case, metric, matured, versions=versions))
         through = matured
-    facts = {
-        "use_case": use_case.name,
-        "version": use_case.version,
-        "day": day,
-        "trained_through": through,
-        "body": policy.to_bytes(),
-    }
+    facts |= {"trained_through": through, "body": policy.to_bytes()}
     stores.state.rows(load_sql("opportune.learning", "keep_model"), facts)
     return Trained(policy=policy, version=version, trained_through=through)
 
@@ -118,6 +119,51 @@ def reward_kind(metric: Metric) -> str:
     return "binary" if metric.property is None else "amount"
 
 
+def _made_of(use_case: UseCase, metric: Metric) -> dict[str, object]:
+    """Say what a model of this version learns from, and how, as it is kept beside the model."""
+    meant = {
+        "features": [[each.trait, *each.one_of] for each in use_case.features],
+        "reward": [metric.event, metric.property, metric.unit, metric.window_days],
+    }
+    dimensions = [each.name for each in use_case.dimensions]
+    learner = {"policy": use_case.policy, "settings": dict(use_case.policy_settings)}
+    return {
+        "use_case": use_case.name,
+        "version": use_case.version,
+        "lessons": msgspec.json.encode({**meant, "dimensions": dimensions}).decode(),
+        "learner": msgspec.json.encode({**meant, **learner}).decode(),
+    }
+
+
+def _before(stores: Stores, made_of: Mapping[str, object], day: date) -> dict[str, Any] | None:
+    facts = {**made_of, "day": day}
+    rows = stores.state.rows(load_sql("opportune.learning", "model_before"), facts, binary=True)
+    return rows[0] if rows else None
+
+
+def _begun(
+    stores: Stores,
+    use_case: UseCase,
+    metric: Metric,
+    kind: PolicyKind,
+    kept: Mapping[str, Any] | None,
+) -> tuple[policies.Policy, date | None]:
+    """The policy to teach, and the last day that it knows."""
+    if kept is not None:
+        policy = kind.from_bytes(kept["body"])
+        if kept["version"] == use_case.version:
+            return policy, kept["trained_through"]
+        if isinstance(policy, Moving):
+            return policy.moved(use_case.space), kept["trained_through"]
+    fresh = kind.start(
+        use_case.space,
+        features=use_case.feature_count,
+        reward=reward_kind(metric),
+        settings=use_case.policy_settings,
+    )
+    return fresh, None
+
+
 def _newest(stores: Stores, use_case: UseCase, day: date) -> dict[str, Any] | None:
     facts = {"use_case": use_case.name, "version": use_case.version, "day": day}
     rows = stores.state.rows(load_sql("opportune.learning", "newest_model"), facts, binary=True)
@@ -138,11 +184,17 @@ def _days(stores: Stores, use_case: UseCase, after: date | None, before: date) -
     return days
 
 
-def lessons(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> policies.Batch:
-    """Gather what was known, done and earned on ``day`` by those whom the policy decided for."""
+def lessons(
+    stores: Stores, use_case: UseCase, metric: Metric, day: date, *, versions: Sequence[int]
+) -> policies.Batch:
+    """Gather what was known, done and earned on ``day`` by those whom the policy decided for.
+
+    Of ``versions`` of the use case with the same features, reward and dimensions; who got an option
+    that is no more teaches nothing.
+    """
     rows = stores.engine.query(
         load_sql("opportune.learning", "lessons"),
-        {"use_case": use_case.name, "version": use_case.version, "day": day.isoformat()},
+        {"use_case": use_case.name, "versions": list(versions), "day": day.isoformat()},
         tables=dict.fromkeys(
             ("features", "asked_features", "decisions", "rewards"), ("day", day, day)
         ),
@@ -154,16 +206,18 @@ def lessons(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> pol
     else:
         # Who gave back more than they bought since earned nothing.
         rewards = np.maximum(rewards, 0.0)
+    actions = action_indices(use_case, rows["action"])
+    known = (actions >= 0).all(axis=1)
     return policies.Batch(
-        features=matrix(rows["values"], use_case.feature_count),
-        actions=action_indices(use_case, rows["action"]),
-        rewards=rewards,
-        propensities=rows["propensity"].to_numpy(),
+        features=matrix(rows["values"], use_case.feature_count)[known],
+        actions=actions[known],
+        rewards=rewards[known],
+        propensities=rows["propensity"].to_numpy()[known],
     )
 
 
 def action_indices(use_case: UseCase, actions: pa.ChunkedArray) -> NDArray[np.int16]:
-    """Turn n lists of option names into (n, D) option indices."""
+    """Turn n lists of option names into (n, D) option indices, -1 where there is no such option."""
     width = len(use_case.dimensions)
     flat = pc.list_flatten(actions).combine_chunks().dictionary_encode()
     codes = flat.indices.to_numpy().reshape(len(actions), width)
@@ -171,8 +225,6 @@ def action_indices(use_case: UseCase, actions: pa.ChunkedArray) -> NDArray[np.in
     indices = np.zeros(codes.shape, dtype=np.int16)
     for d, dimension in enumerate(use_case.dimensions):
         place = {option.name: o for o, option in enumerate(dimension.options)}
-        # A name of another dimension never stands in this column; its index does not matter.
-        indices[:, d] = np.array([place.get(name, 0) for name in names], dtype=np.int16)[
-            codes[:, d]
-        ]
+        found = np.array([place.get(name, -1) for name in names], dtype=np.int16)
+        indices[:, d] = found[codes[:, d]]
     return indices

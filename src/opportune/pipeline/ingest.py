@@ -280,7 +280,7 @@ def take_in(
 def _damage_frame(damage: CorruptLog) -> Frame:
     return Frame(
         received_at_us=int(Path(damage.segment).stem),
-        source_id="opportune",
+        source_id=events.OURS,
         kind=DAMAGE,
         body=damage.message.encode(),
         segment=damage.segment,

@@ -64,6 +64,8 @@ def _taught(name: str, play: Play, days: int, *, told: Told) -> policies.Policy:
     for place in range(days):
         told(f"{play.outcome.name}: days taught to a rival", place, days)
         day = FIRST_DAY + timedelta(days=place)
-        policy = policy.update(learning.lessons(play.stores, use_case, play.metric, day))
+        policy = policy.update(
+            learning.lessons(play.stores, use_case, play.metric, day, versions=[use_case.version])
+        )
     told(f"{play.outcome.name}: days taught to a rival", days, days)
     return policy

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from opportune.events import OURS
 from opportune.events.history.mark import context_of
 from opportune.rules.times import microseconds
 from opportune.segments.model import ENTERED, EXITED
@@ -38,7 +39,7 @@ def announce(state: State, log: SegmentLog, *, now: datetime) -> int:
         log.append(
             Frame(
                 received_at_us=microseconds(now),
-                source_id="opportune",
+                source_id=OURS,
                 kind="batch",
                 body=msgspec.json.encode({"batch": messages[start : start + MESSAGES]}),
             )

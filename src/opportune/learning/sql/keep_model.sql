@@ -1,4 +1,6 @@
 -- A day's model is kept once: a second run decides with the same one.
-insert into model (use_case, version, day, trained_through, body)
-values (%(use_case)s, %(version)s, %(day)s, %(trained_through)s, %(body)s)
+insert into model (use_case, version, day, trained_through, body, lessons, learner)
+values (
+    %(use_case)s, %(version)s, %(day)s, %(trained_through)s, %(body)s, %(lessons)s::jsonb, %(learner)s::jsonb
+)
 on conflict (use_case, version, day) do nothing
