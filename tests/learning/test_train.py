@@ -14,7 +14,7 @@ import pytest
 from opportune import policies
 from opportune.decisions import DECISIONS, FEATURES, Activation, Dimension, Feature, Option, UseCase
 from opportune.events import Metric
-from opportune.learning import REWARDS, Trained, action_indices, train
+from opportune.learning import REWARDS, Trained, action_indices, prune_models, train
 from opportune.learning.train import reward_kind
 from opportune.plugins import UnknownPlugin
 from opportune.policies import FactoredThompson
@@ -189,6 +189,20 @@ def test_the_model_of_a_day_does_not_move(stores: Stores, write: Write) -> None:
     assert bytes_of(again) == bytes_of(once)
     kept = stores.state.rows("select body from model")
     assert [bytes(row["body"]) for row in kept] == [bytes_of(once)]
+
+
+def test_models_of_long_ago_go_but_the_newest_of_each_version_stays(
+    stores: Stores, write: Write
+) -> None:
+    for number in (0, 1, 2, 36, 37):
+        train(stores, USE_CASE, ORDERS, day(number))
+    train(stores, replace(USE_CASE, version=2), ORDERS, day(80))
+    for _ in range(2):
+        prune_models(stores.state)
+        assert [(version, on) for version, on, _ in models(stores)] == [
+            *((1, day(number)) for number in (2, 36, 37)),
+            (2, day(80)),
+        ]
 
 
 def test_an_earlier_day_does_not_see_a_later_model(stores: Stores, write: Write) -> None:

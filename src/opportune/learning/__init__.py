@@ -25,6 +25,7 @@ from opportune.learning.train import (
     lessons,
     model_days,
     newest,
+    prune_models,
     reward_kind,
     train,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "lessons",
     "model_days",
     "newest",
+    "prune_models",
     "reward",
     "reward_kind",
     "train",

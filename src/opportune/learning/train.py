@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from opportune import plugins, policies
 from opportune.decisions import ASKED_FEATURES, UseCase, matrix
 from opportune.events import Metric
-from opportune.storage import Stores, load_sql
+from opportune.storage import State, Stores, load_sql
 
 __all__ = [
     "PolicyKind",
@@ -25,9 +25,13 @@ __all__ = [
     "lessons",
     "model_days",
     "newest",
+    "prune_models",
     "reward_kind",
     "train",
 ]
+
+# A kept policy may have tens of megabytes; a month of them can be looked into.
+KEEP_DAYS = 35
 
 
 class PolicyKind(Protocol):
@@ -106,6 +110,15 @@ def newest(stores: Stores, use_case: UseCase, day: date) -> Trained | None:
         version=f"{use_case.name}/{use_case.version}/{kept['day']}",
         trained_through=kept["trained_through"],
     )
+
+
+def prune_models(state: State) -> None:
+    """Drop kept policies that are `KEEP_DAYS` older than the newest of their version.
+
+    A day that long ago can no more be decided again as it was; its decisions and their
+    propensities are in the lake for good.
+    """
+    state.rows(load_sql("opportune.learning", "prune_models"), {"days": KEEP_DAYS})
 
 
 def model_days(stores: Stores, day: date) -> dict[tuple[str, int], date]:

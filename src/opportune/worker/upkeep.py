@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
-from opportune import activation, project
+from opportune import activation, learning, project
 from opportune.worker.model import Worker
 
 __all__ = ["Upkeep"]
@@ -14,7 +15,7 @@ LOOK_EVERY_S = 1.0
 
 
 class Upkeep:
-    """Looks after the outbox once an hour, after statistics as soon as a table outgrew them."""
+    """Once an hour looks after the outbox and kept policies, each second after statistics."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -25,6 +26,8 @@ class Upkeep:
         troubles = self._worker.troubles
         if time.monotonic() - self._pruned_at >= PRUNE_EVERY_S:
             full = troubles.attempt("prune", self._prune, 0)
+            state = self._worker.stores.state
+            troubles.attempt("prune_models", partial(learning.prune_models, state), None)
             self._pruned_at = self._pruned_at if full else time.monotonic()
         if time.monotonic() - self._looked_at >= LOOK_EVERY_S:
             troubles.attempt("statistics", self._worker.stores.state.analyze_grown, 0)
