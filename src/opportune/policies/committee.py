@@ -13,7 +13,7 @@ from opportune.policies.uniforms import uniforms
 
 __all__ = ["committee", "drawn"]
 
-WIDTH_RESPONSES = 5.0
+WIDTH_RESPONSES = 1.0
 """Rewarded plays after which an option is sampled at 1/sqrt(2) of its posterior width."""
 
 LEAST_WIDTH = 0.15
