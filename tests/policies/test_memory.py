@@ -120,7 +120,9 @@ def test_a_flip_raises_the_alarm_and_memory_is_cut() -> None:
     assert len({sums.rows for sums in found.chance.sums}) > 1
     assert found.chance.sums[0].rows < 600 + 0.3 * known(SETTLED).rows
     assert len(found.trials) == 0
-    assert known(SETTLED).responses[0].sum() > 2 * found.responses[0].sum()
+    # Nobody is known well any more: the next rows are played at full width.
+    assert known(SETTLED).responses.sum() > 0
+    assert not found.responses.any()
     first, *rest = expected(SETTLED)
     assert first > max(rest)
     first, *rest = expected(flipped)

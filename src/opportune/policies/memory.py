@@ -197,10 +197,14 @@ def absorbed(shape: Layout, known: Knowledge, said: Evidence) -> Knowledge:
         best = int(said.trials.argmax())
         if said.trials[best] - said.trials[0] > KEEP_NATS:
             cut = CUTS[best]
+    seen = said.responses
     if cut < 1.0:
         known = _cut(shape, known, cut)
+        # These rows were played by what no longer holds: they know little of other options, so the
+        # next ones are played at full width.
+        seen = np.zeros_like(seen)
     responses = np.array(
-        [keep * known.responses[place] + said.responses for place, keep in enumerate(MEMORIES)]
+        [keep * known.responses[place] + seen for place, keep in enumerate(MEMORIES)]
     )
     amount = known.amount
     if amount is not None and said.amount is not None:
@@ -278,7 +282,7 @@ def _cut(shape: Layout, known: Knowledge, share: float) -> Knowledge:
         chance=forgotten(known.chance),
         amount=None if known.amount is None else forgotten(known.amount),
         likelihoods=np.zeros(len(MEMORIES)),
-        responses=np.repeat(known.responses[best : best + 1] * share, len(MEMORIES), axis=0),
+        responses=np.zeros_like(known.responses),
         alarms=known.alarms + 1,
     )
 
