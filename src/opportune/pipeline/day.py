@@ -69,11 +69,7 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         stop = decisions.guard(stores, use_case, project.metrics, day, now=now)
         if stop is not None:
             return _not_decided(name, audience, rewarded, stop)
-        with ThreadPoolExecutor(1) as beside:
-            # The one computes, the other waits for the database.
-            training = beside.submit(learning.train, stores, use_case, metric, day)
-            decisions.snapshot(stores, use_case, day, profiles.snapshot(stores.state))
-        trained = training.result()
+        trained = _trained_and_known(stores, use_case, metric, day)
         decided = decisions.decide(
             stores,
             use_case,
@@ -94,6 +90,16 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         enqueued=enqueued,
         held_back=held_back,
     )
+
+
+def _trained_and_known(
+    stores: Stores, use_case: decisions.UseCase, metric: events.Metric, day: date
+) -> learning.Trained:
+    """Learn, and keep what is known of everybody: the one computes, the other waits for State."""
+    with ThreadPoolExecutor(1) as beside:
+        training = beside.submit(learning.train, stores, use_case, metric, day)
+        decisions.snapshot(stores, use_case, day, profiles.snapshot(stores.state))
+    return training.result()
 
 
 def _hand_over(
