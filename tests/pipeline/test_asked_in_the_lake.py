@@ -126,7 +126,7 @@ def test_rewards_learning_and_lift_see_each_decision_once(shop: Stores, take_in:
     assert sum(each.reward_sum for each in both) == 10
     of_day = next(each for each in report.days if each.day == DAY)
     assert of_day.treatment.decisions + of_day.control.decisions == 80
-    assert learning.newest(shop, use_case, DAY) is not None
+    assert learning.newest(shop, use_case, metric, DAY) is not None
 
 
 def test_who_asks_carries_it_out_nothing_is_sent(shop: Stores) -> None:

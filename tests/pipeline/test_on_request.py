@@ -165,13 +165,17 @@ def test_one_who_asks_for_nothing_sensible_keeps_nobody_waiting(
 def test_who_may_get_nothing_is_told_why(
     shop: Stores, define: Callable[..., None], on_request: OnRequest
 ) -> None:
-    assert on_request.ask(question(1), now=NOW).result(30).version == 1
+    before = on_request.ask(question(1), now=NOW).result(30)
+    assert before.version == 1
     define(
         {'{ name = "sms" }': '{ name = "sms", eligible = { trait = "has_number", exists = true } }'}
     )
-    with pytest.raises(NotStarted, match="has no policy in version 2 yet"):
-        # A changed definition counts a moment later.
-        on_request.ask(question(2), now=NOW + timedelta(seconds=20)).result(30)
+    # A changed definition counts a moment later, and goes on with what the older one learned.
+    for seconds in (20, 40):
+        soon = on_request.ask(question(5, f"r{seconds}"), now=NOW + timedelta(seconds=seconds))
+        answer = soon.result(30)
+        assert (answer.version, answer.policy_version) == (2, before.policy_version)
+        assert (answer.action or {})["channel"] != "sms"
     definitions = project.read(shop.state)
     day = NOW + timedelta(days=1)
     pipeline.run_day(shop, definitions, "next", day.date(), now=day)
@@ -184,6 +188,15 @@ def test_who_may_get_nothing_is_told_why(
         "decided."
     )
     assert ask(shop, 2, at=later).version == 2
+
+
+def test_a_version_that_can_go_on_from_none_waits_for_its_first_day(
+    shop: Stores, define: Callable[..., None], on_request: OnRequest
+) -> None:
+    assert on_request.ask(question(1), now=NOW).result(30).version == 1
+    define({'features = ["age", ': "features = ["})
+    with pytest.raises(NotStarted, match="has no policy in version 2 yet, nor in an older one"):
+        on_request.ask(question(2), now=NOW + timedelta(seconds=20)).result(30)
 
 
 def test_constraints_hold_on_request(
@@ -307,7 +320,9 @@ def person(stores: Stores) -> decisions.Person:
 
 def decider(stores: Stores) -> decisions.Decider:
     use_case = project.read(stores.state).use_case("next")
-    trained = learning.newest(stores, use_case, NOW.date())
+    definitions = project.read(stores.state)
+    metric = definitions.metric_of(use_case)
+    trained = learning.newest(stores, use_case, metric, NOW.date())
     assert trained is not None
     return decisions.make_decider(
         use_case,

@@ -99,15 +99,24 @@ def train(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Train
     return Trained(policy=policy, version=version, trained_through=through)
 
 
-def newest(stores: Stores, use_case: UseCase, day: date) -> Trained | None:
-    """Return the policy that decides ``day`` as it was kept; None before the first day's run."""
-    kept = _newest(stores, use_case, day)
+def newest(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Trained | None:
+    """Return the policy that decides ``day`` as it was kept.
+
+    A version whose first day was not run yet has that of the older one that it will go on from.
+    None where there is none either.
+    """
+    kept = _newest(stores, use_case, day) or _before(stores, _made_of(use_case, metric), day)
     if kept is None:
         return None
     kind = cast(PolicyKind, plugins.load(plugins.POLICIES, use_case.policy))
+    policy = kind.from_bytes(kept["body"])
+    if kept["version"] != use_case.version:
+        if not isinstance(policy, Moving):
+            return None
+        policy = policy.moved(use_case.space)
     return Trained(
-        policy=kind.from_bytes(kept["body"]),
-        version=f"{use_case.name}/{use_case.version}/{kept['day']}",
+        policy=policy,
+        version=f"{use_case.name}/{kept['version']}/{kept['day']}",
         trained_through=kept["trained_through"],
     )
 
@@ -122,7 +131,7 @@ def prune_models(state: State) -> None:
 
 
 def model_days(stores: Stores, day: date) -> dict[tuple[str, int], date]:
-    """Return the day of the policy that `newest` gives, by use case and version."""
+    """Return the day of each version's newest policy, by use case and version."""
     rows = stores.state.rows(load_sql("opportune.learning", "model_days"), {"day": day})
     return {(row["use_case"], row["version"]): row["day"] for row in rows}
 

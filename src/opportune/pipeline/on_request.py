@@ -227,8 +227,8 @@ def _prepare(
                 personal=personal,
             )
             _check_stopped(stores, name)
-            day = days.get((name, use_case.version))
-            decider = _decider(stores, use_case, before.get(name), day, now.date())
+            metric = definitions.metric_of(use_case)
+            decider = _decider(stores, use_case, metric, before.get(name), days, now.date())
             found[name] = replace(decider, consent=definitions.consent)
         except OpportuneError as error:
             found[name] = error
@@ -246,17 +246,29 @@ def _check_stopped(stores: Stores, name: str) -> None:
 def _decider(
     stores: Stores,
     use_case: decisions.UseCase,
+    metric: events.Metric,
     before: Decider | OpportuneError | None,
-    model_day: date | None,
+    days: Mapping[tuple[str, int], date],
     day: date,
 ) -> Decider:
-    version = f"{use_case.name}/{use_case.version}/{model_day}"
-    if isinstance(before, Decider) and (before.policy_version, before.day) == (version, day):
+    # Before its own first day, a version decides with what an older one learned.
+    own = use_case.version if (use_case.name, use_case.version) in days else 0
+    possible = {
+        f"{name}/{version}/{model_day}"
+        for (name, version), model_day in days.items()
+        if name == use_case.name and own <= version <= use_case.version
+    }
+    if (
+        isinstance(before, Decider)
+        and before.policy_version in possible
+        and (before.use_case.version, before.day) == (use_case.version, day)
+    ):
         return before
-    trained = None if model_day is None else learning.newest(stores, use_case, day)
+    trained = learning.newest(stores, use_case, metric, day) if possible else None
     if trained is None:
         raise NotStarted(
-            f"Use case '{use_case.name}' has no policy in version {use_case.version} yet: its "
+            f"Use case '{use_case.name}' has no policy in version {use_case.version} yet, nor in "
+            "an older one with the same features, reward, policy and settings: its "
             f"first day is decided at {use_case.decide_at:%H:%M} UTC, or by `opportune run-day "
             f"{use_case.name}`."
         )
