@@ -306,6 +306,18 @@ def test_another_policy_learns_again_from_the_rows_of_both_versions(
     assert bytes_of(found) == policy.update(batch(0)).update(batch(1)).to_bytes()
 
 
+def test_a_change_taken_back_goes_on_from_the_version_before_it_with_the_rows_of_all(
+    stores: Stores, write: Write
+) -> None:
+    write(0)
+    train(stores, USE_CASE, ORDERS, day(1))
+    write(1, version=2)
+    train(stores, replace(USE_CASE, version=2, policy_settings={"draws": 8}), ORDERS, day(2))
+    write(2, version=3)
+    found = train(stores, replace(USE_CASE, version=3), ORDERS, day(3))
+    assert bytes_of(found) == taught(0, 1, 2).to_bytes()
+
+
 def test_a_model_that_was_kept_before_this_was_known_is_nobodys_to_go_on_from(
     stores: Stores, write: Write
 ) -> None:

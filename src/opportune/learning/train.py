@@ -80,14 +80,13 @@ def train(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Train
     of all versions that have the same features, reward and dimensions.
     """
     stores.lake.create("asked_features", ASKED_FEATURES)
-    kind = cast(PolicyKind, plugins.load(plugins.POLICIES, use_case.policy))
-    made_of = _made_of(use_case, metric)
-    kept = _newest(stores, use_case, day)
     version = f"{use_case.name}/{use_case.version}/{day}"
-    if kept and kept["day"] == day:
-        policy = kind.from_bytes(kept["body"])
-        return Trained(policy=policy, version=version, trained_through=kept["trained_through"])
-    policy, through = _begun(stores, use_case, metric, kind, kept or _before(stores, made_of, day))
+    kept = newest(stores, use_case, metric, day)
+    if kept is not None and kept.version == version:
+        return kept
+    policy = _start(use_case, metric) if kept is None else kept.policy
+    through = None if kept is None else kept.trained_through
+    made_of = _made_of(use_case, metric)
     facts = {**made_of, "day": day}
     alike = stores.state.rows(load_sql("opportune.learning", "versions_alike"), facts)
     versions = sorted({use_case.version, *(row["version"] for row in alike)})
@@ -105,20 +104,12 @@ def newest(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Trai
     A version whose first day was not run yet has that of the older one that it will go on from.
     None where there is none either.
     """
-    kept = _newest(stores, use_case, day) or _before(stores, _made_of(use_case, metric), day)
-    if kept is None:
-        return None
-    kind = cast(PolicyKind, plugins.load(plugins.POLICIES, use_case.policy))
-    policy = kind.from_bytes(kept["body"])
-    if kept["version"] != use_case.version:
-        if not isinstance(policy, Moving):
-            return None
-        policy = policy.moved(use_case.space)
-    return Trained(
-        policy=policy,
-        version=f"{use_case.name}/{kept['version']}/{kept['day']}",
-        trained_through=kept["trained_through"],
-    )
+    facts = {**_made_of(use_case, metric), "day": day}
+    for query in ("newest_model", "model_before"):
+        rows = stores.state.rows(load_sql("opportune.learning", query), facts, binary=True)
+        if rows:
+            return _as_kept(use_case, rows[0])
+    return None
 
 
 def prune_models(state: State) -> None:
@@ -157,39 +148,31 @@ def _made_of(use_case: UseCase, metric: Metric) -> dict[str, object]:
     }
 
 
-def _before(stores: Stores, made_of: Mapping[str, object], day: date) -> dict[str, Any] | None:
-    facts = {**made_of, "day": day}
-    rows = stores.state.rows(load_sql("opportune.learning", "model_before"), facts, binary=True)
-    return rows[0] if rows else None
-
-
-def _begun(
-    stores: Stores,
-    use_case: UseCase,
-    metric: Metric,
-    kind: PolicyKind,
-    kept: Mapping[str, Any] | None,
-) -> tuple[policies.Policy, date | None]:
-    """The policy to teach, and the last day that it knows."""
-    if kept is not None:
-        policy = kind.from_bytes(kept["body"])
-        if kept["version"] == use_case.version:
-            return policy, kept["trained_through"]
-        if isinstance(policy, Moving):
-            return policy.moved(use_case.space), kept["trained_through"]
-    fresh = kind.start(
+def _start(use_case: UseCase, metric: Metric) -> policies.Policy:
+    return _kind(use_case).start(
         use_case.space,
         features=use_case.feature_count,
         reward=reward_kind(metric),
         settings=use_case.policy_settings,
     )
-    return fresh, None
 
 
-def _newest(stores: Stores, use_case: UseCase, day: date) -> dict[str, Any] | None:
-    facts = {"use_case": use_case.name, "version": use_case.version, "day": day}
-    rows = stores.state.rows(load_sql("opportune.learning", "newest_model"), facts, binary=True)
-    return rows[0] if rows else None
+def _kind(use_case: UseCase) -> PolicyKind:
+    return cast(PolicyKind, plugins.load(plugins.POLICIES, use_case.policy))
+
+
+def _as_kept(use_case: UseCase, kept: Mapping[str, Any]) -> Trained | None:
+    """A kept policy for the options of this version; None for one that cannot go on over them."""
+    policy = _kind(use_case).from_bytes(kept["body"])
+    if kept["version"] != use_case.version:
+        if not isinstance(policy, Moving):
+            return None
+        policy = policy.moved(use_case.space)
+    return Trained(
+        policy=policy,
+        version=f"{use_case.name}/{kept['version']}/{kept['day']}",
+        trained_through=kept["trained_through"],
+    )
 
 
 def _days(stores: Stores, use_case: UseCase, after: date | None, before: date) -> list[date]:

@@ -170,7 +170,7 @@ def _add(shape: Layout, chunk: _Chunk, weights: Floats, response: Floats, total:
         _by_combination(shape, chunk, rooted, total.precision)
     else:
         _by_pair(shape, chunk, rooted, total.precision)
-        _cells(shape, chunk, rooted * roots[:, None], total.precision)
+        _cells(shape, chunk, weights, total.precision)
     _responses(shape, chunk, response, total.weighted)
 
 
@@ -225,46 +225,42 @@ def _by_pair(shape: Layout, chunk: _Chunk, rooted: Floats, precision: Floats) ->
                     blocks[0, :, 0, :] += square
 
 
-def _cells(shape: Layout, chunk: _Chunk, weighted: Floats, precision: Floats) -> None:
+def _cells(shape: Layout, chunk: _Chunk, weights: Floats, precision: Floats) -> None:
     """Pair tables with everything: sums over the rows of each cell and option."""
     actions = chunk.present.astype(np.int64)[chunk.which]
     width = shape.width
     own = [actions[:, d] * shape.sizes[e] + actions[:, e] for d, e, _ in shape.pairs]
     for (d, e, start), code in zip(shape.pairs, own, strict=True):
         count = shape.sizes[d] * shape.sizes[e]
-        precision[:width, start : start + count] += _grouped(weighted, code, count).T
+        precision[:width, start : start + count] += _summed(chunk.grid, code, weights, count).T
         for f, offset in enumerate(shape.offsets):
             size = shape.sizes[f]
-            found = _grouped(weighted, code * size + actions[:, f], count * size)
+            found = _summed(chunk.grid, code * size + actions[:, f], weights, count * size)
             table = found.reshape(count, size, width)
             for option in range(size):
                 at = (1 + offset + option) * width
                 precision[at : at + width, start : start + count] += table[:, option].T
-    weight = weighted[:, 0]
     for i, (d, e, start) in enumerate(shape.pairs):
         count = shape.sizes[d] * shape.sizes[e]
         for j in range(i, len(shape.pairs)):
             f, g, other = shape.pairs[j]
             size = shape.sizes[f] * shape.sizes[g]
-            both = np.bincount(own[i] * size + own[j], weights=weight, minlength=count * size)
+            both = np.bincount(own[i] * size + own[j], weights=weights, minlength=count * size)
             block = precision[start : start + count, other : other + size]
             block += both.reshape(count, size)
 
 
-def _grouped(values: Floats, codes: Ints, count: int) -> Floats:
-    """The sum of the rows ``values`` ``(n, q)`` of each code: ``(count, q)``."""
-    order = np.argsort(codes, kind="stable")
-    found, first = np.unique(codes[order], return_index=True)
-    sums = np.zeros((count, values.shape[1]))
-    sums[found] = np.add.reduceat(values[order], first, axis=0)
+def _summed(grid: Floats, codes: Ints, weights: Floats, count: int) -> Floats:
+    """The weighted sum of the rows ``grid`` ``(n, q)`` of each code: ``(count, q)``."""
+    from opportune.policies import rows
+
+    sums = np.zeros((count, grid.shape[1]))
+    rows.add_rows(grid, codes, weights, sums)
     return sums
 
 
 def _responses(shape: Layout, chunk: _Chunk, response: Floats, weighted: Floats) -> None:
-    from opportune.policies import rows
-
-    sums = np.zeros((len(chunk.present), shape.width))
-    rows.add_rows(chunk.grid, chunk.which, response, sums)
+    sums = _summed(chunk.grid, chunk.which, response, len(chunk.present))
     actions = chunk.present.astype(np.int64)
     blocks = weighted[: shape.unary].reshape(1 + shape.options, shape.width)
     blocks[0] += sums.sum(axis=0)

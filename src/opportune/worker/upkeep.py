@@ -24,11 +24,12 @@ class Upkeep:
     def go_on(self, definitions: project.Project) -> None:
         """Prune or look if it is time to."""
         troubles = self._worker.troubles
-        if time.monotonic() - self._pruned_at >= PRUNE_EVERY_S:
-            full = troubles.attempt("prune", self._prune, 0)
+        due = time.monotonic() - self._pruned_at >= PRUNE_EVERY_S
+        # A full batch: there is more to prune in the next round.
+        if due and not troubles.attempt("prune", self._prune, 0):
             state = self._worker.stores.state
             troubles.attempt("prune_models", partial(learning.prune_models, state), None)
-            self._pruned_at = self._pruned_at if full else time.monotonic()
+            self._pruned_at = time.monotonic()
         if time.monotonic() - self._looked_at >= LOOK_EVERY_S:
             troubles.attempt("statistics", self._worker.stores.state.analyze_grown, 0)
             self._looked_at = time.monotonic()
