@@ -18,6 +18,7 @@ Invariants:
 Deliberately absent: names of profiles, traits, clocks, and any loop over profiles.
 """
 
+from opportune.policies.contributions import Contributions
 from opportune.policies.draw import draw
 from opportune.policies.eligible import (
     Eligibility,
@@ -57,6 +58,7 @@ __all__ = [
     "BadArray",
     "BadPolicySetting",
     "Batch",
+    "Contributions",
     "Costs",
     "Dimension",
     "Draw",

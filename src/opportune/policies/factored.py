@@ -16,6 +16,7 @@ from opportune.errors import nearest
 from opportune.policies.argmax import MAX_COMBINATIONS, Committee, best_actions
 from opportune.policies.best import require_moderate
 from opportune.policies.committee import committee, drawn
+from opportune.policies.contributions import Contributions, contributions
 from opportune.policies.eligible import Eligibility, require_actions, require_eligible
 from opportune.policies.encoding import StoredSpace, pack, space_of, stored_space, unpack
 from opportune.policies.errors import BadPolicySetting
@@ -198,8 +199,7 @@ class FactoredThompson:
         require_actions(self.space, actions)
         known = self._known()
         shape = self._layout(known)
-        models = (known.chance,) if known.amount is None else (known.chance, known.amount)
-        means = np.stack([model.members[known.best].whole(shape.size) for model in models])
+        means = np.stack([each.members[known.best].whole(shape.size) for each in known.models])
         nothing = np.zeros(len(actions))
         batch = Batch(features=features, actions=actions, rewards=nothing, propensities=nothing)
         found = np.empty(len(actions))
@@ -211,6 +211,21 @@ class FactoredThompson:
                 value *= np.exp(eta[1] + known.amount.beliefs.noise / 2.0)
             found[chunk.rows] = value
         return found
+
+    def contributions(
+        self, features: Floats, actions: NDArray[np.int16], eligible: Eligibility
+    ) -> Contributions:
+        """Why given actions score as they do, at the mean of the memory trusted most.
+
+        Features ``(n, n_features)`` raw, actions ``(n, D)``.
+        """
+        require_eligible(self.space, eligible)
+        require_features(features, len(actions), self.n_features)
+        require_actions(self.space, actions)
+        known = self._known()
+        shape, models = self._layout(known), known.models
+        mean = np.sum([each.members[known.best].whole(shape.size) for each in models], axis=0)
+        return contributions(shape, known.terms, mean, features, actions, eligible)
 
     def update(self, evidence: Batch) -> FactoredThompson:
         """A new policy that has also learned from these rows. Give every row once."""

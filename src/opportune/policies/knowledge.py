@@ -78,6 +78,11 @@ class Knowledge:
         return np.asarray(weights - weights.max())
 
     @property
+    def models(self) -> tuple[Model, ...]:
+        """The model of the chance, and that of the amount where there is one."""
+        return (self.chance,) if self.amount is None else (self.chance, self.amount)
+
+    @property
     def best(self) -> int:
         """The memory that is trusted most."""
         return int(self.log_weights.argmax())

@@ -97,10 +97,9 @@ class _Prospects:
     ) -> None:
         self._shape = shape
         self._noise = 0.0 if known.amount is None else known.amount.beliefs.noise
-        models = [known.chance] if known.amount is None else [known.chance, known.amount]
         self._scored = []
         given = [vectors for vectors in draws if vectors is not None]
-        for model, vectors in zip(models, given, strict=True):
+        for model, vectors in zip(known.models, given, strict=True):
             own = grid @ model.members[known.best].whole(shape.size)[: shape.width]
             options = vectors[:, shape.width : shape.unary].reshape(-1, shape.width)
             table = (grid @ options.T).reshape(len(grid), len(vectors), shape.options)
