@@ -14,6 +14,7 @@ from opportune.reports import (
     Contrast,
     DeliveryCount,
     MetricOfReport,
+    Mover,
     Performance,
     VariantResult,
 )
@@ -45,6 +46,10 @@ def report() -> Performance:
         days=(),
         choices=(),
         contrasts_since=date(2026, 1, 6),
+        movers=(
+            Mover(dimension="offer", trait="plan", moved=0.21),
+            Mover(dimension="channel", trait=None, moved=0.1),
+        ),
         contrasts=(
             Contrast(
                 feature="tenure_months",
@@ -91,6 +96,13 @@ def test_without_bounds_there_is_no_line_of_lift(report: Performance) -> None:
     nobody = stats.Moments(count=0, mean=0.0, m2=0.0)
     lines = printed(replace(report, lift=stats.lift(nobody, nobody)))
     assert [line for line in lines if line.startswith("lift")] == []
+
+
+def test_what_moved_the_choice_is_said_in_words(report: Performance) -> None:
+    lines = [" ".join(line.split()) for line in printed(report)]
+    assert "What moved the choice since 2026-01-06, on average" in lines
+    assert "offer plan 0.210" in lines
+    assert "channel what is best for everybody 0.100" in lines
 
 
 def test_captured_days_are_bars_of_at_most_sixteen_lines(report: Performance) -> None:

@@ -75,12 +75,26 @@ class ExcludedAnswer(BaseModel):
     because: str
 
 
+class FactorAnswer(BaseModel):
+    """A reason for the action (``adds`` above 0) or against it, in log-odds of a reward.
+
+    ``trait``: by which trait of the profile, null for what the ``options`` are worth to everybody.
+    No options either: all smaller reasons together.
+    """
+
+    options: dict[str, str]
+    trait: str | None
+    value: str | float | None
+    adds: float
+
+
 class DecideAnswer(BaseModel):
     """What was decided for one profile, and why.
 
     In the group ``control`` business goes on as usual: then ``action`` is null and nothing of a
     choice is said, unless it was asked for. ``candidates`` are what the policy plays, the likeliest
-    first; each of the ``eligible_actions`` shares ``uniform_share`` with the others. Rules on dates
+    first; each of the ``eligible_actions`` shares ``uniform_share`` with the others. ``factors``
+    add up to ``advantage``: the log-odds of the action above the average of those. Rules on dates
     hold as of the beginning of ``day``; ``last_event_at`` is the newest event of the profile.
     """
 
@@ -104,6 +118,8 @@ class DecideAnswer(BaseModel):
     decided_at: datetime
     last_event_at: datetime
     dry_run: bool
+    advantage: float | None
+    factors: list[FactorAnswer]
 
 
 def decide_routes(
@@ -189,4 +205,6 @@ def for_group(answer: Answer, *, show_control: bool) -> Answer:
         dimension_propensities={},
         explored=False,
         candidates=(),
+        advantage=None,
+        factors=(),
     )

@@ -13,13 +13,14 @@ import typer
 
 from opportune import pipeline, settings
 from opportune.cli.stores import opened
-from opportune.decisions import Answer, InvalidQuestion, Question
+from opportune.decisions import Answer, InvalidQuestion, Question, in_words
 
 __all__ = ["app"]
 
 app = typer.Typer()
 
 SHOWN_CANDIDATES = 10
+SHOWN_FACTORS = 8
 
 
 @app.command()
@@ -87,6 +88,10 @@ def _lines(answer: Answer) -> list[str]:
             for each in answer.candidates[:SHOWN_CANDIDATES]
         ),
         f"any of {answer.eligible_actions} actions with {answer.uniform_share:.2%} in all",
+        *(
+            f"{'for' if each.adds > 0 else 'against'} {in_words(each)}: {each.adds:+.3f}"
+            for each in answer.factors[:SHOWN_FACTORS]
+        ),
         *(f"excluded {_named(each.options)}: {each.because}" for each in answer.excluded),
     ]
 

@@ -25,6 +25,7 @@ STYLES = {
 BAR_WIDTH = 40
 # More days than that are shown by every second, third, ... of them, and the last.
 MOST_BARS = 15
+MOST_MOVERS = 6
 MOST_CONTRASTS = 5
 
 
@@ -50,6 +51,8 @@ def print_performance(
         console.print(_spending(performance.spending))
     if captured:
         console.print(_captured(captured))
+    if performance.movers:
+        console.print(_movers(performance))
     if performance.contrasts:
         console.print(_contrasts(performance))
     if performance.deliveries:
@@ -111,6 +114,16 @@ def _captured(captured: Sequence[tuple[date, float]]) -> Table:
         filled = round(min(max(share, 0.0), 1.0) * BAR_WIDTH)
         bar = Text.assemble(("█" * filled, "cyan"), ("·" * (BAR_WIDTH - filled), "dim"))
         table.add_row(day.isoformat(), percent(share, signed=False), bar)
+    return table
+
+
+def _movers(performance: Performance) -> Table:
+    table = _table(f"What moved the choice since {performance.contrasts_since}, on average")
+    for heading in ("dimension", "by", "log-odds"):
+        table.add_column(heading, justify="right" if heading == "log-odds" else "left")
+    for each in performance.movers[:MOST_MOVERS]:
+        by = each.trait or "what is best for everybody"
+        table.add_row(Text(each.dimension), Text(by), f"{each.moved:.3f}")
     return table
 
 

@@ -34,6 +34,7 @@ from opportune.decisions.combinations import parts
 from opportune.decisions.constraints import Constraints, Cooldown, Forbidden, QuietHours
 from opportune.decisions.decide import NoOption, decide, held_back, matrix, variants
 from opportune.decisions.decider import Decider, decide_asked, make_decider
+from opportune.decisions.factors import Factor, in_words
 from opportune.decisions.fields import FieldUse, check_fields, field_uses, forbidden_uses
 from opportune.decisions.guard import NotStopped, Stop, UseCaseStopped, guard, resume, stopped
 from opportune.decisions.judge import Excluded, Said, purpose_of
@@ -72,6 +73,7 @@ __all__ = [
     "Decider",
     "Dimension",
     "Excluded",
+    "Factor",
     "Feature",
     "FieldUse",
     "Forbidden",
@@ -103,6 +105,7 @@ __all__ = [
     "hand_over_asked",
     "held_back",
     "in_unit_of",
+    "in_words",
     "keep",
     "make_decider",
     "matrix",

@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 import pyarrow as pa
 
+from opportune.decisions.factors import Factor
 from opportune.decisions.judge import Excluded, Said
 from opportune.errors import Conflict, InvalidInput, Unsupported
 
@@ -140,9 +141,11 @@ class Answer:
     ``group`` "control" is business as usual: ``action`` is then what it would have got, and is
     not to be carried out; ``parameters`` are those of its options. ``candidates`` are what the
     policy plays, the likeliest first; beside them, any of the ``eligible_actions`` shares
-    ``uniform_share``. Times are aware UTC: rules on dates hold as of the beginning of ``day``,
-    traits are those of ``decided_at``, and ``last_event_at`` is the newest event of the profile
-    that they follow from.
+    ``uniform_share``. ``advantage`` is by how much the log-odds that the policy gives the action
+    are above the average of what the profile may get (None for a policy that does not say), and
+    ``factors`` are the reasons, which add up to it. Times are aware UTC: rules on dates hold as of
+    the beginning of ``day``, traits are those of ``decided_at``, and ``last_event_at`` is the
+    newest event of the profile that they follow from.
     """
 
     decision_id: str | None
@@ -165,6 +168,8 @@ class Answer:
     decided_at: datetime
     last_event_at: datetime
     dry_run: bool
+    advantage: float | None = None
+    factors: tuple[Factor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from opportune.decisions.allowed import OPTIONLESS, REASONS
 from opportune.decisions.budget import CONTROL, RANDOM, Chosen, Plan, choose
 from opportune.decisions.combinations import parts
 from opportune.decisions.model import DECISIONS, FEATURES, UseCase
+from opportune.decisions.movers import note_movers
 from opportune.decisions.send_time import send_times, sends_nothing
 from opportune.decisions.snapshot import lists
 from opportune.decisions.spend import left_for_a_day, note_day
@@ -61,7 +62,8 @@ def decide(
     )
     _check_options(use_case, known.num_rows, held_back(stores, use_case, day))
     left = left_for_a_day(stores, use_case)
-    chosen = choose(replace(_plan(use_case, day, policy, known), left=left))
+    plan = replace(_plan(use_case, day, policy, known), left=left)
+    chosen = choose(plan)
     known = known.take(pa.array(chosen.rows))
     rows = _rows(use_case, day, known, chosen)
     rows["policy_version"] = pa.repeat(policy_version, known.num_rows)
@@ -71,6 +73,7 @@ def decide(
     rows["due_at"] = send_times(use_case, chosen.drawn.actions, zones, now)
     rows["zone"] = zones
     note_day(stores, use_case, day, chosen, left=left)
+    note_movers(stores, use_case, day, plan, chosen)
     return stores.lake.append("decisions", pa.table(rows).select(DECISIONS.names), key=key)
 
 

@@ -24,6 +24,8 @@ from opportune.decisions.asked import (
 )
 from opportune.decisions.budget import RANDOM, explored
 from opportune.decisions.decide import NoOption, variants
+from opportune.decisions.dues import dues
+from opportune.decisions.factors import Factor, factors_of
 from opportune.decisions.judge import Judged, channels_allowed, eligibility, judge
 from opportune.decisions.model import UseCase
 from opportune.decisions.read_traits import features_of
@@ -50,6 +52,7 @@ class Play(Protocol):
 
 
 Expect = Callable[[Floats, NDArray[np.int16]], Floats]
+Explain = Callable[[Floats, NDArray[np.int16], Eligibility], policies.Contributions]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +60,8 @@ class Decider:
     """One version of a use case on one day, with the policy that decides that day.
 
     ``play`` gives the probabilities that the day's run would: the draws of the policy's
-    coefficients depend on nothing else, and are made once. ``expect`` is None for a policy that
-    expects nothing.
+    coefficients depend on nothing else, and are made once. ``expect`` and ``explain`` are None for
+    a policy that expects nothing, or does not say why.
     """
 
     use_case: UseCase
@@ -69,6 +72,7 @@ class Decider:
     space: policies.ActionSpace
     play: Play
     expect: Expect | None
+    explain: Explain | None
     consent: ConsentRules | None = None
 
 
@@ -90,6 +94,8 @@ class _Played:
     distribution: ActionDistribution
     drawn: Draw
     candidates: list[tuple[Candidate, ...]]
+    advantages: list[float | None]
+    factors: list[tuple[Factor, ...]]
     # How many actions each may get.
     counts: list[float]
 
@@ -125,6 +131,7 @@ def make_decider(
         space=use_case.space,
         play=cast(Play, play),
         expect=cast("Expect | None", getattr(policy, "expected", None)),
+        explain=cast("Explain | None", getattr(policy, "contributions", None)),
         consent=consent,
     )
 
@@ -172,12 +179,27 @@ def _play(decider: Decider, ready: Sequence[_Asked], *, by_chance: bool) -> _Pla
         play = decider.play(values, eligible, costs=costs)
     play = explored(play, use_case.exploration_min)
     counts = eligible.counts(decider.space).tolist()
+    drawn = policies.draw(play, _chances(decider, ready))
+    advantages, factors = _factors(decider, values, drawn.actions, eligible)
     return _Played(
         distribution=play,
-        drawn=policies.draw(play, _chances(decider, ready)),
+        drawn=drawn,
         candidates=_candidates(decider, ready, play, counts),
+        advantages=advantages,
+        factors=factors,
         counts=counts,
     )
+
+
+def _factors(
+    decider: Decider, values: Floats, actions: NDArray[np.int16], eligible: Eligibility
+) -> tuple[list[float | None], list[tuple[Factor, ...]]]:
+    """Why each action is worth more, or less, than the average of what its profile may get."""
+    if decider.explain is None:
+        return [None] * len(actions), [()] * len(actions)
+    found = decider.explain(values, actions, eligible)
+    names = [list(_named(decider, action).values()) for action in actions.tolist()]
+    return found.total.tolist(), factors_of(decider.use_case, names, values, found)
 
 
 def _ready(decider: Decider, place: int, question: Question, person: Person) -> _Asked:
@@ -268,6 +290,8 @@ def _answer(decider: Decider, each: _Asked, played: _Played, row: int) -> dict[s
         "uniform_share": float(played.distribution.uniform_share),
         "eligible_actions": int(played.counts[row]),
         "candidates": played.candidates[row],
+        "advantage": played.advantages[row],
+        "factors": played.factors[row],
         "excluded": each.judged.excluded,
         "last_event_at": each.person.last_seen_at,
         "dry_run": each.question.dry_run,
@@ -360,8 +384,7 @@ def _decided(use_case: UseCase, each: _Asked, answer: Answer) -> Decided:
         "values": [None if math.isnan(value) else value for value in each.values],
         "eligible": each.judged.options,
         "forbidden": each.judged.forbidden,
-        **_costs(use_case, answer),
-        **({"due_at": None} if _is_nothing(use_case, answer) else {}),
+        **dues(use_case, answer.action or {}),
     }
     return Decided(
         use_case=answer.use_case,
@@ -371,28 +394,3 @@ def _decided(use_case: UseCase, each: _Asked, answer: Answer) -> Decided:
         answer=answer,
         record=record,
     )
-
-
-def _is_nothing(use_case: UseCase, answer: Answer) -> bool:
-    """Whether the action is to send nothing."""
-    chosen = answer.action or {}
-    return any(
-        option.nothing and chosen.get(dimension.name) == option.name
-        for dimension in use_case.dimensions
-        for option in dimension.options
-    )
-
-
-def _costs(use_case: UseCase, answer: Answer) -> dict[str, float]:
-    """What the action costs when it is carried out, and when its reward comes."""
-    chosen = answer.action or {}
-    options = [
-        option
-        for dimension in use_case.dimensions
-        for option in dimension.options
-        if chosen.get(dimension.name) == option.name
-    ]
-    return {
-        "cost": sum(each.cost for each in options if each.cost_due == "sent"),
-        "cost_rewarded": sum(each.cost for each in options if each.cost_due == "rewarded"),
-    }

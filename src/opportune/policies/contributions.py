@@ -36,8 +36,8 @@ class Contributions:
     @property
     def total(self) -> Floats:
         """The score less the average score: the sum of all others, ``(n,)``."""
-        by_feature: Floats = self.features.sum(axis=(1, 2))
-        return self.options.sum(axis=1) + by_feature + self.pairs.sum(axis=1)
+        by_feature = self.features.sum(axis=(1, 2))
+        return np.asarray(self.options.sum(axis=1) + by_feature + self.pairs.sum(axis=1))
 
 
 def contributions(

@@ -9,10 +9,12 @@ from typing import Any
 import pyarrow as pa
 
 from opportune.decisions import Dimension, UseCase
-from opportune.reports.model import Contrast, DayShares, DimensionChoices, OptionShare
+from opportune.reports.model import Contrast, DayShares, DimensionChoices, Mover, OptionShare
 from opportune.storage import Stores, load_sql
 
-__all__ = ["choices", "contrasts"]
+__all__ = ["choices", "contrasts", "movers"]
+
+MOST_MOVERS = 12
 
 # Shares of fewer decisions, or that differ by less, say more about chance than about who got what.
 LIMITS = {"fewest": 30, "least": 0.05, "most": 8}
@@ -52,6 +54,21 @@ def contrasts(stores: Stores, use_case: UseCase, *, since: date) -> tuple[Contra
         },
     ).to_pylist()
     return tuple(_contrast(row) for row in rows)
+
+
+def movers(stores: Stores, use_case: UseCase, *, since: date) -> tuple[Mover, ...]:
+    """Return what moved the choices since ``since`` most, at most 12.
+
+    They are noted as choices are made; a policy that cannot say why has none.
+    """
+    facts = {
+        "use_case": use_case.name,
+        "version": use_case.version,
+        "since": since,
+        "most": MOST_MOVERS,
+    }
+    rows = stores.state.rows(load_sql("opportune.reports", "movers"), facts)
+    return tuple(Mover(**row) for row in rows if row["moved"] > 0)
 
 
 def _parameters(use_case: UseCase, since: date) -> dict[str, object]:

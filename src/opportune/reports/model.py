@@ -115,6 +115,19 @@ class Contrast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mover:
+    """By how many log-odds ``trait`` moved what was chosen of ``dimension``, on average.
+
+    ``trait`` None: what the options are worth to everybody; then ``dimension`` may be two, "offer
+    with channel", whose options matter together.
+    """
+
+    dimension: str
+    trait: str | None
+    moved: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryCount:
     """How many recommendations are in a state of the outbox for a reason."""
 
@@ -146,10 +159,11 @@ class Performance:
     """What one version of a use case did and earned, as of ``as_of``.
 
     ``treatment``, ``control`` and ``lift`` are over all ``mature_days``; ``days``, ``choices`` and
-    their shares over the newest decided days, at most 90; ``contrasts`` over those since
-    ``contrasts_since``. ``sample_ratio`` is None where there is no control group to check.
-    ``answer`` says ``verdict`` in one sentence. ``spending`` is None where nothing costs anything;
-    ``stopped`` says which guard rail was broken, "" where the use case goes on.
+    their shares over the newest decided days, at most 90; ``contrasts`` and ``movers`` over those
+    since ``contrasts_since``, the strongest first. ``sample_ratio`` is None where there is no
+    control group to check. ``answer`` says ``verdict`` in one sentence. ``spending`` is None where
+    nothing costs anything; ``stopped`` says which guard rail was broken, "" where the use case goes
+    on.
     """
 
     as_of: datetime
@@ -170,6 +184,7 @@ class Performance:
     choices: tuple[DimensionChoices, ...]
     contrasts_since: date | None
     contrasts: tuple[Contrast, ...]
+    movers: tuple[Mover, ...]
     deliveries: tuple[DeliveryCount, ...]
     spending: Spending | None = None
     stopped: str = ""

@@ -10,7 +10,7 @@ from opportune import stats
 from opportune.decisions import UseCase, stopped
 from opportune.events import Metric
 from opportune.reports.answer import Evidence, answer
-from opportune.reports.choices import choices, contrasts
+from opportune.reports.choices import choices, contrasts, movers
 from opportune.reports.model import (
     DayOfVariant,
     DayResult,
@@ -66,6 +66,7 @@ def performance(stores: Stores, use_case: UseCase, metric: Metric, *, now: datet
         choices=choices(stores, use_case, since=days[0].day) if days else (),
         contrasts_since=since,
         contrasts=contrasts(stores, use_case, since=since) if since else (),
+        movers=movers(stores, use_case, since=since) if since else (),
         deliveries=_deliveries(stores, use_case),
         spending=spending(stores, use_case, metric),
         stopped=stop.reason if stop is not None else "",

@@ -12,6 +12,7 @@ from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from opportune.decisions import in_words
 from opportune.reports import Performance, Verdict
 from opportune.web import bars, charts, words
 from opportune.web.asking import Frame
@@ -123,6 +124,7 @@ def _environment() -> Environment:
         words.size,
         words.span,
         words.total,
+        in_words,
     ):
         environment.filters[filter_.__name__] = filter_
     environment.globals |= {
