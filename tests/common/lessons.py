@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from opportune.policies import ActionSpace, Batch, Dimension
 
-__all__ = ["part", "rewarded", "rows_of", "space_of"]
+__all__ = ["rewarded", "rows_of", "space_of"]
 
 Floats = NDArray[np.float64]
 
@@ -42,13 +42,3 @@ def rewarded(rows: Batch, logit: Floats, *, seed: int) -> Batch:
     chance = 1 / (1 + np.exp(-logit))
     luck = np.random.default_rng(seed).random(len(chance))
     return replace(rows, rewards=(luck < chance).astype(np.float64))
-
-
-def part(rows: Batch, where: slice | NDArray[np.int64]) -> Batch:
-    """Some of the rows."""
-    return Batch(
-        features=rows.features[where],
-        actions=rows.actions[where],
-        rewards=rows.rewards[where],
-        propensities=rows.propensities[where],
-    )

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lessons import part, rows_of, space_of
+from lessons import rows_of, space_of
 from opportune.policies import (
     ActionSpace,
     Batch,
@@ -173,9 +173,7 @@ def test_looks_and_evidence_of_shards_add_in_any_order(
     whole = rows_of(SPACE, rows, seed=seed)
     whole = amounts(whole) if worth else whole
     low, high = sorted(cuts)
-    a, b, c = (
-        part(whole, each) for each in (slice(None, low), slice(low, high), slice(high, None))
-    )
+    a, b, c = (whole.take(each) for each in (slice(None, low), slice(low, high), slice(high, None)))
     assert_same_evidence(
         policy.evidence(c) + policy.evidence(a) + policy.evidence(b), policy.evidence(whole)
     )
@@ -191,7 +189,7 @@ def test_a_look_at_a_part_of_many_rows_adds_too() -> None:
     found = policy.glance(whole)
     assert found.rows == 400
     assert 10 < found.first.rows + found.second.rows < 80
-    parts = (policy.glance(part(whole, slice(k, k + 4))) for k in range(0, 400, 4))
+    parts = (policy.glance(whole.take(slice(k, k + 4))) for k in range(0, 400, 4))
     total = next(parts)
     for each in parts:
         total = total + each
@@ -204,7 +202,7 @@ def test_learning_from_shards_is_learning_from_all_rows(reward: RewardKind) -> N
     whole = amounts(rows_of(SPACE, 300, seed=8))
     if reward == "binary":
         whole = replace(whole, rewards=(whole.rewards > 0).astype(np.float64))
-    shards = [part(whole, slice(None, 90)), part(whole, slice(90, None))]
+    shards = [whole.take(slice(None, 90)), whole.take(slice(90, None))]
     first, second = (fresh.summary(shard) for shard in shards)
     policy = fresh.prepared(second + first)
     one, two = (policy.glance(shard) for shard in shards)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lessons import part, rewarded, rows_of, space_of
+from lessons import rewarded, rows_of, space_of
 from opportune.policies import BadPolicySetting, Batch, FactoredThompson, everything
 from opportune.policies.knowledge import MEMORIES, Knowledge
 from opportune.policies.memory import CUTS, DISCOUNT
@@ -96,7 +96,7 @@ def test_a_step_moves_the_point_towards_new_rows_and_learns_nothing() -> None:
 
 
 def test_a_step_without_rows_changes_nothing() -> None:
-    nothing = part(day(1), slice(0))
+    nothing = day(1).take(slice(0))
     assert SETTLED.stepped(SETTLED.glance(nothing)).to_bytes() == SETTLED.to_bytes()
     assert FRESH.stepped(FRESH.glance(nothing)).to_bytes() == FRESH.to_bytes()
 
@@ -131,7 +131,7 @@ def test_a_flip_raises_the_alarm_and_memory_is_cut() -> None:
 
 def test_a_flip_in_shards_on_other_machines_cuts_as_in_one_place() -> None:
     rows = day(60, -LIKES)
-    shards = [part(rows, slice(None, 200)), part(rows, slice(200, None))]
+    shards = [rows.take(slice(None, 200)), rows.take(slice(200, None))]
     looked = SETTLED.glance(shards[1]) + SETTLED.glance(shards[0])
     assert looked.alarm
     stepped = SETTLED.stepped(looked)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lessons import part, rows_of, space_of
+from lessons import rows_of, space_of
 from opportune.policies import Batch, FactoredThompson, Summary, features
 from opportune.policies.terms import Terms, basis, same_terms, terms_of, unscaled
 
@@ -51,8 +51,8 @@ def test_summaries_of_shards_add_in_any_order(seed: int, rows: int, cut: int) ->
     whole = rows_of(SPACE, rows, seed=seed)
     whole.features[::4, 1] = np.nan
     one, other = (
-        FRESH.summary(part(whole, slice(cut))),
-        FRESH.summary(part(whole, slice(cut, None))),
+        FRESH.summary(whole.take(slice(cut))),
+        FRESH.summary(whole.take(slice(cut, None))),
     )
     expected = FRESH.summary(whole)
     for added in (one + other, other + one):
@@ -67,7 +67,7 @@ def test_the_sample_of_many_rows_is_the_same_however_they_are_cut(
 ) -> None:
     monkeypatch.setattr(features, "SAMPLE", 32)
     whole = rows_of(SPACE, 300, seed=3)
-    one, two, three = (FRESH.summary(part(whole, slice(k, k + 100))) for k in (0, 100, 200))
+    one, two, three = (FRESH.summary(whole.take(slice(k, k + 100))) for k in (0, 100, 200))
     at_once = FRESH.summary(whole)
     assert at_once.sample.shape == (32, 2)
     assert np.array_equal((three + (one + two)).sample, at_once.sample)

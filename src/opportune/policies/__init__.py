@@ -42,7 +42,7 @@ from opportune.policies.factored import FactoredThompson
 from opportune.policies.features import Summary
 from opportune.policies.fixed import Fixed
 from opportune.policies.memory import Evidence, Glance
-from opportune.policies.model import ActionDistribution, Batch, Costs, Draw, Policy
+from opportune.policies.model import ActionDistribution, Batch, Costs, Draw, LearnsEarly, Policy
 from opportune.policies.probability import dimension_probability, probability
 from opportune.policies.space import ActionSpace, Dimension
 from opportune.policies.trees import Trees
@@ -68,6 +68,7 @@ __all__ = [
     "FactoredThompson",
     "Fixed",
     "Glance",
+    "LearnsEarly",
     "MissingExtra",
     "MixedEvidence",
     "NothingEligible",

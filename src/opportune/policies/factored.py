@@ -233,6 +233,14 @@ class FactoredThompson:
         policy = policy.stepped(policy.glance(evidence))
         return policy.absorb(policy.evidence(evidence))
 
+    def provisional(self, waiting: Batch) -> FactoredThompson:
+        """This policy for today's decisions: it has also seen rows whose rewards may still come.
+
+        ``waiting.arrived`` corrects for those. Do not keep it: when all rewards are there, `update`
+        this one with them.
+        """
+        return self.update(waiting) if len(waiting.rewards) else self
+
     def summary(self, batch: Batch) -> Summary:
         """Moments of raw features and rewards, for `prepared`. Summaries of shards add."""
         self._require_batch(batch)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opportune.policies.errors import MixedEvidence
-from opportune.policies.evidence import Sums, chunks, gather, scores, sigmoid
+from opportune.policies.evidence import Sums, arrived, chunks, gather, scores, sigmoid
 from opportune.policies.features import mixed, row_keys
 from opportune.policies.knowledge import MEMORIES, Knowledge, Model, single
 from opportune.policies.layout import Layout
@@ -114,20 +114,20 @@ def glance(shape: Layout, known: Knowledge, batch: Batch) -> Glance:
     first, judged = place < half, place < 2.0 * half
     responded = _rewarded(batch)
     means = np.stack([member.whole(shape.size) for member in known.chance.members])
-    sample = _rows(responded, judged)
+    sample = responded.take(judged)
     likelihoods = np.zeros(len(means))
     observed, expected, variance = np.zeros((3, 1 + shape.options))
     for chunk in chunks(known.terms, shape, sample):
-        eta = scores(shape, chunk, means)
+        eta, seen = scores(shape, chunk, means), arrived(sample, chunk.rows)
         y = sample.rewards[chunk.rows]
-        likelihoods += _log_likelihood(eta, y)
-        chance = sigmoid(eta[known.best])
+        likelihoods += _log_likelihood(eta, y, seen)
+        chance = sigmoid(eta[known.best]) * seen
         actions = sample.actions[chunk.rows]
         observed += _by_option(shape, actions, y)
         expected += _by_option(shape, actions, chance)
         variance += _by_option(shape, actions, chance * (1.0 - chance))
     halves = [
-        gather(shape, known.terms, _rows(responded, rows), known.point, kind="logit")
+        gather(shape, known.terms, responded.take(rows), known.point, kind="logit")
         for rows in (first, judged & ~first)
     ]
     return Glance(
@@ -171,15 +171,15 @@ def evidence(shape: Layout, known: Knowledge, batch: Batch) -> Evidence:
     responded = _rewarded(batch)
     amount = None
     if known.amount is not None:
-        paid = _rows(batch, batch.rewards > 0)
+        paid = batch.take(batch.rewards > 0)
         logs = replace(paid, rewards=np.log(paid.rewards))
         amount = gather(shape, known.terms, logs, known.point, kind="linear")
     trials = np.zeros(len(CUTS))
     if len(known.trials):
-        unseen = _rows(responded, _places(batch) >= _half(known))
+        unseen = responded.take(_places(batch) >= _half(known))
         for chunk in chunks(known.terms, shape, unseen):
-            eta = scores(shape, chunk, known.trials)
-            trials += _log_likelihood(eta, unseen.rewards[chunk.rows])
+            eta, seen = scores(shape, chunk, known.trials), arrived(unseen, chunk.rows)
+            trials += _log_likelihood(eta, unseen.rewards[chunk.rows], seen)
     return Evidence(
         terms=known.terms,
         chance=gather(shape, known.terms, responded, known.point, kind="logit"),
@@ -333,15 +333,6 @@ def _places(batch: Batch) -> Floats:
     return np.asarray((keys >> np.uint64(11)) * 2.0**-53)
 
 
-def _rows(batch: Batch, chosen: NDArray[np.bool_]) -> Batch:
-    return Batch(
-        features=batch.features[chosen],
-        actions=batch.actions[chosen],
-        rewards=batch.rewards[chosen],
-        propensities=batch.propensities[chosen],
-    )
-
-
 def _rewarded(batch: Batch) -> Batch:
     return replace(batch, rewards=(batch.rewards > 0).astype(np.float64))
 
@@ -354,7 +345,13 @@ def _by_option(shape: Layout, actions: NDArray[np.int16], values: Floats) -> Flo
     return np.concatenate(counts)
 
 
-def _log_likelihood(eta: Floats, y: Floats) -> Floats:
-    """Bernoulli log-likelihood of each row of eta: ``(M, n)`` -> ``(M,)``."""
+def _log_likelihood(eta: Floats, y: Floats, seen: Floats | float) -> Floats:
+    """Log-likelihood ``(M,)`` of rewards whose chances are ``seen`` times the sigmoid of eta.
+
+    ``eta``: ``(M, n)``. ``seen``: 1 or ``(n,)``, the shares that have arrived.
+    """
     eta = np.clip(eta, -30.0, 30.0)
-    return np.asarray((y * eta - np.logaddexp(0.0, eta)).sum(axis=1))
+    found = y * eta - np.logaddexp(0.0, eta)
+    if not isinstance(seen, float):
+        found += y * np.log(seen) + (1.0 - y) * np.log1p((1.0 - seen) * np.exp(eta))
+    return np.asarray(found.sum(axis=1))

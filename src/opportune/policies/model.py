@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from opportune.policies.eligible import Eligibility
 from opportune.policies.errors import BadArray
 from opportune.policies.space import ActionSpace
 
-__all__ = ["ActionDistribution", "Batch", "Costs", "Draw", "Policy"]
+__all__ = ["ActionDistribution", "Batch", "Costs", "Draw", "LearnsEarly", "Policy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,15 +68,25 @@ class Batch:
 
     ``features``: ``(n, q)`` float64 as they were when deciding (NaN: missing). ``actions``:
     ``(n, D)`` int16. ``rewards``: ``(n,)`` float64. ``propensities``: ``(n,)`` float64 in (0, 1].
+    ``arrived``: ``(n,)`` in (0, 1], of rows as old as this one the share of all rewards that have
+    come by now; None where all have.
     """
 
     features: NDArray[np.float64]
     actions: NDArray[np.int16]
     rewards: NDArray[np.float64]
     propensities: NDArray[np.float64]
+    arrived: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         rows = len(self.rewards)
+        if self.arrived is not None and not (
+            self.arrived.shape == (rows,) and ((self.arrived > 0) & (self.arrived <= 1)).all()
+        ):
+            raise BadArray(
+                f"Shares of rewards that have arrived were given for a batch of {rows} rows. "
+                "Allowed: one for each row, above 0 and at most 1."
+            )
         shapes = (self.features.shape, self.actions.shape, self.propensities.shape)
         if [len(shape) for shape in shapes] != [2, 2, 1] or {s[0] for s in shapes} != {rows}:
             raise BadArray(
@@ -84,6 +94,16 @@ class Batch:
                 f"propensities {shapes[2]}. Allowed: (n, features), (n, dimensions) and (n,) with "
                 "the same n."
             )
+
+    def take(self, rows: slice | NDArray[np.bool_] | NDArray[np.int64]) -> Batch:
+        """Some of the rows."""
+        return Batch(
+            features=self.features[rows],
+            actions=self.actions[rows],
+            rewards=self.rewards[rows],
+            propensities=self.propensities[rows],
+            arrived=None if self.arrived is None else self.arrived[rows],
+        )
 
 
 class Policy(Protocol):
@@ -123,4 +143,17 @@ class Policy(Protocol):
     @classmethod
     def from_bytes(cls, data: bytes) -> Policy:
         """The policy that `to_bytes` wrote; `InvalidInput` for anything else."""
+        ...
+
+
+@runtime_checkable
+class LearnsEarly(Policy, Protocol):
+    """A policy that need not be blind until rewards are complete."""
+
+    def provisional(self, waiting: Batch) -> Policy:
+        """This policy for today: it has also seen rows whose rewards may still come.
+
+        ``waiting.arrived`` says how many of them have. It is not kept: when all rewards are there,
+        this one learns them.
+        """
         ...

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opportune.policies import Batch, Policy, draw, seed, uniforms
+from opportune.policies import Batch, LearnsEarly, Policy, draw, seed, uniforms
 from opportune.simulate.world import BadWorld, Day, World, Yardstick
 
 __all__ = ["Played", "Told", "beside", "play", "yardsticks"]
@@ -104,20 +104,25 @@ def play(
     """Decide and learn for as many days as there are yardsticks.
 
     Rewards of day t are learned just before day t + ``world.blind_days`` is decided: until then the
-    policy is blind to them. ``clock`` gives seconds for the rates; left out, they mean nothing.
+    policy is blind to them. Where rewards come one after the other, a policy that `LearnsEarly`
+    decides with those that are there. ``clock`` gives seconds for the rates; left out, they mean
+    nothing.
     """
-    name, waiting = policy.name, list[Batch]()
+    name, waiting = policy.name, list[tuple[Day, Batch]]()
     value, decide_s, update_s = [], np.zeros(len(measures)), np.zeros(len(measures))
     for index in range(len(measures)):
         if index >= world.blind_days:
             began = clock()
-            policy = policy.update(waiting.pop(0))
+            policy = policy.update(_rewarded(world, *waiting.pop(0)))
             update_s[index] = clock() - began
         day = world.day(index, customers)
         began = clock()
-        batch = _decided(world, day, policy)
+        playing = _with_what_came(world, policy, waiting, index)
+        update_s[index] += clock() - began
+        began = clock()
+        batch = _decided(world, day, playing)
         decide_s[index] = clock() - began
-        waiting.append(_rewarded(world, day, batch))
+        waiting.append((day, batch))
         value.append(float(world.expected(day, batch.actions).mean()))
         if told is not None:
             told(index + 1)
@@ -171,11 +176,29 @@ def _decided(world: World, day: Day, policy: Policy) -> Batch:
 
 
 def _rewarded(world: World, day: Day, batch: Batch) -> Batch:
-    return Batch(
-        features=batch.features,
-        actions=batch.actions,
-        rewards=world.rewards(day, batch.actions),
-        propensities=batch.propensities,
+    return replace(batch, rewards=world.rewards(day, batch.actions))
+
+
+def _with_what_came(
+    world: World, policy: Policy, waiting: Sequence[tuple[Day, Batch]], today: int
+) -> Policy:
+    """The policy that decides today; it has seen the rewards of open days that are there."""
+    if not world.delay_days or not waiting or not isinstance(policy, LearnsEarly):
+        return policy
+    ages = [today - day.index for day, _ in waiting]
+    rewards = [
+        world.rewards(day, batch.actions, age_days=age)
+        for (day, batch), age in zip(waiting, ages, strict=True)
+    ]
+    shares = [world.arrived(age) for age in ages]
+    return policy.provisional(
+        Batch(
+            features=np.concatenate([batch.features for _, batch in waiting]),
+            actions=np.concatenate([batch.actions for _, batch in waiting]),
+            rewards=np.concatenate(rewards),
+            propensities=np.concatenate([batch.propensities for _, batch in waiting]),
+            arrived=np.repeat(shares, [len(each) for each in rewards]),
+        )
     )
 
 

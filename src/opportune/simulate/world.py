@@ -158,6 +158,19 @@ class World:
         )
         return np.asarray(rewarded * size)
 
+    def arrived(self, age_days: float) -> float:
+        """Of all rewards that ever come, the share that has come so many days after the decision.
+
+        >>> from opportune.simulate import make_world
+        >>> world = make_world("delays", seed=1)
+        >>> [round(world.arrived(age), 2) for age in (0, 1, 2, 7)]
+        [0.0, 0.41, 0.65, 1.0]
+        """
+        if not self.delay_days or age_days >= self.blind_days:
+            return 1.0
+        cut = np.expm1(-self.blind_days / self.delay_days)
+        return float(np.expm1(-age_days / self.delay_days) / cut)
+
     def net(self, actions: Actions, rewards: Floats) -> Floats:
         """Rewards ``(n,)`` less what the actions cost."""
         codes = self._codes(actions)
