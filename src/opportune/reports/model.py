@@ -10,6 +10,7 @@ from opportune import stats
 from opportune.decisions import BudgetDay
 
 __all__ = [
+    "BegunWith",
     "Contrast",
     "DayOfVariant",
     "DayResult",
@@ -142,6 +143,23 @@ class Spending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BegunWith:
+    """What the policy knew before its use case began.
+
+    ``rows`` of the file ``source`` taught it, ``left_out`` could not; rows None: ``source`` is the
+    policy of another use case. ``digest``: hex digits of it. A row counts as ``share`` of an own
+    one; ``outcome`` is what the reward is called there.
+    """
+
+    source: str
+    digest: str
+    outcome: str
+    rows: int | None
+    left_out: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Performance:
     """What one version of a use case did and earned, as of ``as_of``.
 
@@ -149,7 +167,8 @@ class Performance:
     their shares over the newest decided days, at most 90; ``contrasts`` over those since
     ``contrasts_since``. ``sample_ratio`` is None where there is no control group to check.
     ``answer`` says ``verdict`` in one sentence. ``spending`` is None where nothing costs anything;
-    ``stopped`` says which guard rail was broken, "" where the use case goes on.
+    ``stopped`` says which guard rail was broken, "" where the use case goes on. ``begun_with`` is
+    the warm start that the newest policy goes back to, None: it learned everything here.
     """
 
     as_of: datetime
@@ -173,3 +192,4 @@ class Performance:
     deliveries: tuple[DeliveryCount, ...]
     spending: Spending | None = None
     stopped: str = ""
+    begun_with: BegunWith | None = None
