@@ -42,7 +42,8 @@ def test_every_mistake_of_a_schema_is_listed_at_once(spring: Any) -> None:
     assert found == [
         "s: outcomes[0].kind: 'binry' given. Did you mean 'binary'? Allowed: amount, binary.",
         "s: features[3].one_of: missing, must be a list of texts.",
-        "s: features[3].one_off: unknown key. Did you mean 'one_of'? Allowed: column, name, one_of.",
+        "s: features[3].one_off: unknown key. Did you mean 'one_of'? Allowed: column, name, "
+        "one_of.",
         "s: categorical: 'visit' is no feature. Did you mean 'visits'? Allowed: bought, plan, "
         "visits.",
         "s: features: 'visits' stands there twice, names must differ.",
