@@ -142,7 +142,7 @@ def test_a_schema_that_is_not_there_says_where_one_is_explained(
 def test_on_a_terminal_progress_is_a_bar_a_task(capsys: pytest.CaptureFixture[str]) -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=100)
-    with replay._progress(console) as told:
+    with replay.progress(console) as told:
         told("customers recorded", 1, 4)
         told("spent: days played", 2, 2)
         told("customers recorded", 4, 4)
@@ -156,7 +156,7 @@ def test_on_a_terminal_progress_is_a_bar_a_task(capsys: pytest.CaptureFixture[st
 def test_elsewhere_progress_is_a_few_lines_beside_the_result(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with replay._progress(Console(file=io.StringIO())) as told:
+    with replay.progress(Console(file=io.StringIO())) as told:
         for done in range(11):
             told("days played", done, 10)
     out, err = capsys.readouterr()

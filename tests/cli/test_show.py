@@ -11,6 +11,7 @@ from rich.console import Console
 from opportune import stats
 from opportune.cli.show import print_performance
 from opportune.reports import (
+    BegunWith,
     Contrast,
     DeliveryCount,
     MetricOfReport,
@@ -90,6 +91,38 @@ def test_both_variants_and_lift_stand_in_one_table(report: Performance) -> None:
     assert any(line.split() == ["control", "100", "10", "0.1000"] for line in lines)
     (lift,) = [" ".join(line.split()) for line in lines if line.startswith("lift")]
     assert lift == "lift +100.0 % (-21.0 % to +221.0 %)"
+
+
+@pytest.mark.parametrize(
+    ("rows", "left_out", "said"),
+    [
+        (
+            1200,
+            3,
+            "1,200 rows from old.csv (digest 0123456789ab, outcome paid), a row counting as "
+            "0.2 of an own one; 3 rows left out.",
+        ),
+        (
+            None,
+            0,
+            "what it had learned from old.csv (digest 0123456789ab, outcome paid), a row "
+            "counting as 0.2 of an own one.",
+        ),
+    ],
+)
+def test_what_the_policy_knew_before_is_named(
+    report: Performance, rows: int | None, left_out: int, said: str
+) -> None:
+    known = BegunWith(
+        source="old.csv",
+        digest="0123456789abcdef",
+        outcome="paid",
+        rows=rows,
+        left_out=left_out,
+        share=0.2,
+    )
+    assert f"Warm start: {said}" in " ".join(printed(replace(report, begun_with=known)))
+    assert not [line for line in printed(report) if "Warm start" in line]
 
 
 def test_without_bounds_there_is_no_line_of_lift(report: Performance) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +55,19 @@ def test_counts_are_those_of_the_listed_actions(problem: Problem) -> None:
         actions = listed(space, eligible, row)
         assert counts[row] == len(actions)
         assert each[row].tolist() == (actions == asked[row]).sum(axis=0).tolist()
+
+
+@given(problems())
+@settings(deadline=None, max_examples=200)
+def test_the_mean_is_that_of_the_listed_actions(problem: Problem) -> None:
+    space, eligible, numbers = problem
+    values = [numbers.integers(-9, 99, size) for size in space.sizes]
+    found = eligible.mean(space, values)
+    assert found.shape == (len(eligible),)
+    for row in range(len(eligible)):
+        actions = listed(space, eligible, row)
+        worth = sum(each[actions[:, d]] for d, each in enumerate(values))
+        assert found[row] == pytest.approx(np.mean(worth), rel=1e-12)
 
 
 @given(problems())

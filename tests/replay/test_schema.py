@@ -42,7 +42,8 @@ def test_every_mistake_of_a_schema_is_listed_at_once(spring: Any) -> None:
     assert found == [
         "s: outcomes[0].kind: 'binry' given. Did you mean 'binary'? Allowed: amount, binary.",
         "s: features[3].one_of: missing, must be a list of texts.",
-        "s: features[3].one_off: unknown key. Did you mean 'one_of'? Allowed: column, one_of.",
+        "s: features[3].one_off: unknown key. Did you mean 'one_of'? Allowed: column, name, "
+        "one_of.",
         "s: categorical: 'visit' is no feature. Did you mean 'visits'? Allowed: bought, plan, "
         "visits.",
         "s: features: 'visits' stands there twice, names must differ.",
@@ -81,16 +82,39 @@ def test_shares_must_name_every_value_and_add_up_to_one(spring: Any) -> None:
 def test_a_schema_needs_options_to_choose_from(spring: Any) -> None:
     assert spring.problems(
         dimensions=[{"column": "letter", "options": {"none": "nothing"}}], propensity="chance"
-    ) == [
-        "s: dimensions[0].options: 1 given, 2 to 63 allowed: each value of the column with the "
-        "name of its option."
+    ) == ["s: dimensions: there is nothing to choose; one of them must have at least 2 options."]
+    assert spring.problems(dimensions=[{"column": "letter", "options": {}}], control={}) == [
+        "s: dimensions[0].options: 0 given, 1 to 63 allowed: each value of the column with the "
+        "name of its option.",
+        "s: control.letter: missing, must be a non-empty text.",
+    ]
+
+
+def test_what_all_got_alike_is_a_dimension_of_one_option(spring: Any) -> None:
+    mail = {"name": "mail", "column": "letter", "options": {"none": "no", "sale": "s", "news": "n"}}
+    found = spring.schema(
+        dimensions=[mail, {"name": "hour", "column": "sent", "options": {"9": "09"}}],
+        control={"letter": "none", "sent": "9"},
+    )
+    assert found.space.sizes == (3, 1)
+
+
+def test_a_feature_may_be_called_like_the_trait_of_a_use_case(spring: Any) -> None:
+    plan = {"column": "plan", "name": "tariff", "one_of": ["plus"]}
+    found = spring.schema(features=[{"column": "visits", "name": "sessions"}, plan], categorical=[])
+    assert [(each.name, each.column, each.categorical) for each in found.features] == [
+        ("sessions", "visits", False),
+        ("tariff", "plan", True),
+    ]
+    assert spring.problems(features=["visits", {"column": "plan", "name": "visits"}]) == [
+        "s: features: 'visits' stands there twice, names must differ."
     ]
 
 
 def test_features_are_named_one_by_one(spring: Any) -> None:
     assert spring.problems(features=["plan", 3, {"column": "visits", "one_of": ["1"] * 51}]) == [
         "s: features[1]: 3 given, must be the name of a column or a table with 'column' and "
-        "'one_of'.",
+        "'one_of' or 'name'.",
         "s: features[2].one_of: 51 given, at most 50 allowed.",
         "s: features[2].one_of: '1' stands there twice, names must differ.",
     ]

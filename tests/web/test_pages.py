@@ -86,6 +86,34 @@ def test_card_table_and_interface_agree(
     assert per_decision == pytest.approx(document["treatment"]["reward_mean"], abs=0.005)
 
 
+def test_a_warm_start_is_named_with_its_file(
+    site: Site, apply: Callable[..., None], stores: Stores
+) -> None:
+    apply({"next_offer": "Next offer"})
+    known = {
+        "source": "<b>spring.csv",
+        "digest": "0123456789abcdef",
+        "meaning": "",
+        "outcome": "bought",
+        "rows": 1200,
+        "left_out": 3,
+        "share": 0.2,
+    }
+    stores.state.rows(
+        "insert into model (use_case, version, day, body, warm_start)"
+        " values ('next_offer', 1, '2026-01-01', '', %(known)s::jsonb)",
+        {"known": json.dumps(known)},
+    )
+    said = re.search(r'id="begun-with">(.*?)</p>', site.get("/use-cases/next_offer").text)
+    assert said is not None
+    assert re.sub("<[^>]*>", "", said[1]) == (
+        "Warm start: 1,200 rows from &lt;b&gt;spring.csv (digest 0123456789ab, outcome bought), a "
+        "row counting as 0.2 of an own one; 3 rows left out."
+    )
+    document = json.loads(site.get("/api/use-cases/next_offer/performance").text)
+    assert document["begun_with"] == {key: known[key] for key in known if key != "meaning"}
+
+
 def test_a_title_is_text_whatever_it_holds(
     site: Site, apply: Callable[..., None], stores: Stores, history: ModuleType
 ) -> None:

@@ -26,6 +26,7 @@ from opportune.cli import (
     serve,
     sign_in,
     use_case,
+    warm_start,
 )
 from opportune.cli.field_policies import field_policies
 from opportune.cli.replay import replay_command
@@ -75,6 +76,7 @@ app.add_typer(decide.app)
 app.command("report")(use_case.report)
 app.command("resume")(use_case.resume)
 app.command("replay")(replay_command)
+app.add_typer(warm_start.app)
 app.command("catalogue")(events.catalogue)
 app.command("rebuild")(rebuild.rebuild)
 app.add_typer(events.app, name="rejects")

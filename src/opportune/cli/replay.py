@@ -31,7 +31,7 @@ from opportune.replay import (
 from opportune.settings import Settings
 from opportune.storage import Stores, embedded, open_stores
 
-__all__ = ["replay_command"]
+__all__ = ["progress", "replay_command"]
 
 COLUMNS = ("", "IPS", "SNIPS", "DR", "effective rows", "supported")
 EDGE = "DR minus the best single"
@@ -70,7 +70,7 @@ def replay_command(  # noqa: PLR0913 - the options of a command
     names = [outcome] if outcome else [each.name for each in meaning.outcomes]
     with ExitStack() as stack:
         stores = _stores(stack, data)
-        told = stack.enter_context(_progress(Console(stderr=True)))
+        told = stack.enter_context(progress(Console(stderr=True)))
         found = [
             replay(stores, campaign, name, seed=seed, told=told, field_policies=policies)
             for name in names
@@ -102,19 +102,19 @@ def _stores(stack: ExitStack, data: Path | None) -> Stores:
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[Told]:
+def progress(console: Console) -> Iterator[Told]:
     """A bar on a terminal, a few plain lines otherwise; both beside the result, not in it."""
     if not console.is_terminal:
         yield _plain
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
         tasks: dict[str, int] = {}
 
         def show(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = progress.add_task(what, total=total)
-            progress.update(tasks[what], completed=done)  # type: ignore[arg-type]  # TaskID is int
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done)  # type: ignore[arg-type]  # TaskID is int
 
         yield show
 

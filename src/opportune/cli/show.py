@@ -10,10 +10,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from opportune.reports import Performance, Spending, VariantResult
+from opportune.reports import BegunWith, Performance, Spending, VariantResult
 from opportune.reports.answer import percent
 
-__all__ = ["print_performance"]
+__all__ = ["begun_with", "print_performance"]
 
 STYLES = {
     "better": "bold green",
@@ -46,6 +46,8 @@ def print_performance(
     if performance.stopped:
         said = f"Stopped: {performance.stopped} Go on: opportune resume {performance.use_case}"
         console.print(Text(said, style="bold red"))
+    if performance.begun_with is not None:
+        console.print(Text(begun_with(performance.begun_with), style="dim"))
     console.print(_variants(performance))
     if performance.spending is not None:
         console.print(_spending(performance.spending))
@@ -60,6 +62,16 @@ def print_performance(
     if address:
         path = f"{address.rstrip('/')}/use-cases/{performance.use_case}"
         console.print(Text.assemble("More, with charts: ", (path, "underline")), soft_wrap=True)
+
+
+def begun_with(known: BegunWith) -> str:
+    """Say in words what a policy knew before its use case began."""
+    rows = "what it had learned" if known.rows is None else f"{known.rows:,} rows"
+    return (
+        f"Warm start: {rows} from {known.source} (digest {known.digest[:12]}, outcome "
+        f"{known.outcome}), a row counting as {known.share:g} of an own one"
+        + (f"; {known.left_out:,} rows left out." if known.left_out else ".")
+    )
 
 
 def _headline(performance: Performance) -> Panel:

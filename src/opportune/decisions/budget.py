@@ -176,10 +176,14 @@ def _price(plan: Plan, left: int) -> float:
     if not len(sample):
         return 0.0
     prices, share = _prices(plan), len(spending) / len(sample)
+    by_chance = np.empty(len(sample))
+    for here, eligible in plan.parts(sample, plan.options[sample]):
+        by_chance[here] = eligible.mean(plan.space, prices)
 
     def expected(price: float) -> float:
         played = _played(plan, sample, plan.options[sample], price=price)
-        return share * sum(float(_expected_cost(each, prices).sum()) for _, each in played)
+        costs = (_expected_cost(each, prices, by_chance[here]) for here, each in played)
+        return share * sum(float(each.sum()) for each in costs)
 
     return shadow_price(expected, float(left))
 
@@ -307,30 +311,13 @@ def _cost_of(actions: NDArray[np.int16], prices: tuple[NDArray[np.generic], ...]
 
 
 def _expected_cost(
-    distribution: policies.ActionDistribution, prices: tuple[Integers, ...]
+    distribution: policies.ActionDistribution, prices: tuple[Integers, ...], by_chance: Floats
 ) -> Floats:
-    """What each profile's play costs on average: ``(n,)`` millionths."""
-    total = np.zeros(len(distribution.eligible))
+    """What each profile's play costs on average, and uniform play does: ``(n,)`` millionths."""
+    total = distribution.uniform_share * by_chance
     for d, each in enumerate(prices):
         played = each[distribution.support[:, :, d]]
         total += (distribution.weights * played).sum(axis=1)
-    if distribution.uniform_share:
-        total += distribution.uniform_share * _uniform_cost(distribution, prices)
-    return total
-
-
-def _uniform_cost(
-    distribution: policies.ActionDistribution, prices: tuple[Integers, ...]
-) -> Floats:
-    eligible, total = distribution.eligible, np.zeros(len(distribution.eligible))
-    if eligible.combinations is None:
-        for d, each in enumerate(prices):
-            bits = (eligible.options[:, d, None] >> np.arange(len(each))) & 1
-            total += (bits * each).sum(axis=1) / bits.sum(axis=1)
-        return total
-    cost = _cost_of(distribution.space.actions(), prices)
-    for rows, allowed in eligible.alike(distribution.space):
-        total[rows] = cost[allowed].mean()
     return total
 
 

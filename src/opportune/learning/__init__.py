@@ -3,7 +3,9 @@
 Invariants: a reward is written once, when its window is over; a day's rewards train a model once;
 control never teaches the model; the model never sees who somebody is.
 
-A new version of a use case goes on from what an older one learned where that means the same.
+A new version of a use case goes on from what an older one learned where that means the same. The
+first one may begin with another log (`warm_start`), which counts for less and is named beside every
+model that came of it.
 
 Deliberately absent: delay correction.
 """
@@ -16,7 +18,7 @@ from opportune.learning.evaluate import (
     evaluate,
     evaluate_log,
 )
-from opportune.learning.model import REWARDS
+from opportune.learning.model import REWARDS, WarmStart
 from opportune.learning.reward import reward
 from opportune.learning.train import (
     PolicyKind,
@@ -27,16 +29,38 @@ from opportune.learning.train import (
     newest,
     prune_models,
     reward_kind,
+    rewards_of,
     train,
+)
+from opportune.learning.warm import (
+    WARM_SHARE,
+    AlreadyLearned,
+    BadShare,
+    Discounting,
+    NotAlike,
+    NothingLearned,
+    NoWarmStart,
+    WarmStarted,
+    warm_start,
+    warm_start_from,
 )
 
 __all__ = [
     "REWARDS",
+    "WARM_SHARE",
+    "AlreadyLearned",
+    "BadShare",
+    "Discounting",
     "Evaluated",
     "Logged",
+    "NoWarmStart",
+    "NotAlike",
+    "NothingLearned",
     "PolicyKind",
     "RewardModel",
     "Trained",
+    "WarmStart",
+    "WarmStarted",
     "action_indices",
     "difference",
     "evaluate",
@@ -47,5 +71,8 @@ __all__ = [
     "prune_models",
     "reward",
     "reward_kind",
+    "rewards_of",
     "train",
+    "warm_start",
+    "warm_start_from",
 ]

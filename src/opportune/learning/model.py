@@ -1,10 +1,12 @@
-"""The table of rewards."""
+"""The table of rewards, and where a policy knows something from before its use case began."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pyarrow as pa
 
-__all__ = ["REWARDS"]
+__all__ = ["REWARDS", "WarmStart"]
 
 # What each decision earned in its window: one row a decision, zero included.
 REWARDS = pa.schema(
@@ -18,3 +20,23 @@ REWARDS = pa.schema(
         pa.field("matured_at", pa.timestamp("us", "UTC"), nullable=False),
     ]
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmStart:
+    """Where a policy learned what it knew before its use case began.
+
+    ``source``: the name of a file, or "use case" and the policy of another one. ``digest``: hex
+    digits of that file or policy. ``meaning``: hex digits of what a file's columns mean.
+    ``outcome``: what the reward is called there. ``rows`` taught it, None where nobody counted
+    them; ``left_out`` rows had an option that is unknown here. ``share``, 0 to 1: each row counts
+    as so much of a row of the use case's own.
+    """
+
+    source: str
+    digest: str
+    meaning: str
+    outcome: str
+    rows: int | None
+    left_out: int
+    share: float

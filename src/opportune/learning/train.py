@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from opportune import plugins, policies
 from opportune.decisions import ASKED_FEATURES, UseCase, matrix
 from opportune.events import Metric
+from opportune.learning.model import WarmStart
 from opportune.storage import State, Stores, load_sql
 
 __all__ = [
@@ -23,13 +24,18 @@ __all__ = [
     "Trained",
     "action_indices",
     "lessons",
+    "made_of",
     "model_days",
     "newest",
     "prune_models",
     "reward_kind",
+    "rewards_of",
+    "started",
     "train",
 ]
 
+# What was learned before a use case began is kept as the model of this version: none is before 1.
+WARM = 0
 # A kept policy may have tens of megabytes; a month of them can be looked into.
 KEEP_DAYS = 35
 
@@ -64,11 +70,15 @@ class Moving(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """A policy ready to decide a day, and what it is called in the decision log."""
+    """A policy ready to decide a day, and what it is called in the decision log.
+
+    ``warm_start`` is what it knew before its use case began, None: nothing.
+    """
 
     policy: policies.Policy
     version: str
     trained_through: date | None
+    warm_start: WarmStart | None = None
 
 
 def train(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Trained:
@@ -77,39 +87,48 @@ def train(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Train
     The result is kept, so that a second call returns the same policy without learning twice. A new
     version of the use case goes on from what an older one learned with the same features, reward,
     policy and settings, whatever became of its options. Otherwise it starts again, with the rewards
-    of all versions that have the same features, reward and dimensions.
+    of all versions that have the same features, reward and dimensions. What has learned nothing yet
+    goes on from the warm start, if there is one.
     """
     stores.lake.create("asked_features", ASKED_FEATURES)
     version = f"{use_case.name}/{use_case.version}/{day}"
     kept = newest(stores, use_case, metric, day)
     if kept is not None and kept.version == version:
         return kept
-    policy = _start(use_case, metric) if kept is None else kept.policy
+    facts = {**made_of(use_case, metric), "day": day}
+    if kept is not None and kept.trained_through is None:
+        # It was kept before the warm start came.
+        kept = _kept(stores, use_case, "model_before", {**facts, "version": WARM + 1}) or kept
+    policy = started(use_case, metric) if kept is None else kept.policy
     through = None if kept is None else kept.trained_through
-    made_of = _made_of(use_case, metric)
-    facts = {**made_of, "day": day}
+    warm_start = None if kept is None else kept.warm_start
     alike = stores.state.rows(load_sql("opportune.learning", "versions_alike"), facts)
     versions = sorted({use_case.version, *(row["version"] for row in alike)})
     for matured in _days(stores, use_case, through, day):
         policy = policy.update(lessons(stores, use_case, metric, matured, versions=versions))
         through = matured
-    facts |= {"trained_through": through, "body": policy.to_bytes()}
+    told = None if warm_start is None else msgspec.json.encode(warm_start).decode()
+    facts |= {"trained_through": through, "body": policy.to_bytes(), "warm_start": told}
     stores.state.rows(load_sql("opportune.learning", "keep_model"), facts)
-    return Trained(policy=policy, version=version, trained_through=through)
+    return Trained(policy=policy, version=version, trained_through=through, warm_start=warm_start)
 
 
 def newest(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Trained | None:
     """Return the policy that decides ``day`` as it was kept.
 
-    A version whose first day was not run yet has that of the older one that it will go on from.
-    None where there is none either.
+    A version whose first day was not run yet has that of the older one that it will go on from, or
+    the warm start. None where there is none either.
     """
-    facts = {**_made_of(use_case, metric), "day": day}
-    for query in ("newest_model", "model_before"):
-        rows = stores.state.rows(load_sql("opportune.learning", query), facts, binary=True)
-        if rows:
-            return _as_kept(use_case, rows[0])
-    return None
+    facts = {**made_of(use_case, metric), "day": day}
+    found = _kept(stores, use_case, "newest_model", facts)
+    return found or _kept(stores, use_case, "model_before", facts)
+
+
+def _kept(
+    stores: Stores, use_case: UseCase, query: str, facts: Mapping[str, object]
+) -> Trained | None:
+    rows = stores.state.rows(load_sql("opportune.learning", query), facts, binary=True)
+    return _as_kept(use_case, rows[0]) if rows else None
 
 
 def prune_models(state: State) -> None:
@@ -132,7 +151,7 @@ def reward_kind(metric: Metric) -> str:
     return "binary" if metric.property is None else "amount"
 
 
-def _made_of(use_case: UseCase, metric: Metric) -> dict[str, object]:
+def made_of(use_case: UseCase, metric: Metric) -> dict[str, object]:
     """Say what a model of this version learns from, and how, as it is kept beside the model."""
     meant = {
         "features": [[each.trait, *each.one_of] for each in use_case.features],
@@ -148,7 +167,8 @@ def _made_of(use_case: UseCase, metric: Metric) -> dict[str, object]:
     }
 
 
-def _start(use_case: UseCase, metric: Metric) -> policies.Policy:
+def started(use_case: UseCase, metric: Metric) -> policies.Policy:
+    """The policy of a use case that has seen nothing."""
     return _kind(use_case).start(
         use_case.space,
         features=use_case.feature_count,
@@ -172,6 +192,7 @@ def _as_kept(use_case: UseCase, kept: Mapping[str, Any]) -> Trained | None:
         policy=policy,
         version=f"{use_case.name}/{kept['version']}/{kept['day']}",
         trained_through=kept["trained_through"],
+        warm_start=kept["warm_start"] and msgspec.convert(kept["warm_start"], WarmStart),
     )
 
 
@@ -204,13 +225,7 @@ def lessons(
             ("features", "asked_features", "decisions", "rewards"), ("day", day, day)
         ),
     )
-    rewards: NDArray[np.float64] = rows["reward"].to_numpy()
-    if reward_kind(metric) == "binary":
-        # A count says whether the customer converted; a second order does not make it truer.
-        rewards = (rewards > 0).astype(np.float64)
-    else:
-        # Who gave back more than they bought since earned nothing.
-        rewards = np.maximum(rewards, 0.0)
+    rewards = rewards_of(metric, rows["reward"].to_numpy())
     actions = action_indices(use_case, rows["action"])
     known = (actions >= 0).all(axis=1)
     return policies.Batch(
@@ -219,6 +234,15 @@ def lessons(
         rewards=rewards[known],
         propensities=rows["propensity"].to_numpy()[known],
     )
+
+
+def rewards_of(metric: Metric, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn what each decision brought into what a policy learns: ``(n,)``."""
+    if reward_kind(metric) == "binary":
+        # A count says whether the customer converted; a second order does not make it truer.
+        return (values > 0).astype(np.float64)
+    # Who gave back more than they bought since earned nothing.
+    return np.maximum(values, 0.0)
 
 
 def action_indices(use_case: UseCase, actions: pa.ChunkedArray) -> NDArray[np.int16]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opportune.policies.errors import BadArray, NothingEligible
 from opportune.policies.space import ActionSpace
+
+if TYPE_CHECKING:
+    from opportune.policies.tally import Alike, Counted
 
 __all__ = ["MAX_PATTERN_CELLS", "Eligibility", "everything", "require_actions", "require_eligible"]
 
@@ -20,6 +23,7 @@ MAX_PATTERN_CELLS = 1 << 28
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -119,6 +123,33 @@ class Eligibility:
             return _option_by_option(self.options, shares)
         return self._walked(space, shares)[1]
 
+    def mean(self, space: ActionSpace, values: Sequence[Ints] | Sequence[Floats]) -> Floats:
+        """What an eligible action is worth on average, an option being worth ``values[d][o]``.
+
+        For profiles that have one: ``(n,)``.
+
+        >>> from opportune.policies import ActionSpace, Dimension
+        >>> space = ActionSpace(dimensions=(Dimension(name="hour", options=("09", "13", "18")),))
+        >>> eligible = Eligibility(options=np.array([[0b111], [0b101]]))
+        >>> eligible.mean(space, [np.array([1.0, 2.0, 6.0])]).tolist()
+        [3.0, 3.5]
+        """
+        if self.combinations is None:
+            total = np.zeros(len(self))
+            for d, each in enumerate(values):
+                bits = (self.options[:, d, None] >> np.arange(len(each))) & 1
+                total += (bits * each).sum(axis=1) / bits.sum(axis=1)
+            return total
+        from opportune.policies.tally import add_up
+
+        group, alike, counted = self._counted(space)
+        table = np.zeros((len(values), max(space.sizes)))
+        for row, each in zip(table, values, strict=True):
+            row[: len(each)] = each
+        means = np.empty(len(alike.masks))
+        add_up(counted, alike, self.combinations, table, means)
+        return np.asarray(means[group])
+
     def alike(self, space: ActionSpace) -> Iterator[tuple[Ints, Flags]]:
         """Rows of equal eligibility, with the combinations ``(C,)`` that they may get."""
         _, rows, bounds = self._groups()
@@ -134,7 +165,17 @@ class Eligibility:
         self, space: ActionSpace, shares: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
         """Counts, and with shares the actions, where patterns hold."""
-        from opportune.policies.tally import Alike, Counted, walk
+        from opportune.policies.tally import walk
+
+        group, alike, counted = self._counted(space)
+        counts = np.empty(len(alike.masks))
+        actions = np.zeros((len(shares), len(space.sizes)), dtype=np.int16)
+        walk(counted, alike, cast("Flags", self.combinations), counts, shares, actions)
+        return counts[group], actions
+
+    def _counted(self, space: ActionSpace) -> tuple[Ints, Alike, Counted]:
+        """The group of each profile, the groups, and room to count in, where patterns hold."""
+        from opportune.policies.tally import Alike, Counted
 
         group, rows, bounds = self._groups()
         first = rows[bounds[:-1]]
@@ -147,10 +188,7 @@ class Eligibility:
         sizes = np.array(space.sizes, dtype=np.int64)
         starts = np.concatenate([[0], np.cumsum(np.cumprod([1, *sizes[:-1]]))]).astype(np.int64)
         counted = Counted(sizes=sizes, starts=starts, left=np.zeros(starts[-1], dtype=np.int64))
-        counts = np.empty(len(first))
-        actions = np.zeros((len(shares), len(sizes)), dtype=np.int16)
-        walk(counted, alike, cast("Flags", self.combinations), counts, shares, actions)
-        return counts[group], actions
+        return group, alike, counted
 
     def _groups(self) -> tuple[Ints, Ints, Ints]:
         """Profiles of equal eligibility: the group of each, all by group, where groups start.

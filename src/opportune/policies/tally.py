@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from opportune.policies.compiled import compiled, inlined
 
-__all__ = ["Alike", "add_shares", "choose", "walk"]
+__all__ = ["Alike", "Counted", "add_shares", "add_up", "choose", "walk"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -105,6 +105,56 @@ def walk(
             for place in range(alike.bounds[g], alike.bounds[g + 1]):
                 row = alike.rows[place]
                 _pick(counted, alike.masks[g], allowed, shares[row], actions[row])
+
+
+@compiled
+def add_up(
+    counted: Counted,
+    alike: Alike,
+    combinations: NDArray[np.bool_],
+    values: Floats,
+    means: Floats,
+) -> None:
+    """What the actions of each group are worth on average: ``values`` ``(D, most options)`` each.
+
+    Walks as `walk` does.
+    """
+    worth = np.zeros(len(counted.left))
+    for g in range(len(alike.masks)):
+        d = alike.masks.shape[1] - 1
+        if g > 0 and alike.pattern[g] == alike.pattern[g - 1]:
+            while d >= 0 and alike.masks[g, d] == alike.masks[g - 1, d]:
+                d -= 1
+        while d >= 0:
+            allowed = combinations[alike.pattern[g]]
+            _count(counted, alike.masks[g, d], allowed, d)
+            _weigh(counted, alike.masks[g, d], allowed, d, values[d], worth)
+            d -= 1
+        means[g] = worth[0] / counted.left[0]
+
+
+@inlined
+def _weigh(
+    counted: Counted,
+    mask: int,
+    allowed: NDArray[np.bool_],
+    d: int,
+    values: Floats,
+    worth: Floats,
+) -> None:
+    sizes, starts, left = counted
+    last = d + 1 == len(sizes)
+    for choice in range(starts[d + 1] - starts[d]):
+        total = 0.0
+        for option in range(sizes[d]):
+            if (mask >> option) & 1:
+                child = choice * sizes[d] + option
+                if last:
+                    total += values[option] * allowed[child]
+                else:
+                    place = starts[d + 1] + child
+                    total += values[option] * left[place] + worth[place]
+        worth[starts[d] + choice] = total
 
 
 @inlined

@@ -36,3 +36,4 @@ def warm_up() -> None:
         for eligible in (everything(space, ROWS), Eligibility.of_combinations(space, allowed)):
             play = policy.distribution(rows.features, eligible, seed=1)
             draw(play, np.linspace(0.0, 0.999, ROWS))
+            eligible.mean(space, [np.zeros(size) for size in sizes])

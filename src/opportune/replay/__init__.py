@@ -2,7 +2,8 @@
 
 `read_schema` reads what the columns of a file mean, `read_campaign` reads and checks its rows, and
 `replay` lets the policy live through them day by day and asks, on rows it never saw, what it would
-have earned; `compare` sets further policies beside it.
+have earned; `compare` sets further policies beside it. `warm_start` has a live use case begin with
+what the rows teach.
 
 Invariants: rows that are held out have features and nothing else in the stores, so they cannot
 teach; the same file, schema and seed give the same answer to the last digit; a file with a mistake
@@ -16,6 +17,7 @@ from opportune.files import UnusableFile
 from opportune.replay.compare import check_policies, compare
 from opportune.replay.enter import Told
 from opportune.replay.fields import check_columns
+from opportune.replay.lessons import DoesNotFit, Lessons, lessons
 from opportune.replay.model import (
     Campaign,
     LoggedDimension,
@@ -29,9 +31,13 @@ from opportune.replay.read import read_campaign
 from opportune.replay.run import UnknownOutcome, replay
 from opportune.replay.schema import parse_schema, read_schema
 from opportune.replay.verdict import verdict
+from opportune.replay.warm import Begun, warm_start
 
 __all__ = [
+    "Begun",
     "Campaign",
+    "DoesNotFit",
+    "Lessons",
     "LoggedDimension",
     "LoggedFeature",
     "Outcome",
@@ -44,9 +50,11 @@ __all__ = [
     "check_columns",
     "check_policies",
     "compare",
+    "lessons",
     "parse_schema",
     "read_campaign",
     "read_schema",
     "replay",
     "verdict",
+    "warm_start",
 ]

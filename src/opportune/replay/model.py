@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -32,11 +32,14 @@ class LoggedFeature:
     """A column known before the decision: a number, or a category.
 
     ``one_of`` are the categories to tell apart; empty with ``categorical`` means all in the file.
+    ``name`` is the trait that it is in a use case.
     """
 
     column: str
     categorical: bool
     one_of: tuple[str, ...]
+    # A replay is the same whatever the trait is called, so its fingerprint does not have it.
+    name: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +99,12 @@ class Campaign:
     ``(n, D)``, NaN where only the whole action's is known. ``rewards``: ``(n,)`` by outcome.
     ``rank``: ``(n,)`` place of the row's time among all times, 0 without one. ``planned_shares``:
     how often each action was meant to be chosen, empty where every row has its own propensity.
-    ``fingerprint``: hex digits that differ when rows or schema do.
+    ``fingerprint``: hex digits that differ when rows or schema do. ``file`` and ``digest``: the
+    file's name without its folder, and hex digits of its bytes.
     """
 
+    file: str
+    digest: str
     schema: Schema
     traits: pa.Table
     features: tuple[decisions.Feature, ...]

@@ -39,6 +39,8 @@ def read_campaign(path: Path, schema: Schema) -> Campaign:
     file = _File(path.name, table, schema)
     file.check_columns()
     campaign = Campaign(
+        file=path.name,
+        digest=digest,
         schema=schema,
         traits=pa.table({each.column: file.trait(each) for each in schema.features}),
         features=tuple(file.feature(each) for each in schema.features),

@@ -18,7 +18,18 @@ from opportune.replay.fields import check_columns
 from opportune.replay.model import Campaign, Outcome, Replayed
 from opportune.storage import Stores, load_sql
 
-__all__ = ["FIRST_DAY", "Play", "UnknownOutcome", "ask", "begin", "draw_key", "replay", "split"]
+__all__ = [
+    "FIRST_DAY",
+    "Play",
+    "UnknownOutcome",
+    "ask",
+    "begin",
+    "draw_key",
+    "in_order",
+    "outcome_of",
+    "replay",
+    "split",
+]
 
 Rows = NDArray[np.int64]
 
@@ -67,7 +78,7 @@ def replay(
     run again on the same stores. Raises ``UnknownOutcome``, or ``events.FieldForbidden`` before
     anything is played where ``field_policies`` (the built-in ones, if None) forbid a column.
     """
-    wanted = _outcome(campaign, outcome)
+    wanted = outcome_of(campaign, outcome)
     check_columns(campaign, [wanted], field_policies or events.FieldPolicies())
     training, held_out = split(campaign, seed)
     play = begin(stores, campaign, wanted, seed=seed, told=told)
@@ -92,7 +103,8 @@ def draw_key(play: Play, day: date) -> str:
     return f"{play.use_case.name}:{day}"
 
 
-def _outcome(campaign: Campaign, name: str) -> Outcome:
+def outcome_of(campaign: Campaign, name: str) -> Outcome:
+    """The outcome of that name; raises ``UnknownOutcome``."""
     for outcome in campaign.schema.outcomes:
         if outcome.name == name:
             return outcome
@@ -102,10 +114,15 @@ def _outcome(campaign: Campaign, name: str) -> Outcome:
 
 def split(campaign: Campaign, seed: int) -> tuple[Rows, Rows]:
     """Row numbers to learn from, in the order of the days, and those to be asked about."""
-    chance = policies.uniforms(f"replay:{seed}", np.arange(campaign.rows))
-    order = np.lexsort((chance, campaign.rank))
+    order = in_order(campaign, seed)
     held_out = round(campaign.rows * campaign.schema.held_out_share)
     return order[:-held_out], order[-held_out:]
+
+
+def in_order(campaign: Campaign, seed: int) -> Rows:
+    """Row numbers in the order of their time; ``seed`` chooses among equal times."""
+    chance = policies.uniforms(f"replay:{seed}", np.arange(campaign.rows))
+    return np.asarray(np.lexsort((chance, campaign.rank)))
 
 
 def begin(stores: Stores, campaign: Campaign, outcome: Outcome, *, seed: int, told: Told) -> Play:

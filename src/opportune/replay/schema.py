@@ -68,6 +68,8 @@ def _features(document: Document) -> tuple[LoggedFeature, ...]:
         if name not in columns:
             document.wrong("categorical", f"{name!r} is no feature. {nearest(name, columns)}")
     _twice(document, "features", columns)
+    if len(set(columns)) == len(columns):
+        _twice(document, "features", [feature.name for feature in features])
     return features
 
 
@@ -75,17 +77,23 @@ def _feature(
     document: Document, place: int, item: object, categorical: Sequence[str]
 ) -> LoggedFeature:
     if isinstance(item, str) and item:
-        return LoggedFeature(column=item, categorical=item in categorical, one_of=())
+        return LoggedFeature(column=item, name=item, categorical=item in categorical, one_of=())
     where = f"{document.where}: features[{place}]"
     if not isinstance(item, Mapping):
         document.problems.append(
             f"{where}: {item!r} given, must be the name of a column or a table with 'column' and "
-            "'one_of'."
+            "'one_of' or 'name'."
         )
-        return LoggedFeature(column="", categorical=False, one_of=())
+        return LoggedFeature(column="", name="", categorical=False, one_of=())
     table = Document(item, where, document.problems)
+    column = table.text("column")
+    # Called otherwise, it need not be a category.
+    one_of = table.texts("one_of", ()) if "name" in item else table.texts("one_of")
     feature = LoggedFeature(
-        column=table.text("column"), categorical=True, one_of=table.texts("one_of")
+        column=column,
+        name=table.text("name", column),
+        categorical=bool(one_of) or "name" not in item or column in categorical,
+        one_of=one_of,
     )
     table.close()
     if len(feature.one_of) > MOST_LEVELS:
@@ -100,10 +108,10 @@ def _dimension(table: Document) -> LoggedDimension:
     values = table.table("options")
     options = {value: values.text(value) for value in values.body}
     table.close()
-    if not 2 <= len(options) <= MOST_OPTIONS:
+    if not 1 <= len(options) <= MOST_OPTIONS:
         table.wrong(
             "options",
-            f"{len(options)} given, 2 to {MOST_OPTIONS} allowed: each value of the column with the "
+            f"{len(options)} given, 1 to {MOST_OPTIONS} allowed: each value of the column with the "
             "name of its option.",
         )
     _twice(table, "options", list(options.values()))
@@ -208,6 +216,10 @@ def _check(document: Document, schema: Schema) -> None:
     actions = 1
     for dimension in schema.dimensions:
         actions *= max(1, len(dimension.options))
+    if schema.dimensions and all(len(each.options) == 1 for each in schema.dimensions):
+        document.wrong(
+            "dimensions", "there is nothing to choose; one of them must have at least 2 options."
+        )
     if actions > MOST_ACTIONS:
         document.wrong("dimensions", f"{actions} actions, at most {MOST_ACTIONS} allowed.")
 

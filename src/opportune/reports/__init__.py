@@ -18,6 +18,7 @@ from opportune.reports.field_use import (
 )
 from opportune.reports.health import Health, OpenJobs, OutboxState, StoreSize, behind, health
 from opportune.reports.model import (
+    BegunWith,
     Contrast,
     DayOfVariant,
     DayResult,
@@ -46,6 +47,7 @@ from opportune.reports.timeline import Entry, Timeline, timeline
 from opportune.reports.usage import Defined, Usage, usage
 
 __all__ = [
+    "BegunWith",
     "ConsentAnswer",
     "Contrast",
     "DayOfVariant",

@@ -10,6 +10,7 @@ from opportune import stats
 from opportune.decisions import BudgetDay
 
 __all__ = [
+    "BegunWith",
     "Contrast",
     "DayOfVariant",
     "DayResult",
@@ -155,6 +156,23 @@ class Spending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BegunWith:
+    """What the policy knew before its use case began.
+
+    ``rows`` of the file ``source`` taught it, ``left_out`` could not; rows None: ``source`` is the
+    policy of another use case. ``digest``: hex digits of it. A row counts as ``share`` of an own
+    one; ``outcome`` is what the reward is called there.
+    """
+
+    source: str
+    digest: str
+    outcome: str
+    rows: int | None
+    left_out: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Performance:
     """What one version of a use case did and earned, as of ``as_of``.
 
@@ -163,7 +181,8 @@ class Performance:
     since ``contrasts_since``, the strongest first. ``sample_ratio`` is None where there is no
     control group to check. ``answer`` says ``verdict`` in one sentence. ``spending`` is None where
     nothing costs anything; ``stopped`` says which guard rail was broken, "" where the use case goes
-    on.
+    on. ``begun_with`` is the warm start that the newest policy goes back to, None: it learned
+    everything here.
     """
 
     as_of: datetime
@@ -188,3 +207,4 @@ class Performance:
     deliveries: tuple[DeliveryCount, ...]
     spending: Spending | None = None
     stopped: str = ""
+    begun_with: BegunWith | None = None

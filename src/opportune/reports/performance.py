@@ -12,6 +12,7 @@ from opportune.events import Metric
 from opportune.reports.answer import Evidence, answer
 from opportune.reports.choices import choices, contrasts, movers
 from opportune.reports.model import (
+    BegunWith,
     DayOfVariant,
     DayResult,
     DeliveryCount,
@@ -70,6 +71,7 @@ def performance(stores: Stores, use_case: UseCase, metric: Metric, *, now: datet
         deliveries=_deliveries(stores, use_case),
         spending=spending(stores, use_case, metric),
         stopped=stop.reason if stop is not None else "",
+        begun_with=_begun_with(stores, use_case),
     )
 
 
@@ -162,3 +164,9 @@ def _deliveries(stores: Stores, use_case: UseCase) -> tuple[DeliveryCount, ...]:
     return tuple(
         DeliveryCount(state=row["state"], reason=row["reason"], count=row["count"]) for row in rows
     )
+
+
+def _begun_with(stores: Stores, use_case: UseCase) -> BegunWith | None:
+    facts = {"use_case": use_case.name, "version": use_case.version}
+    rows = stores.state.rows(load_sql("opportune.reports", "begun_with"), facts)
+    return BegunWith(**rows[0]) if rows else None

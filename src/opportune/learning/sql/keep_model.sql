@@ -1,6 +1,7 @@
 -- A day's model is kept once: a second run decides with the same one.
-insert into model (use_case, version, day, trained_through, body, lessons, learner)
+insert into model (use_case, version, day, trained_through, body, lessons, learner, warm_start)
 values (
-    %(use_case)s, %(version)s, %(day)s, %(trained_through)s, %(body)s, %(lessons)s::jsonb, %(learner)s::jsonb
+    %(use_case)s, %(version)s, %(day)s, %(trained_through)s, %(body)s, %(lessons)s::jsonb, %(learner)s::jsonb,
+    %(warm_start)s::jsonb
 )
 on conflict (use_case, version, day) do nothing
