@@ -77,10 +77,10 @@ def test_few_early_rewards_are_no_alarm_and_a_change_among_them_is_one() -> None
 
 
 def test_amounts_are_of_what_has_come() -> None:
-    rows = day(3, 0.4)
-    sizes = np.exp(np.random.default_rng(1).normal(2.0, 0.5, len(rows.rewards)))
     policy = FactoredThompson(SPACE, 1, reward="amount")
-    policy = policy.provisional(replace(rows, rewards=rows.rewards * sizes))
+    for rows in (day(2, 1.0), day(3, 0.4), day(4, 0.4)):
+        sizes = np.exp(np.random.default_rng(1).normal(2.0, 0.5, len(rows.rewards)))
+        policy = policy.provisional(replace(rows, rewards=rows.rewards * sizes))
     assert expected(policy) == pytest.approx((CHANCES * np.exp(2.125)).tolist(), rel=0.1)
 
 
