@@ -11,8 +11,15 @@ What is true of everything here:
 """
 
 from opportune.stats.errors import InvalidPropensity, InvalidSample
-from opportune.stats.intervals import TIGHTEST_AT, Interval, Method, half_width, mean_interval
-from opportune.stats.lift import Lift, lift
+from opportune.stats.intervals import (
+    TIGHTEST_AT,
+    Interval,
+    Method,
+    boundary,
+    half_width,
+    mean_interval,
+)
+from opportune.stats.lift import Lift, lift, p_value
 from opportune.stats.moments import Moments, moments
 from opportune.stats.offpolicy import Estimate, doubly_robust, ips, snips
 from opportune.stats.sample_ratio import SampleRatio, chi_square_tail, sample_ratio
@@ -27,6 +34,7 @@ __all__ = [
     "Method",
     "Moments",
     "SampleRatio",
+    "boundary",
     "chi_square_tail",
     "doubly_robust",
     "half_width",
@@ -34,6 +42,7 @@ __all__ = [
     "lift",
     "mean_interval",
     "moments",
+    "p_value",
     "sample_ratio",
     "snips",
 ]
