@@ -10,6 +10,7 @@ What is true of everything here:
   thin.
 """
 
+from opportune.stats.adjusted import AdjustedLift, JointMoments, adjusted_lift, joint_moments
 from opportune.stats.errors import InvalidPropensity, InvalidSample
 from opportune.stats.intervals import (
     TIGHTEST_AT,
@@ -26,19 +27,23 @@ from opportune.stats.sample_ratio import SampleRatio, chi_square_tail, sample_ra
 
 __all__ = [
     "TIGHTEST_AT",
+    "AdjustedLift",
     "Estimate",
     "Interval",
     "InvalidPropensity",
     "InvalidSample",
+    "JointMoments",
     "Lift",
     "Method",
     "Moments",
     "SampleRatio",
+    "adjusted_lift",
     "boundary",
     "chi_square_tail",
     "doubly_robust",
     "half_width",
     "ips",
+    "joint_moments",
     "lift",
     "mean_interval",
     "moments",

@@ -122,7 +122,7 @@ def boundary(
     >>> round(boundary(100, confidence=0.95, method="fixed"), 6)
     1.959964
     >>> round(boundary(20_000, confidence=0.95, method="any_look"), 6)
-    3.035419
+    3.035209
     """
     alpha = 1 - confidence
     scale = count * mixing(confidence, tightest_at=tightest_at)

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from opportune.stats.intervals import TIGHTEST_AT, Method, boundary, mixing
 from opportune.stats.moments import Moments
 
-__all__ = ["Lift", "lift", "p_value", "ratio_bounds"]
+__all__ = ["Lift", "TwoMeans", "lift", "p_value", "ratio_bounds"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwoMeans:
+    """The means of both groups, their variances, and their covariance where they share a part."""
+
+    treatment: float
+    control: float
+    treatment_variance: float
+    control_variance: float
+    covariance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +82,13 @@ def lift(
     comparable = control.mean > 0 and treatment.count > 0
     ratio = treatment.mean / control.mean if comparable else math.inf
     reason = _reason(treatment, control)
-    low, high = (None, None) if reason else ratio_bounds(treatment, control, times=times)
+    means = TwoMeans(
+        treatment=treatment.mean,
+        control=control.mean,
+        treatment_variance=treatment.mean_variance,
+        control_variance=control.mean_variance,
+    )
+    low, high = (None, None) if reason else ratio_bounds(means, times=times)
     if not reason and low is None:
         reason = f"Control's mean is {control.mean}: too close to zero for its spread."
     return Lift(
@@ -122,24 +139,20 @@ def p_value(
     return math.exp(-max(0.0, martingale))
 
 
-def ratio_bounds(
-    top: Moments, bottom: Moments, *, times: float, covariance: float = 0.0
-) -> tuple[float, float] | tuple[None, None]:
-    """All ratios R for which ``top - R bottom`` is within ``times`` its standard error of zero.
+def ratio_bounds(means: TwoMeans, *, times: float) -> tuple[float, float] | tuple[None, None]:
+    """All ratios R for which ``treatment - R control`` is within ``times`` its error of zero.
 
-    ``covariance`` is that of the two means, for groups that share a part. None where ``bottom``
-    itself may be zero, so that the ratio may be anything.
+    None where control's mean itself may be zero, so that the ratio may be anything.
     """
-    mean = bottom.mean
-    ratio = top.mean / mean
-    own, borrowed = (math.sqrt(each.mean_variance) / mean for each in (top, bottom))
-    shared = covariance / mean / mean
-    square = times * times
+    mean = means.control
+    own, borrowed = math.sqrt(means.treatment_variance), math.sqrt(means.control_variance)
+    if not times * borrowed < mean:
+        return None, None
+    own, borrowed, shared = own / mean, borrowed / mean, means.covariance / mean / mean
+    ratio, square = means.treatment / mean, times * times
     known = 1 - square * borrowed * borrowed
     spread = own * own * known + (ratio * borrowed) * (ratio * borrowed)
     spread += square * shared * shared - 2 * ratio * shared
-    if not (known > 0 and spread < math.inf):
-        return None, None
     middle, half = ratio - square * shared, times * math.sqrt(max(0.0, spread))
     return (middle - half) / known, (middle + half) / known
 
