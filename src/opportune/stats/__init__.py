@@ -11,6 +11,7 @@ What is true of everything here:
 """
 
 from opportune.stats.adjusted import AdjustedLift, JointMoments, adjusted_lift, joint_moments
+from opportune.stats.discoveries import Discovery, discoveries
 from opportune.stats.errors import InvalidPropensity, InvalidSample
 from opportune.stats.intervals import (
     TIGHTEST_AT,
@@ -28,6 +29,7 @@ from opportune.stats.sample_ratio import SampleRatio, chi_square_tail, sample_ra
 __all__ = [
     "TIGHTEST_AT",
     "AdjustedLift",
+    "Discovery",
     "Estimate",
     "Interval",
     "InvalidPropensity",
@@ -40,6 +42,7 @@ __all__ = [
     "adjusted_lift",
     "boundary",
     "chi_square_tail",
+    "discoveries",
     "doubly_robust",
     "half_width",
     "ips",
