@@ -25,12 +25,14 @@ from opportune.stats.lift import Lift, lift, p_value
 from opportune.stats.moments import Moments, moments
 from opportune.stats.offpolicy import Estimate, doubly_robust, ips, snips
 from opportune.stats.sample_ratio import SampleRatio, chi_square_tail, sample_ratio
+from opportune.stats.sequential import GroupSequentialPlan, Spending, crossed, group_sequential
 
 __all__ = [
     "TIGHTEST_AT",
     "AdjustedLift",
     "Discovery",
     "Estimate",
+    "GroupSequentialPlan",
     "Interval",
     "InvalidPropensity",
     "InvalidSample",
@@ -39,11 +41,14 @@ __all__ = [
     "Method",
     "Moments",
     "SampleRatio",
+    "Spending",
     "adjusted_lift",
     "boundary",
     "chi_square_tail",
+    "crossed",
     "discoveries",
     "doubly_robust",
+    "group_sequential",
     "half_width",
     "ips",
     "joint_moments",
