@@ -24,6 +24,17 @@ from opportune.stats.intervals import (
 from opportune.stats.lift import Lift, lift, p_value
 from opportune.stats.moments import Moments, moments
 from opportune.stats.offpolicy import Estimate, doubly_robust, ips, snips
+from opportune.stats.outlook import Outlook
+from opportune.stats.power import (
+    Reading,
+    ReadOut,
+    Wait,
+    chance_to_find,
+    days_to_find,
+    smallest_effect,
+    tightest_for,
+)
+from opportune.stats.readiness import Readiness, Refusal, readiness
 from opportune.stats.sample_ratio import SampleRatio, chi_square_tail, sample_ratio
 from opportune.stats.sequential import GroupSequentialPlan, Spending, crossed, group_sequential
 
@@ -40,12 +51,20 @@ __all__ = [
     "Lift",
     "Method",
     "Moments",
+    "Outlook",
+    "ReadOut",
+    "Readiness",
+    "Reading",
+    "Refusal",
     "SampleRatio",
     "Spending",
+    "Wait",
     "adjusted_lift",
     "boundary",
+    "chance_to_find",
     "chi_square_tail",
     "crossed",
+    "days_to_find",
     "discoveries",
     "doubly_robust",
     "group_sequential",
@@ -56,6 +75,9 @@ __all__ = [
     "mean_interval",
     "moments",
     "p_value",
+    "readiness",
     "sample_ratio",
+    "smallest_effect",
     "snips",
+    "tightest_for",
 ]

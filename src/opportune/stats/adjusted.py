@@ -129,11 +129,12 @@ def adjusted_lift(
         tightest_at=tightest_at,
     )
     spread = treatment.covariate.m2 + control.covariate.m2
-    reason = plain.reason
-    if not reason and spread == 0:
-        reason = "The covariate has the same value for all units, so there is nothing to adjust."
-    if reason:
-        return AdjustedLift(lift=plain, plain=plain, theta=0.0, explained_share=0.0, reason=reason)
+    if plain.reason:
+        return _unadjusted(plain, plain.reason)
+    if spread == 0:
+        return _unadjusted(
+            plain, "The covariate has the same value for all units: nothing to take."
+        )
     together = treatment.comoment + control.comoment
     theta = together / spread
     means = _means(treatment, control, theta=theta)
@@ -142,19 +143,18 @@ def adjusted_lift(
     low, high = ratio_bounds(means, times=times)
     if low is None or high is None:
         reason = f"Control's adjusted mean is {means.control}: too close to zero for its spread."
-        return AdjustedLift(lift=plain, plain=plain, theta=0.0, explained_share=0.0, reason=reason)
-    adjusted = replace(
-        plain,
-        relative=means.treatment / means.control - 1,
-        low=low - 1,
-        high=high - 1,
-        treatment_mean=means.treatment,
-        control_mean=means.control,
-    )
-    explained = theta * together / (treatment.outcome.m2 + control.outcome.m2)
+        return _unadjusted(plain, reason)
+    top, bottom = means.treatment, means.control
+    bounds = replace(plain, relative=top / bottom - 1, low=low - 1, high=high - 1)
+    adjusted = replace(bounds, treatment_mean=top, control_mean=bottom)
+    explained = min(1.0, theta * together / (treatment.outcome.m2 + control.outcome.m2))
     return AdjustedLift(
-        lift=adjusted, plain=plain, theta=theta, explained_share=min(1.0, explained), reason=""
+        lift=adjusted, plain=plain, theta=theta, explained_share=explained, reason=""
     )
+
+
+def _unadjusted(plain: Lift, reason: str) -> AdjustedLift:
+    return AdjustedLift(lift=plain, plain=plain, theta=0.0, explained_share=0.0, reason=reason)
 
 
 def _means(treatment: JointMoments, control: JointMoments, *, theta: float) -> TwoMeans:
