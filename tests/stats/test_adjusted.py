@@ -16,6 +16,9 @@ from opportune.stats import (
     Moments,
     adjusted_lift,
     joint_moments,
+    lift,
+    moments,
+    of_ratio,
 )
 
 PAIRS = st.lists(st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4)), max_size=30)
@@ -129,6 +132,32 @@ def test_what_plain_evidence_cannot_bound_is_not_adjusted() -> None:
     found = adjusted_lift(joint_moments(np.arange(100.0), np.arange(100.0)), far, method="fixed")
     assert found.lift is found.plain
     assert "adjusted mean" in found.reason
+
+
+def test_the_lift_of_a_ratio_of_sums_has_the_spread_of_many_such_ratios() -> None:
+    # Revenue per order, by person: 3,000 draws of a ratio against what one of them says of itself.
+    random = np.random.default_rng(10)
+    orders = random.poisson(2, size=(3000, 400)).astype(np.float64)
+    revenue = orders * random.gamma(2, 5, size=(3000, 400)) + orders
+    ratios = revenue.sum(axis=1) / orders.sum(axis=1)
+    found = [of_ratio(joint_moments(y, x)) for y, x in zip(revenue[:50], orders[:50], strict=True)]
+    assert [each.mean for each in found] == pytest.approx(ratios[:50])
+    assert {each.count for each in found} == {400}
+    # The standard error of a standard deviation of 3,000 is 1.3 %.
+    errors = np.mean([math.sqrt(each.mean_variance) for each in found])
+    assert errors == pytest.approx(ratios.std(), rel=0.05)
+    result = lift(found[0], found[1], method="fixed")
+    assert result.relative == pytest.approx(ratios[0] / ratios[1] - 1)
+
+
+def test_a_ratio_of_nothing_says_nothing() -> None:
+    assert of_ratio(joint([(0.0, 0.0), (0.0, 0.0)])) == Moments(count=0, mean=0.0, m2=0.0)
+
+
+def test_a_ratio_by_one_is_the_outcome_itself() -> None:
+    values = np.random.default_rng(11).gamma(2, 5, size=90)
+    by_one = of_ratio(joint_moments(values, np.ones(90)))
+    assert by_one == moments(values)
 
 
 @pytest.mark.parametrize(

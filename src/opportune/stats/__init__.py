@@ -10,7 +10,13 @@ What is true of everything here:
   thin.
 """
 
-from opportune.stats.adjusted import AdjustedLift, JointMoments, adjusted_lift, joint_moments
+from opportune.stats.adjusted import (
+    AdjustedLift,
+    JointMoments,
+    adjusted_lift,
+    joint_moments,
+    of_ratio,
+)
 from opportune.stats.discoveries import Discovery, discoveries
 from opportune.stats.errors import InvalidPropensity, InvalidSample
 from opportune.stats.intervals import (
@@ -74,6 +80,7 @@ __all__ = [
     "lift",
     "mean_interval",
     "moments",
+    "of_ratio",
     "p_value",
     "readiness",
     "sample_ratio",

@@ -1,4 +1,4 @@
-"""Lift less what was known of the units before they were decided for (CUPED)."""
+"""Two values of the same units: lift less what was known before (CUPED), and lift of a ratio."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opportune.stats.intervals import TIGHTEST_AT, Method, boundary
 from opportune.stats.lift import Lift, TwoMeans, lift, ratio_bounds
 from opportune.stats.moments import Moments, moments
 
-__all__ = ["AdjustedLift", "JointMoments", "adjusted_lift", "joint_moments"]
+__all__ = ["AdjustedLift", "JointMoments", "adjusted_lift", "joint_moments", "of_ratio"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +94,29 @@ def joint_moments(outcome: NDArray[np.generic], covariate: NDArray[np.generic]) 
     apart = np.asarray(outcome, dtype=np.float64) - first.mean
     product = apart @ (np.asarray(covariate, dtype=np.float64) - second.mean)
     return JointMoments(outcome=first, covariate=second, comoment=float(product))
+
+
+def of_ratio(parts: JointMoments) -> Moments:
+    """The evidence of ``outcome`` per ``covariate``, such as revenue per order, for ``lift``.
+
+    The mean is the sum of the one over the sum of the other, as units with more of the covariate
+    count more; the spread is that of ``(y - mean x) / mean(x)``, so that the variance of the mean
+    is that of the delta method (Deng, Knoblich and Lu, KDD 2018). Nothing is known where the sum
+    below is not above zero: the moments of nobody.
+
+    >>> import numpy as np
+    >>> orders, revenue = np.array([1.0, 3.0, 0.0]), np.array([10.0, 60.0, 0.0])
+    >>> found = of_ratio(joint_moments(revenue, orders))
+    >>> found.count, found.mean
+    (3, 17.5)
+    """
+    outcome, below = parts.outcome, parts.covariate
+    if below.mean <= 0:
+        return Moments(count=0, mean=0.0, m2=0.0)
+    ratio = outcome.mean / below.mean
+    spread = outcome.m2 - 2 * ratio * parts.comoment + ratio * ratio * below.m2
+    m2 = max(0.0, spread) / below.mean**2
+    return Moments(count=outcome.count, mean=ratio, m2=m2)
 
 
 def adjusted_lift(
