@@ -20,6 +20,7 @@ def evidence(
     control_share: float = 0.1,
     mature_days: int = 1,
     decided_days: int = 5,
+    outlook: stats.Outlook | None = None,
 ) -> Evidence:
     def result(variant: str, sample: stats.Moments) -> VariantResult:
         total = sample.mean * sample.count
@@ -39,6 +40,8 @@ def evidence(
         control=result("control", held_out),
         control_share=control_share,
         lift=stats.lift(treated, held_out),
+        tightest_at=stats.TIGHTEST_AT,
+        outlook=outlook,
         sample_ratio=stats.sample_ratio(sizes, shares) if control_share else None,
         decided_days=decided_days,
         mature_days=mature_days,
@@ -67,6 +70,30 @@ def test_the_interval_decides_the_word(treated: float, verdict: str, beginning: 
     assert found[0] == verdict
     assert found[1].startswith(beginning)
     assert found[1].endswith(" over 1 mature day.")
+
+
+@pytest.mark.parametrize(
+    ("rate", "a_day", "mature_days", "sentence"),
+    [
+        (
+            0.1,
+            2000,
+            5,
+            " At this pace, +10 % is seen after some 67 more days in four of five cases.",
+        ),
+        (0.1, 2000, 90, " A lift of +10 % would have been seen by now in four of five cases."),
+        (0.1, 5, 5, " At this pace, +10 % is not seen within ten years."),
+        (0.95, 2000, 5, ""),
+    ],
+)
+def test_where_no_difference_is_seen_it_says_when_one_would_be(
+    rate: float, a_day: int, mature_days: int, sentence: str
+) -> None:
+    outlook = stats.Outlook.of_rate(rate, control_share=0.1, units_a_day=a_day)
+    groups = conversions(90_000, 0.1), conversions(10_000, 0.1)
+    found = answer(evidence(*groups, mature_days=mature_days, outlook=outlook))
+    assert found[0] == "no_difference"
+    assert found[1].endswith(f" over {mature_days} mature days.{sentence}")
 
 
 def test_groups_of_the_wrong_size_come_before_any_verdict() -> None:

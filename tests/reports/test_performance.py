@@ -45,8 +45,12 @@ def test_each_variant_is_summed_per_profile_over_mature_days(
 def test_lift_is_that_of_the_rows_themselves(report: Performance, history: ModuleType) -> None:
     told = history.past()
     totals = told.rewards.sum(axis=1)
+    # 2,000 profiles on the first day: known before any of them earned anything.
     expected = stats.lift(
-        stats.moments(totals[~told.control]), stats.moments(totals[told.control]), method="any_look"
+        stats.moments(totals[~told.control]),
+        stats.moments(totals[told.control]),
+        method="any_look",
+        tightest_at=4 * 2000,
     )
     assert report.lift.relative == pytest.approx(expected.relative, rel=1e-12)
     assert report.lift.low == pytest.approx(expected.low, rel=1e-9)
@@ -55,7 +59,31 @@ def test_lift_is_that_of_the_rows_themselves(report: Performance, history: Modul
     assert report.verdict == "better"
     assert report.answer == (
         "Treatment did better than control: +102.3 % orders per profile "
-        "(between +49.9 % and +154.7 %) over 7 mature days."
+        "(between +68.0 % and +151.6 %) over 7 mature days."
+    )
+
+
+def test_without_a_difference_it_says_how_long_one_takes_at_this_pace(
+    stores: Stores, history: ModuleType
+) -> None:
+    told = history.past(treated_rate=0.1)
+    history.write(stores, told)
+    report = performance(stores, history.use_case(), METRIC, now=history.NOW)
+    totals = stats.moments(told.rewards.sum(axis=1)[told.control])
+    outlook = stats.Outlook(
+        mean=totals.mean,
+        variance=totals.variance,
+        rewarded_share=0.5,
+        control_share=0.2,
+        units_a_day=2000 / 7,
+    )
+    read_out = stats.ReadOut(method="any_look", tightest_at=4 * 2000)
+    wait = stats.days_to_find(outlook, 0.1, read_out=read_out)
+    assert wait.days is not None
+    assert report.verdict == "no_difference"
+    assert report.answer.endswith(
+        f"over 7 mature days. At this pace, +10 % is seen after some {wait.days - 7} more days"
+        " in four of five cases."
     )
 
 

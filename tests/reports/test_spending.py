@@ -106,7 +106,10 @@ def test_costs_and_profit_are_those_of_the_rows(
     assert (found.unit, found.total, found.per_day, found.days) == ("EUR", 5_000.0, None, ())
     net = first - np.where(gift, 1.5, np.where(first > 0, 4.0, 0.0))
     expected = stats.lift(
-        stats.moments(net[treated]), stats.moments(first[~treated]), method="any_look"
+        stats.moments(net[treated]),
+        stats.moments(first[~treated]),
+        method="any_look",
+        tightest_at=4 * PEOPLE,
     )
     assert found.profit is not None
     assert found.profit.treatment_mean == pytest.approx(expected.treatment_mean)

@@ -22,7 +22,7 @@ def test_a_fixed_interval_is_the_normal_one_of_scipy() -> None:
 
 
 def test_an_any_look_interval_ends_where_its_mixture_martingale_reaches_the_limit() -> None:
-    # The likelihood ratio mixed over N(0, rho^2) passes 2 / alpha at the boundary (Ville).
+    # The likelihood ratio mixed over N(0, rho^2) passes 1 / alpha at the boundary (Ville).
     n, alpha, tightest_at = 50, 0.05, 30
     rho = math.sqrt((-2 * math.log(alpha) + math.log(-2 * math.log(alpha) + 1)) / tightest_at)
     width = half_width(1 / n, count=n, confidence=0.95, method="any_look", tightest_at=tightest_at)
@@ -32,10 +32,10 @@ def test_an_any_look_interval_ends_where_its_mixture_martingale_reaches_the_limi
         return math.exp(shift * total - shift * shift * n / 2) * stats.norm.pdf(shift, scale=rho)
 
     ratio, _ = integrate.quad(mixed, -5, 5, points=[total / n], limit=200)
-    assert ratio == pytest.approx(2 / alpha, rel=1e-8)
+    assert ratio == pytest.approx(1 / alpha, rel=1e-8)
 
 
-@pytest.mark.parametrize(("days", "times"), [(3, 2.13), (14, 1.71), (28, 1.67)])
+@pytest.mark.parametrize(("days", "times"), [(3, 1.93), (14, 1.57), (28, 1.55)])
 def test_an_any_look_interval_is_known_times_as_wide_as_a_fixed_one(
     days: int, times: float
 ) -> None:
@@ -44,6 +44,28 @@ def test_an_any_look_interval_is_known_times_as_wide_as_a_fixed_one(
         for method in ("any_look", "fixed")
     )
     assert round(any_look / fixed, 2) == times
+
+
+@pytest.mark.parametrize(
+    ("of", "successes", "low", "high"),
+    [
+        ((18_000, 2_000), (648, 60), -0.006693926609729313, 0.01869392660972931),
+        ((108_000, 12_000), (3_888, 360), 0.00042793335002222314, 0.011572066649977774),
+        ((5_400, 600), (200, 12), -0.001992789412679632, 0.0360668634867537),
+    ],
+)
+def test_an_any_look_interval_of_a_difference_is_that_of_another_library(
+    of: tuple[int, int], successes: tuple[int, int], low: float, high: float
+) -> None:
+    # By SequentialTwoSidedTTest of gbstats 0.8.0 with its tuning parameter of 5,000; it divides by
+    # the count and not by one less.
+    rates = [each / count for each, count in zip(successes, of, strict=True)]
+    variance = sum(p * (1 - p) / count for p, count in zip(rates, of, strict=True))
+    width = half_width(
+        variance, count=sum(of), confidence=0.95, method="any_look", tightest_at=5000
+    )
+    assert rates[0] - rates[1] - width == pytest.approx(low, rel=1e-9)
+    assert rates[0] - rates[1] + width == pytest.approx(high, rel=1e-9)
 
 
 def test_an_any_look_interval_is_narrowest_at_the_chosen_count() -> None:

@@ -4,8 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import optimize, stats
 
-from opportune.stats import Lift, Method, Moments, lift, moments
+from opportune.stats import InvalidSample, Lift, Method, Moments, boundary, lift, moments, p_value
 
 
 def conversions(successes: int, of: int) -> Moments:
@@ -20,29 +23,80 @@ def bounds(result: Lift) -> tuple[float, float]:
 
 def test_relative_difference_of_the_physicians_health_study() -> None:
     # 104 of 11,037 on aspirin and 189 of 11,034 on placebo had a heart attack: relative risk 0.55.
-    # Its standard error by the textbook formula: that of the logarithm times the ratio.
     result = lift(conversions(104, 11_037), conversions(189, 11_034), method="fixed")
     assert result.relative is not None
     assert round(result.relative, 4) == -0.4499
-    risk = 104 / 11_037 * 11_034 / 189
-    error = risk * math.sqrt((1 - 104 / 11_037) / 104 + (1 - 189 / 11_034) / 189)
-    # The unbiased variance divides by one less than the count.
+    # Fieller's limits are where the test of ``t = R c`` just rejects, found here by searching.
+    (t, c), z = (104 / 11_037, 189 / 11_034), stats.norm.isf(0.025)
+    t_error, c_error = t * (1 - t) / 11_036, c * (1 - c) / 11_033
+
+    def rejects(ratio: float) -> float:
+        return abs(t - ratio * c) / math.sqrt(t_error + ratio * ratio * c_error) - z
+
     assert bounds(result) == pytest.approx(
-        (risk - 1 - 1.959964 * error, risk - 1 + 1.959964 * error), rel=1e-4
+        (optimize.brentq(rejects, 0.1, 0.55) - 1, optimize.brentq(rejects, 0.56, 2) - 1), rel=1e-9
     )
+    # The published interval, of the logarithm, is 0.43 to 0.70.
+    assert bounds(result) == pytest.approx((-0.57, -0.30), abs=0.01)
 
 
-def test_variance_is_that_of_the_numerical_delta_method() -> None:
+def test_where_control_is_known_well_the_bounds_are_those_of_the_delta_method() -> None:
     random = np.random.default_rng(3)
-    t, c = random.gamma(2, 3, size=800), random.gamma(2, 2.5, size=300)
+    t, c = random.gamma(2, 3, size=800), random.gamma(2, 2.5, size=300_000)
     step = 1e-6
     slopes = (
         ((t.mean() + step) / c.mean() - (t.mean() - step) / c.mean()) / (2 * step),
         (t.mean() / (c.mean() + step) - t.mean() / (c.mean() - step)) / (2 * step),
     )
-    variance = slopes[0] ** 2 * t.var(ddof=1) / 800 + slopes[1] ** 2 * c.var(ddof=1) / 300
+    variance = slopes[0] ** 2 * t.var(ddof=1) / 800 + slopes[1] ** 2 * c.var(ddof=1) / 300_000
     low, high = bounds(lift(moments(t), moments(c), method="fixed"))
-    assert (high - low) / 2 == pytest.approx(1.959963984540054 * math.sqrt(variance), rel=1e-7)
+    assert (high - low) / 2 == pytest.approx(1.959963984540054 * math.sqrt(variance), rel=1e-4)
+
+
+@given(
+    st.integers(10, 500),
+    st.integers(10, 500),
+    st.sampled_from(["any_look", "fixed"]),
+    st.booleans(),
+)
+def test_zero_is_left_out_exactly_where_the_p_value_is_small(
+    treated: int, left: int, method: Method, even: bool
+) -> None:
+    groups = conversions(treated, 5000 if even else 20_000), conversions(left, 5000)
+    result, chance = lift(*groups, method=method), p_value(*groups, method=method)
+    apart = result.low is not None and (result.low > 0 or (result.high or 0.0) < 0)
+    assert apart == (chance <= 0.05) or result.low is None
+    assert 0 <= chance <= 1
+
+
+def test_a_fixed_p_value_is_the_normal_one_of_scipy() -> None:
+    groups = conversions(270, 9000), conversions(41, 1000)
+    gap = 270 / 9000 - 41 / 1000
+    error = math.sqrt(groups[0].mean_variance + groups[1].mean_variance)
+    found = p_value(*groups, method="fixed")
+    assert found == pytest.approx(2 * stats.norm.sf(abs(gap) / error), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [((108_000, 3888, 12_000, 360), 0.020392205090173136), ((5400, 200, 600, 12), 0.114451998726)],
+)
+def test_an_any_look_p_value_is_that_of_another_library(
+    counts: tuple[int, int, int, int], expected: float
+) -> None:
+    # By SequentialTwoSidedTTest of gbstats 0.8.0, which divides by the count, not by one less.
+    treated, successes, left, control_successes = counts
+    found = p_value(
+        conversions(successes, treated), conversions(control_successes, left), tightest_at=5000
+    )
+    assert found == pytest.approx(expected, rel=5e-3)
+
+
+def test_without_evidence_the_p_value_is_one() -> None:
+    for groups in ((NONE, NONE), (GOOD, ONE), (FLAT, GOOD), (GOOD, FLAT)):
+        assert p_value(*groups) == 1.0
+    with pytest.raises(InvalidSample, match="confidence is 2"):
+        p_value(NONE, NONE, confidence=2)
 
 
 def test_result_carries_the_people_behind_it() -> None:
@@ -56,9 +110,16 @@ def test_result_carries_the_people_behind_it() -> None:
 def test_any_look_is_wider_than_fixed_around_the_same_number() -> None:
     groups = conversions(700, 18_000), conversions(60, 2000)
     sequence, fixed = (bounds(lift(*groups, method=method)) for method in ("any_look", "fixed"))
-    assert sum(sequence) == pytest.approx(sum(fixed))
-    # At the default count at which it is tightest.
-    assert (sequence[1] - sequence[0]) / (fixed[1] - fixed[0]) == pytest.approx(1.6747, abs=1e-4)
+    assert sequence[0] < fixed[0] < 700 / 18_000 / (60 / 2000) - 1 < fixed[1] < sequence[1]
+    # Below the ratio by as many standard errors as the method says: 3.04 and 1.96.
+    for method in ("any_look", "fixed"):
+        low, _ = bounds(lift(*groups, method=method))
+        gap = groups[0].mean - (1 + low) * groups[1].mean
+        error = math.hypot(
+            math.sqrt(groups[0].mean_variance), (1 + low) * math.sqrt(groups[1].mean_variance)
+        )
+        times = boundary(20_000, confidence=0.95, method=method)
+        assert gap / error == pytest.approx(times, rel=1e-9)
 
 
 FLAT = Moments(count=50, mean=2.0, m2=0.0)
@@ -121,7 +182,7 @@ def found_by_looks(*, rate: float, control_rate: float, seed: int, method: Metho
 
 
 def test_without_an_effect_daily_looks_seldom_find_one_unless_the_interval_is_fixed() -> None:
-    # Longer simulations give some 0.015 and 0.35; the standard errors here are 0.01 and 0.03.
+    # Longer simulations give some 0.02 and 0.35; the standard errors here are 0.01 and 0.03.
     assert found_by_looks(rate=0.05, control_rate=0.05, seed=5, method="any_look") <= 0.05
     assert found_by_looks(rate=0.05, control_rate=0.05, seed=5, method="fixed") >= 0.2
 

@@ -132,7 +132,7 @@ def test_home_lists_several_use_cases_with_their_lift(
     history.write(stores, history.past())
     page = site.get("/").text
     assert '<a href="/use-cases/next_offer">Next offer</a>' in page
-    assert "between +49.9 % and +154.7 %" in page
+    assert "between +68.0 % and +151.6 %" in page
     assert '<a href="/use-cases/win_back">Win back</a>' in page
     assert "Too early to say: nothing was decided yet." in page
 

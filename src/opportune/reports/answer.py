@@ -12,17 +12,25 @@ __all__ = ["Evidence", "answer", "percent"]
 
 # The normal approximation behind the bounds wants about so many conversions in each group.
 FEWEST_REWARDED = 10
+# The lift of which a report that sees no difference says when it would.
+HOPED = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything that a verdict depends on."""
+    """Everything that a verdict depends on.
+
+    ``tightest_at`` shaped the interval of ``lift``; ``outlook`` expects the days to come to be like
+    the mature ones, None where they are too few to say.
+    """
 
     metric: MetricOfReport
     treatment: VariantResult
     control: VariantResult
     control_share: float
     lift: stats.Lift
+    tightest_at: int
+    outlook: stats.Outlook | None
     sample_ratio: stats.SampleRatio | None
     decided_days: int
     mature_days: int
@@ -105,4 +113,22 @@ def _compared(evidence: Evidence) -> tuple[Verdict, str]:
         return "better", f"Treatment did better than control: {found}"
     if lift.high < 0:
         return "worse", f"Treatment did worse than control: {found}"
-    return "no_difference", f"No difference seen between treatment and control: {found}"
+    return (
+        "no_difference",
+        f"No difference seen between treatment and control: {found}{_wait(evidence)}",
+    )
+
+
+def _wait(evidence: Evidence) -> str:
+    """When a lift of ``HOPED`` would be seen, if people keep coming and ordering as they did."""
+    if evidence.outlook is None or evidence.outlook.largest_effect < HOPED:
+        return ""
+    read_out = stats.ReadOut(method="any_look", tightest_at=evidence.tightest_at)
+    wait = stats.days_to_find(evidence.outlook, HOPED, read_out=read_out)
+    hoped = f"{HOPED * 100:+.0f} %"
+    if wait.days is None:
+        return f" At this pace, {hoped} is not seen within ten years."
+    more = wait.days - evidence.mature_days
+    if more <= 0:
+        return f" A lift of {hoped} would have been seen by now in four of five cases."
+    return f" At this pace, {hoped} is seen after some {more:,} more days in four of five cases."

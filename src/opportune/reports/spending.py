@@ -15,8 +15,13 @@ TABLES = ("decisions", "rewards")
 NOBODY = {"profiles": 0, "mean": 0.0, "m2": 0.0}
 
 
-def spending(stores: Stores, use_case: UseCase, metric: Metric) -> Spending | None:
-    """Report the costs of ``use_case``, whose success metric is ``metric``; None: nothing costs."""
+def spending(
+    stores: Stores, use_case: UseCase, metric: Metric, *, tightest_at: int
+) -> Spending | None:
+    """Report the costs of ``use_case``, whose success metric is ``metric``; None: nothing costs.
+
+    ``tightest_at`` is for the interval of the profit, as in ``stats.lift``.
+    """
     if use_case.costs is None:
         return None
     budget = in_unit_of(use_case, metric).budget
@@ -29,11 +34,11 @@ def spending(stores: Stores, use_case: UseCase, metric: Metric) -> Spending | No
         spent=known.spent,
         reserved=known.reserved,
         days=tuple(budget_days(stores, use_case, most=MOST_DAYS)),
-        profit=None if own_unit else _profit(stores, use_case),
+        profit=None if own_unit else _profit(stores, use_case, tightest_at),
     )
 
 
-def _profit(stores: Stores, use_case: UseCase) -> stats.Lift | None:
+def _profit(stores: Stores, use_case: UseCase, tightest_at: int) -> stats.Lift | None:
     """Compare what each profile earned less what it cost, over the mature days of this version."""
     if not all((stores.lake.folder / table).is_dir() for table in TABLES):
         return None
@@ -47,4 +52,4 @@ def _profit(stores: Stores, use_case: UseCase) -> stats.Lift | None:
         stats.Moments(count=row["profiles"], mean=row["mean"], m2=row["m2"])
         for row in (found.get("treatment", NOBODY), found.get("control", NOBODY))
     )
-    return stats.lift(treated, held_out, method="any_look")
+    return stats.lift(treated, held_out, method="any_look", tightest_at=tightest_at)

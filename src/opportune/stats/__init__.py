@@ -10,30 +10,81 @@ What is true of everything here:
   thin.
 """
 
+from opportune.stats.adjusted import (
+    AdjustedLift,
+    JointMoments,
+    adjusted_lift,
+    joint_moments,
+    of_ratio,
+)
+from opportune.stats.discoveries import Discovery, discoveries
 from opportune.stats.errors import InvalidPropensity, InvalidSample
-from opportune.stats.intervals import TIGHTEST_AT, Interval, Method, half_width, mean_interval
-from opportune.stats.lift import Lift, lift
+from opportune.stats.intervals import (
+    TIGHTEST_AT,
+    Interval,
+    Method,
+    boundary,
+    half_width,
+    mean_interval,
+)
+from opportune.stats.lift import Lift, lift, p_value
 from opportune.stats.moments import Moments, moments
 from opportune.stats.offpolicy import Estimate, doubly_robust, ips, snips
+from opportune.stats.outlook import Outlook
+from opportune.stats.power import (
+    Reading,
+    ReadOut,
+    Wait,
+    chance_to_find,
+    days_to_find,
+    smallest_effect,
+    tightest_for,
+)
+from opportune.stats.readiness import Readiness, Refusal, readiness
 from opportune.stats.sample_ratio import SampleRatio, chi_square_tail, sample_ratio
+from opportune.stats.sequential import GroupSequentialPlan, Spending, crossed, group_sequential
 
 __all__ = [
     "TIGHTEST_AT",
+    "AdjustedLift",
+    "Discovery",
     "Estimate",
+    "GroupSequentialPlan",
     "Interval",
     "InvalidPropensity",
     "InvalidSample",
+    "JointMoments",
     "Lift",
     "Method",
     "Moments",
+    "Outlook",
+    "ReadOut",
+    "Readiness",
+    "Reading",
+    "Refusal",
     "SampleRatio",
+    "Spending",
+    "Wait",
+    "adjusted_lift",
+    "boundary",
+    "chance_to_find",
     "chi_square_tail",
+    "crossed",
+    "days_to_find",
+    "discoveries",
     "doubly_robust",
+    "group_sequential",
     "half_width",
     "ips",
+    "joint_moments",
     "lift",
     "mean_interval",
     "moments",
+    "of_ratio",
+    "p_value",
+    "readiness",
     "sample_ratio",
+    "smallest_effect",
     "snips",
+    "tightest_for",
 ]

@@ -11,7 +11,15 @@ from opportune.errors import nearest
 from opportune.stats.errors import InvalidSample
 from opportune.stats.moments import Moments
 
-__all__ = ["TIGHTEST_AT", "Interval", "Method", "half_width", "mean_interval"]
+__all__ = [
+    "TIGHTEST_AT",
+    "Interval",
+    "Method",
+    "boundary",
+    "half_width",
+    "mean_interval",
+    "mixing",
+]
 
 Method = Literal["any_look", "fixed"]
 
@@ -78,48 +86,66 @@ def half_width(
 ) -> float:
     """Half the width of an interval around an estimate of that ``variance`` from ``count`` units.
 
+    It is the square root of ``variance`` times ``boundary``, which says what the methods promise.
+
+    >>> round(half_width(4.0, count=100, confidence=0.95, method="fixed"), 6)
+    3.919928
+    """
+    times = boundary(count, confidence=confidence, method=method, tightest_at=tightest_at)
+    return math.inf if math.isinf(times) else math.sqrt(variance) * times
+
+
+def boundary(
+    count: int,
+    *,
+    confidence: float,
+    method: Method,
+    tightest_at: int = TIGHTEST_AT,
+) -> float:
+    """How many standard errors an estimate from ``count`` units may be off.
+
     "fixed" is the normal interval: right at one look that was planned in advance. "any_look" is the
     two-sided asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas,
     "Time-uniform central limit theory and asymptotic confidence sequences" (arXiv:2103.06476,
-    Theorem 2.2, and its choice of rho): right at all looks together. Each side gets
-    alpha / 2, which is a little wider than the paper's. With sigma^2 = count * variance and n =
-    count::
+    Theorem 2.2, and its choice of rho): right at all looks together. With n = count::
 
-        sqrt(sigma^2) sqrt(2 (n rho^2 + 1) / (n^2 rho^2) log(sqrt(n rho^2 + 1) / (alpha / 2)))
+        sqrt(2 (n rho^2 + 1) / (n rho^2) log(sqrt(n rho^2 + 1) / alpha))
         rho^2 = (-2 log alpha + log(-2 log alpha + 1)) / tightest_at
 
     Parameters
     ----------
-    variance:
-        Of the estimate itself, in its unit squared.
     count:
         Units the estimate was made from; of both groups for a difference.
     tightest_at:
         The count at which "any_look" is narrowest; must be chosen before the data are seen.
 
-    >>> round(half_width(1.0, count=100, confidence=0.95, method="fixed"), 6)
+    >>> round(boundary(100, confidence=0.95, method="fixed"), 6)
     1.959964
-    >>> round(half_width(1.0, count=20_000, confidence=0.95, method="any_look"), 6)
-    3.282296
+    >>> round(boundary(20_000, confidence=0.95, method="any_look"), 6)
+    3.035209
     """
-    _check(confidence, method=method, tightest_at=tightest_at)
     alpha = 1 - confidence
+    scale = count * mixing(confidence, tightest_at=tightest_at)
     if method == "fixed":
-        return -NormalDist().inv_cdf(alpha / 2) * math.sqrt(variance)
+        return -NormalDist().inv_cdf(alpha / 2)
+    if method != "any_look":
+        raise InvalidSample(f"Unknown method {method!r}. {nearest(method, get_args(Method))}")
     if count < 1:
         return math.inf
-    spread = -2 * math.log(alpha)
-    scale = count * (spread + math.log(spread + 1)) / tightest_at
-    boundary = 2 * (scale + 1) / scale * math.log(math.sqrt(scale + 1) / (alpha / 2))
-    return math.sqrt(variance) * math.sqrt(boundary)
+    return math.sqrt(2 * (scale + 1) / scale * math.log(math.sqrt(scale + 1) / alpha))
 
 
-def _check(confidence: float, *, method: str, tightest_at: int) -> None:
+def mixing(confidence: float, *, tightest_at: int) -> float:
+    """The rho^2 with which "any_look" is narrowest at ``tightest_at`` units.
+
+    >>> round(mixing(0.95, tightest_at=1), 3)
+    7.936
+    """
     if not 0 < confidence < 1:
         raise InvalidSample(
             f"confidence is {confidence}. Allowed: above 0 and below 1, such as 0.95."
         )
-    if method not in get_args(Method):
-        raise InvalidSample(f"Unknown method {method!r}. {nearest(method, get_args(Method))}")
     if tightest_at < 1:
         raise InvalidSample(f"tightest_at is {tightest_at}. Allowed: a number of units from 1.")
+    spread = -2 * math.log(1 - confidence)
+    return (spread + math.log(spread + 1)) / tightest_at
