@@ -10,12 +10,20 @@ What is true of everything here:
   thin.
 """
 
+from opportune.stats.columns import Estimate
 from opportune.stats.errors import InvalidPropensity, InvalidSample
 from opportune.stats.intervals import TIGHTEST_AT, Interval, Method, half_width, mean_interval
 from opportune.stats.lift import Lift, lift
 from opportune.stats.moments import Moments, moments
-from opportune.stats.offpolicy import Estimate, doubly_robust, ips, snips
+from opportune.stats.offpolicy import doubly_robust, ips, snips, switch_dr
+from opportune.stats.offpolicy_options import (
+    clustered_dr,
+    marginal_ips,
+    pseudo_inverse,
+    pseudo_inverse_dr,
+)
 from opportune.stats.sample_ratio import SampleRatio, chi_square_tail, sample_ratio
+from opportune.stats.skewed import skewed_interval
 
 __all__ = [
     "TIGHTEST_AT",
@@ -28,12 +36,18 @@ __all__ = [
     "Moments",
     "SampleRatio",
     "chi_square_tail",
+    "clustered_dr",
     "doubly_robust",
     "half_width",
     "ips",
     "lift",
+    "marginal_ips",
     "mean_interval",
     "moments",
+    "pseudo_inverse",
+    "pseudo_inverse_dr",
     "sample_ratio",
+    "skewed_interval",
     "snips",
+    "switch_dr",
 ]

@@ -1,0 +1,149 @@
+"""The columns of a log, checked, and what off-policy estimators make of them in the end."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opportune.stats.errors import InvalidPropensity, InvalidSample
+from opportune.stats.moments import Moments, finite, moments
+from opportune.stats.skewed import skewed_interval
+
+__all__ = ["Estimate", "column", "estimate", "option_weights", "row_weights"]
+
+Floats = NDArray[np.float64]
+
+# Below this neither the normal approximation nor its correction for skewness says much.
+TRUSTED_FROM = 100.0
+
+# A weight of 1e100 still squares and sums; a smaller propensity is a zero that was computed badly.
+LEAST_PROPENSITY = 1e-100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """The mean reward of the target policy, in the unit of the rewards, and how far to trust it.
+
+    Parameters
+    ----------
+    value:
+        None where no row of the log speaks of the target.
+    low, high:
+        None where ``reason`` says why there are no bounds: do not show the value as a finding then.
+    effective_sample_size:
+        (sum w)^2 / sum w^2 of the weights: rows of the target's own play that the log is worth.
+        Below 100 there are no bounds.
+    mean_weight:
+        The share of the target's probability that the log supports, give or take chance: about 1
+        where it covers what the target plays; well below 1 means that much of the target's play
+        never occurs in the log, which no effective sample size shows.
+    count:
+        Rows read.
+    trustworthy:
+        There are bounds.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    effective_sample_size: float
+    mean_weight: float
+    count: int
+    trustworthy: bool
+    reason: str
+
+
+def row_weights(rewards: Floats, *, propensities: Floats, targets: Floats) -> tuple[Floats, Floats]:
+    """Rewards ``(n,)`` and weights ``(n,)``: target over propensity of what was logged."""
+    earned = finite(rewards, name="rewards")
+    return earned, _ratios(propensities, targets, shape=earned.shape)
+
+
+def option_weights(
+    rewards: Floats, *, propensities: Floats, targets: Floats
+) -> tuple[Floats, Floats]:
+    """Rewards ``(n,)`` and weights ``(n, D)``: target over propensity of each option by itself."""
+    earned = finite(rewards, name="rewards")
+    dimensions = np.shape(propensities)[1:]
+    if len(dimensions) != 1 or dimensions[0] < 1:
+        raise InvalidSample(
+            f"propensities has shape {np.shape(propensities)}. Allowed: one per reward and "
+            f"dimension, ({earned.size}, D)."
+        )
+    return earned, _ratios(propensities, targets, shape=(earned.size, *dimensions))
+
+
+def column(values: Floats, *, name: str, count: int) -> Floats:
+    """Take ``values`` as ``(count,)`` finite numbers."""
+    numbers = finite(values, name=name)
+    if numbers.size != count:
+        raise InvalidSample(_unequal(name, numbers.shape, (count,)))
+    return numbers
+
+
+def estimate(influence: Floats, *, weights: Floats, confidence: float) -> Estimate:
+    """Make an estimate of rows whose mean is the value and whose spread is its uncertainty."""
+    interval = skewed_interval(influence, confidence=confidence)
+    spent = moments(weights)
+    size = _effective(spent)
+    unknown = spent.mean == 0
+    reason = interval.reason
+    if spent.count and unknown:
+        reason = "The target policy plays no logged action, so the log says nothing of it."
+    elif not reason and size < TRUSTED_FROM:
+        reason = (
+            f"The log is worth {size:.0f} rows of the target policy's own play; from "
+            f"{TRUSTED_FROM:.0f} on a number can be trusted."
+        )
+    return Estimate(
+        value=None if unknown else interval.value,
+        low=None if reason else interval.low,
+        high=None if reason else interval.high,
+        effective_sample_size=size,
+        mean_weight=spent.mean,
+        count=spent.count,
+        trustworthy=not reason,
+        reason=reason,
+    )
+
+
+def _ratios(propensities: Floats, targets: Floats, *, shape: tuple[int, ...]) -> Floats:
+    logged: Floats = np.asarray(propensities, dtype=np.float64)
+    if logged.shape != shape:
+        raise InvalidSample(_unequal("propensities", logged.shape, shape))
+    bad = ~((logged >= LEAST_PROPENSITY) & (logged <= 1))
+    if bad.any():
+        raise InvalidPropensity(
+            _outside("propensities", logged, bad, "above 0 (1e-100 or more) and at most 1")
+        )
+    wanted: Floats = np.asarray(targets, dtype=np.float64)
+    if wanted.shape != shape:
+        raise InvalidSample(_unequal("targets", wanted.shape, shape))
+    bad = ~((wanted >= 0) & (wanted <= 1))
+    if bad.any():
+        raise InvalidSample(_outside("targets", wanted, bad, "0 to 1"))
+    return wanted / logged
+
+
+def _unequal(name: str, shape: tuple[int, ...], allowed: tuple[int, ...]) -> str:
+    per = "one per reward" if len(allowed) == 1 else "one per reward and dimension"
+    return f"{name} has shape {shape} for {allowed[0]} rewards. Allowed: {per}, {allowed}."
+
+
+def _outside(name: str, values: Floats, bad: NDArray[np.bool_], allowed: str) -> str:
+    rows = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))
+    return (
+        f"{rows.size} of {len(values)} rows of {name} are outside the allowed range, the first at"
+        f" index {rows[0]} ({values[bad][0]}). Allowed: {allowed}. Leave out rows whose probability"
+        " was not logged."
+    )
+
+
+def _effective(weights: Moments) -> float:
+    if weights.mean == 0:
+        return 0.0
+    scatter = math.sqrt(weights.m2) / weights.mean
+    return weights.count / (1 + scatter * (scatter / weights.count))
