@@ -15,6 +15,7 @@ from opportune.learning.evaluate import (
     difference,
     evaluate,
     evaluate_log,
+    expected_under,
 )
 from opportune.learning.model import REWARDS
 from opportune.learning.reward import reward
@@ -41,6 +42,7 @@ __all__ = [
     "difference",
     "evaluate",
     "evaluate_log",
+    "expected_under",
     "lessons",
     "model_days",
     "newest",

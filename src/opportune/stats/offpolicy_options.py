@@ -24,11 +24,11 @@ def pseudo_inverse(
 ) -> Estimate:
     """Weigh every dimension by itself: as if the reward were a sum over the options.
 
-    mean(G r) with G = sum over d of targets_d / propensities_d - (D - 1) (Swaminathan, Krishnamurthy,
-    Agarwal, Dudik, Langford, Jose and Zitouni, "Off-policy evaluation for slate recommendation",
-    2017; this closed form is for options that were drawn independently). No bias if the reward is
-    such a sum and the log drew each option independently of the others, else some. G may be
-    negative. One dimension is ``ips``.
+    mean(G r) with G = sum over d of targets_d / propensities_d - (D - 1) (Swaminathan,
+    Krishnamurthy, Agarwal, Dudik, Langford, Jose and Zitouni, "Off-policy evaluation for slate
+    recommendation", 2017, in the closed form for options that are drawn independently). No bias if
+    the reward is such a sum and the log drew each option independently of the others, else some. G
+    may be negative. With one dimension it is ``ips``.
 
     Parameters
     ----------
