@@ -32,10 +32,11 @@ class Estimate:
     value:
         None where no row of the log speaks of the target.
     low, high:
-        None where ``reason`` says why there are no bounds: do not show the value as a finding then.
+        None where ``reason`` says why there are no bounds: then the value is no finding.
     effective_sample_size:
         (sum w)^2 / sum w^2 of the weights: rows of the target's own play that the log is worth.
-        Below 100 there are no bounds.
+        Below 100 there are no bounds, nor where a few rows of huge weight without a reward stand
+        for much of the target's play.
     mean_weight:
         The share of the target's probability that the log supports, give or take chance: about 1
         where it covers what the target plays; well below 1 means that much of the target's play
@@ -84,7 +85,7 @@ def column(values: Floats, *, name: str, count: int) -> Floats:
     return numbers
 
 
-def estimate(influence: Floats, *, weights: Floats, confidence: float) -> Estimate:
+def estimate(influence: Floats, *, rewards: Floats, weights: Floats, confidence: float) -> Estimate:
     """Make an estimate of rows whose mean is the value and whose spread is its uncertainty."""
     interval = skewed_interval(influence, confidence=confidence)
     spent = moments(weights)
@@ -98,6 +99,8 @@ def estimate(influence: Floats, *, weights: Floats, confidence: float) -> Estima
             f"The log is worth {size:.0f} rows of the target policy's own play; from "
             f"{TRUSTED_FROM:.0f} on a number can be trusted."
         )
+    elif interval.low is not None and interval.high is not None:
+        reason = _unseen(rewards, weights, reach=(interval.high - interval.low) / 2)
     return Estimate(
         value=None if unknown else interval.value,
         low=None if reason else interval.low,
@@ -107,6 +110,27 @@ def estimate(influence: Floats, *, weights: Floats, confidence: float) -> Estima
         count=spent.count,
         trustworthy=not reason,
         reason=reason,
+    )
+
+
+def _unseen(rewards: Floats, weights: Floats, *, reach: float) -> str:
+    """Why the spread of the rows misses what rare rows of huge weight would say, or nothing.
+
+    Where rewards are rare, the few rows of largest weight may have none by chance: then the rows
+    differ little, and the interval is narrow and wrong. So it is refused if rows, of which a single
+    rewarded one would move the value by more than half the interval, stand for so much of the
+    target's play that their usual rewards would move it by a quarter.
+    """
+    rewarded = np.abs(rewards[rewards != 0])
+    if not rewarded.size:
+        return ""
+    heavy = weights * (rewarded.mean() / weights.size) > reach
+    share = float(weights[heavy].sum()) / weights.size
+    if share * float(np.abs(rewards).mean()) <= reach / 2:
+        return ""
+    return (
+        f"{int(heavy.sum())} rows of the log stand for {share:.0%} of the target policy's play, and"
+        " one reward more among them would leave the interval: too few to tell what it earns there."
     )
 
 

@@ -44,7 +44,7 @@ def ips(
     1.0
     """
     earned, weights = row_weights(rewards, propensities=propensities, targets=targets)
-    return estimate(weights * earned, weights=weights, confidence=confidence)
+    return estimate(weights * earned, rewards=earned, weights=weights, confidence=confidence)
 
 
 def snips(
@@ -65,10 +65,10 @@ def snips(
     earned, weights = row_weights(rewards, propensities=propensities, targets=targets)
     total = float(weights.sum())
     if total == 0:
-        return estimate(earned, weights=weights, confidence=confidence)
+        return estimate(earned, rewards=earned, weights=weights, confidence=confidence)
     value = float(weights @ earned) / total
     influence = value + weights * (earned - value) * (weights.size / total)
-    return estimate(influence, weights=weights, confidence=confidence)
+    return estimate(influence, rewards=earned, weights=weights, confidence=confidence)
 
 
 def doubly_robust(
@@ -105,7 +105,9 @@ def doubly_robust(
     earned, weights = row_weights(rewards, propensities=propensities, targets=targets)
     model = column(predicted, name="predicted", count=earned.size)
     base = column(expected, name="expected", count=earned.size)
-    return estimate(base + weights * (earned - model), weights=weights, confidence=confidence)
+    return estimate(
+        base + weights * (earned - model), rewards=earned, weights=weights, confidence=confidence
+    )
 
 
 def switch_dr(  # noqa: PLR0913 - the columns of a log
@@ -139,4 +141,6 @@ def switch_dr(  # noqa: PLR0913 - the columns of a log
     model = column(predicted, name="predicted", count=earned.size)
     base = column(expected, name="expected", count=earned.size)
     kept = np.where(weights <= cap, weights, 0.0)
-    return estimate(base + kept * (earned - model), weights=kept, confidence=confidence)
+    return estimate(
+        base + kept * (earned - model), rewards=earned, weights=kept, confidence=confidence
+    )

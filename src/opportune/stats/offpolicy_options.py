@@ -50,7 +50,7 @@ def pseudo_inverse(
     """
     earned, weights = option_weights(rewards, propensities=propensities, targets=targets)
     joint = _joined(weights)
-    return estimate(joint * earned, weights=joint, confidence=confidence)
+    return estimate(joint * earned, rewards=earned, weights=joint, confidence=confidence)
 
 
 def pseudo_inverse_dr(
@@ -81,7 +81,9 @@ def pseudo_inverse_dr(
     model = column(predicted, name="predicted", count=earned.size)
     base = column(expected, name="expected", count=earned.size)
     joint = _joined(weights)
-    return estimate(base + joint * (earned - model), weights=joint, confidence=confidence)
+    return estimate(
+        base + joint * (earned - model), rewards=earned, weights=joint, confidence=confidence
+    )
 
 
 def marginal_ips(
