@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
@@ -10,7 +11,15 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from opportune.stats import ips, mean_interval, moments, skewed_interval
+from opportune.stats import (
+    Estimate,
+    doubly_robust,
+    ips,
+    mean_interval,
+    moments,
+    skewed_interval,
+    snips,
+)
 
 Floats = NDArray[np.float64]
 
@@ -126,3 +135,79 @@ def test_the_estimator_gives_the_bounds_that_were_checked() -> None:
     low, high = bounds([np.array(np.mean(terms**power)) for power in (1, 2, 3)], rows)
     assert (found.low, found.high) == pytest.approx((float(low), float(high)), rel=1e-9)
     assert found.trustworthy
+
+
+def rare_and_common(rewarded: int) -> dict[str, Floats]:
+    """10,000 rows of weight 0.8, but for ten of weight 200 that are a fifth of the target's play.
+
+    Of the common rows 300 have a reward, and of the ten so many.
+    """
+    rewards = np.zeros(10_000)
+    rewards[-300:] = 1.0
+    rewards[:rewarded] = 1.0
+    propensities, targets = np.full(10_000, 0.5), np.full(10_000, 0.4)
+    propensities[:10], targets[:10] = 0.002, 0.4
+    return {"rewards": rewards, "propensities": propensities, "targets": targets}
+
+
+@pytest.mark.parametrize("estimator", [ips, snips])
+def test_a_few_rows_that_decide_and_have_no_reward_are_refused(
+    estimator: Callable[..., Estimate],
+) -> None:
+    found = estimator(**rare_and_common(0))
+    assert found.effective_sample_size > 200
+    assert found.value == pytest.approx(0.024, rel=0.01)
+    assert (found.low, found.high, found.trustworthy) == (None, None, False)
+    assert found.reason == (
+        "10 rows of the log stand for 20% of the target policy's play, and one reward more among"
+        " them would leave the interval: too few to tell what it earns there."
+    )
+    # With a reward among them the interval knows how far it may be off.
+    seen = estimator(**rare_and_common(1))
+    assert seen.high is not None
+    assert seen.high > 2 * 0.044
+    assert seen.trustworthy
+
+
+def test_heavy_rows_that_are_little_of_the_targets_play_are_no_reason() -> None:
+    columns = rare_and_common(0)
+    columns["propensities"][1:10] = 0.5
+    columns["propensities"][0] = 0.004
+    found = ips(**columns)
+    assert found.trustworthy
+    assert 0.024 - (found.low or 0) < 100 / 10_000
+
+
+def test_a_log_without_a_reward_has_bounds_by_the_model_alone() -> None:
+    columns = rare_and_common(0)
+    columns["rewards"] = np.zeros(10_000)
+    model = np.tile([0.02, 0.04], 5_000)
+    found = doubly_robust(**columns, predicted=model, expected=model)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.high
+
+
+def test_an_interval_that_is_not_refused_covers_where_few_rows_decide() -> None:
+    """A fifth of the target's play lies on about ten rows of weight 200, rewarded at 5 %."""
+    random, rows = np.random.default_rng(8), 10_000
+    given, refused, covered, plain = 0, 0, 0, 0
+    truth = 0.8 * 0.03 + 0.2 * 0.05
+    for _ in range(400):
+        rare = random.random(rows) < 0.001
+        chance = np.where(rare, 0.05, 0.03)
+        rewards = (random.random(rows) < chance).astype(np.float64)
+        propensities = np.where(rare, 0.001, 0.999)
+        targets = np.where(rare, 0.2, 0.8)
+        found = ips(rewards, propensities=propensities, targets=targets)
+        unchecked = skewed_interval(rewards * targets / propensities)
+        plain += (unchecked.low or 0) <= truth <= (unchecked.high or 0)
+        if found.low is None or found.high is None:
+            refused += 1
+        else:
+            given += 1
+            covered += found.low <= truth <= found.high
+    # Without a reward among the ten, which is as likely as not, the interval would be wrong.
+    assert plain < 0.5 * 400
+    assert refused == pytest.approx(400 * 0.6, abs=60)
+    assert covered > 0.93 * given

@@ -91,9 +91,10 @@ def evaluate(
 
     ``target`` are the probabilities of a policy for the same rows in the same order. Estimators and
     their sources: `stats.ips`, `stats.snips`, `stats.doubly_robust`, `stats.switch_dr`,
-    `stats.pseudo_inverse`, `stats.pseudo_inverse_dr`. For `stats.doubly_robust` a poor model costs
-    width, not truth, as long as propensities are true; the last two and `stats.switch_dr`
-    lean on it. Raises ``InvalidPropensity`` or ``InvalidSample`` for rows that cannot be weighed.
+    `stats.pseudo_inverse`, `stats.pseudo_inverse_dr`. A poor model costs `stats.doubly_robust`
+    width, not truth, as long as propensities are true; `stats.switch_dr` leans on it where weights
+    are above 100. Raises ``InvalidPropensity`` or ``InvalidSample`` for rows that cannot be
+    weighed.
 
     >>> from opportune.policies import ActionSpace, Dimension, Fixed, everything
     >>> space = ActionSpace(dimensions=(Dimension(name="mail", options=("no", "yes")),))
