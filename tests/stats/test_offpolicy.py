@@ -147,9 +147,32 @@ def test_intervals_have_the_width_that_theory_gives_them() -> None:
 def test_a_target_the_log_does_not_cover_shows_in_the_mean_weight() -> None:
     # Uniform over two of four options, target mostly on the other two: 20 % of its play was logged.
     rewards = np.tile([0.0, 1.0], 500)
-    found = ips(rewards, propensities=np.full(1000, 0.5), targets=np.full(1000, 0.1))
+    columns = {"propensities": np.full(1000, 0.5), "targets": np.full(1000, 0.1)}
+    found = ips(rewards, **columns)
     assert found.mean_weight == pytest.approx(0.2)
     assert found.effective_sample_size == pytest.approx(1000)
+    # The rest counts as earning nothing, so this is no interval of the target's value.
+    assert (found.value, found.low, found.high) == (pytest.approx(0.1), None, None)
+    assert found.reason == (
+        "The log lacks 80% of the target policy's play, which here counts as earning nothing."
+    )
+    # The sum of the weights, or a model, makes up for it.
+    assert snips(rewards, **columns).trustworthy
+    model = np.full(1000, 0.4)
+    assert doubly_robust(rewards, **columns, predicted=model, expected=model).trustworthy
+
+
+def test_weights_that_are_too_small_by_chance_or_by_little_are_no_reason() -> None:
+    # Weights 0.8 and 10.8 at 98 to 2: the mean is 1; without four of the large ones it is 0.96.
+    rewards = np.tile([0.0, 1.0], 500)
+    weights = np.r_[np.full(984, 0.8), np.full(16, 10.8)]
+    by_chance = ips(rewards, propensities=np.full(1000, 0.05), targets=weights * 0.05)
+    assert by_chance.mean_weight == pytest.approx(0.96)
+    assert by_chance.trustworthy
+    # Two percent less is certain, and moves the value by less than chance does.
+    by_little = ips(rewards, propensities=np.full(1000, 0.5), targets=np.full(1000, 0.49))
+    assert by_little.mean_weight == pytest.approx(0.98)
+    assert by_little.trustworthy
 
 
 @pytest.mark.parametrize("estimator", [ips, snips, robust, capped])

@@ -36,7 +36,7 @@ class Estimate:
     effective_sample_size:
         (sum w)^2 / sum w^2 of the weights: rows of the target's own play that the log is worth.
         Below 100 there are no bounds, nor where a few rows of huge weight without a reward stand
-        for much of the target's play.
+        for much of the target's play, nor where an estimator without a model lacks much of it.
     mean_weight:
         The share of the target's probability that the log supports, give or take chance: about 1
         where it covers what the target plays; well below 1 means that much of the target's play
@@ -85,8 +85,14 @@ def column(values: Floats, *, name: str, count: int) -> Floats:
     return numbers
 
 
-def estimate(influence: Floats, *, rewards: Floats, weights: Floats, confidence: float) -> Estimate:
-    """Make an estimate of rows whose mean is the value and whose spread is its uncertainty."""
+def estimate(
+    influence: Floats, *, rewards: Floats, weights: Floats, confidence: float, bare: bool = False
+) -> Estimate:
+    """Make an estimate of rows whose mean is the value and whose spread is its uncertainty.
+
+    ``bare``: what the log lacks of the target's play counts as earning nothing, as neither a model
+    nor the sum of the weights makes up for it.
+    """
     interval = skewed_interval(influence, confidence=confidence)
     spent = moments(weights)
     size = _effective(spent)
@@ -100,7 +106,9 @@ def estimate(influence: Floats, *, rewards: Floats, weights: Floats, confidence:
             f"{TRUSTED_FROM:.0f} on a number can be trusted."
         )
     elif interval.low is not None and interval.high is not None:
-        reason = _unseen(rewards, weights, reach=(interval.high - interval.low) / 2)
+        reach = (interval.high - interval.low) / 2
+        reason = _lacking(rewards, spent, reach=reach) if bare else ""
+        reason = reason or _unseen(rewards, weights, reach=reach)
     return Estimate(
         value=None if unknown else interval.value,
         low=None if reason else interval.low,
@@ -110,6 +118,22 @@ def estimate(influence: Floats, *, rewards: Floats, weights: Floats, confidence:
         count=spent.count,
         trustworthy=not reason,
         reason=reason,
+    )
+
+
+def _lacking(rewards: Floats, spent: Moments, *, reach: float) -> str:
+    """Why weights that are too small together make the interval wrong, or nothing.
+
+    Refused if they are, beyond chance (three standard errors), and if what is missing would move
+    the value by a quarter of the interval at the log's usual rewards.
+    """
+    lacking = 1 - spent.mean
+    beyond_chance = lacking > 3 * math.sqrt(spent.mean_variance)
+    if not beyond_chance or lacking * float(np.abs(rewards).mean()) <= reach / 2:
+        return ""
+    return (
+        f"The log lacks {lacking:.0%} of the target policy's play, which here counts as earning"
+        " nothing."
     )
 
 

@@ -44,7 +44,9 @@ def ips(
     1.0
     """
     earned, weights = row_weights(rewards, propensities=propensities, targets=targets)
-    return estimate(weights * earned, rewards=earned, weights=weights, confidence=confidence)
+    return estimate(
+        weights * earned, rewards=earned, weights=weights, confidence=confidence, bare=True
+    )
 
 
 def snips(

@@ -50,7 +50,7 @@ def pseudo_inverse(
     """
     earned, weights = option_weights(rewards, propensities=propensities, targets=targets)
     joint = _joined(weights)
-    return estimate(joint * earned, rewards=earned, weights=joint, confidence=confidence)
+    return estimate(joint * earned, rewards=earned, weights=joint, confidence=confidence, bare=True)
 
 
 def pseudo_inverse_dr(
