@@ -112,9 +112,12 @@ $(VENV)/.spark: requirements/spark.lock $(VENV)/.dev
 	elif [ -n "$${CI-}" ]; then echo "There is no Java, which the tests on Spark need: install default-jre-headless."; exit 1; \
 	else echo "There is no Java: the tests on Spark are skipped."; fi
 
-.venv-peers/.ready: requirements/peers.lock $(BIN)/python
+# obp declares that it wants Python below 3.11 and exact old versions; its estimators need neither.
+.venv-peers/.ready: requirements/peers.lock requirements/obp.lock $(BIN)/python
 	@test -x .venv-peers/bin/python || $(BIN)/python -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	  --ignore-requires-python -r requirements/obp.lock
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/python requirements/dev.lock pyproject.toml

@@ -25,7 +25,9 @@ def wanted(names: list[str]) -> set[str]:
     return {re.sub(r"[._]", "-", match[0]).lower() for match in found if match}
 
 
-@pytest.mark.parametrize("name", ["runtime.lock", "dev.lock", "spark.lock", "peers.lock"])
+@pytest.mark.parametrize(
+    "name", ["runtime.lock", "dev.lock", "spark.lock", "peers.lock", "obp.lock"]
+)
 def test_a_lock_holds_nothing_but_pins_and_hashes(root: Path, name: str) -> None:
     logical = (root / "requirements" / name).read_text().replace(" \\\n", "\n").splitlines()
     strange = [line for line in logical if not PIN.match(line) and not HASH.fullmatch(line)]

@@ -19,6 +19,7 @@ LONG_FUNCTIONS: dict[str, str] = {
 }
 LONG_SIGNATURES: dict[str, str] = {
     "cli/replay.py:replay_command": "the options of a command, which is added in cli/app.py",
+    "stats/offpolicy.py:switch_dr": "the columns of a log, and the two numbers of the estimate",
 }
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

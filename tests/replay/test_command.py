@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -139,3 +142,58 @@ def test_texts_that_look_like_a_persons_are_no_features(spring: Any) -> None:
     campaign = read_campaign(spring.written(rows), schema)
     with pytest.raises(FieldForbidden, match=r"trait 'plan' is personal \(by values that came\)"):
         check_columns(campaign, schema.outcomes, FieldPolicies())
+
+
+TWO_DIMENSIONS = """
+title = "Two at a time"
+features = ["visits", "plan"]
+categorical = ["plan"]
+control = { letter = "none", hour = "9" }
+propensity = { letter = { none = 0.3, sale = 0.3, news = 0.4 }, hour = { 9 = 0.995, 18 = 0.005 } }
+batches = 2
+held_out_share = 0.9
+
+[[dimensions]]
+name = "mail"
+column = "letter"
+options = { none = "nothing", sale = "sale", news = "news" }
+
+[[dimensions]]
+name = "hour"
+column = "hour"
+options = { 9 = "09", 18 = "18" }
+
+[[outcomes]]
+name = "bought"
+column = "bought"
+kind = "binary"
+"""
+
+
+def test_columns_come_where_they_tell_more_and_what_cannot_be_told_is_refused(
+    kept: Path, tmp_path: Path, command: typer.Typer, spring: Any
+) -> None:
+    rows, random = 3_000, np.random.default_rng(2)
+    columns = spring.made(rows=rows)
+    columns["letter"] = pa.array(random.choice(["none", "sale", "news"], rows, p=[0.3, 0.3, 0.4]))
+    columns["hour"] = pa.array(np.where(random.random(rows) < 0.005, 18, 9))
+    schema = tmp_path / "two.toml"
+    schema.write_text(TWO_DIMENSIONS)
+    given = [str(spring.written(columns)), "--schema", str(schema), "--data", str(kept)]
+    page = CliRunner().invoke(command, given)
+    assert page.exit_code == 0, page.exception
+    lines = page.stdout.splitlines()
+    heads = ["IPS", "SNIPS", "DR", "Switch-DR", "PI-DR", "effective rows", "supported"]
+    assert re.split(r"  +", lines[2].strip()) == heads
+    (found,) = json.loads(CliRunner().invoke(command, [*given, "--json"]).stdout)
+    rows_of = {each["name"]: each for each in found["single_actions"]}
+    early, late = rows_of["sale + 09"], rows_of["sale + 18"]
+    assert early["dr"]["low"] < early["dr"]["value"] < early["dr"]["high"]
+    assert early["pi_dr"]["reason"] == ""
+    assert early["pi"]["effective_sample_size"] > 100
+    assert (late["dr"]["low"], late["dr"]["high"]) == (None, None)
+    assert "rows of the target policy's own play" in late["dr"]["reason"]
+    (shown,) = [line for line in lines if line.startswith("always sale + 18")]
+    assert "refused" in shown
+    # However well a handful of rows went, what cannot be trusted is not the best.
+    assert found["best_single_action"].endswith("09")

@@ -1,14 +1,23 @@
 """What another policy would have earned, against worked numbers and known truth."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, stats
 
-from opportune.stats import Estimate, InvalidPropensity, InvalidSample, doubly_robust, ips, snips
+from opportune.stats import (
+    Estimate,
+    InvalidPropensity,
+    InvalidSample,
+    doubly_robust,
+    ips,
+    snips,
+    switch_dr,
+)
 
 Floats = NDArray[np.float64]
 Estimator = Callable[..., Estimate]
@@ -19,8 +28,23 @@ TARGETS = np.array([0.25, 0.75, 0.5, 0.1])
 # Weights 0.5, 3, 0.5, 0.5: sum 4.5, sum of squares 9.75.
 PREDICTED = np.array([1.0, 1.0, 1.0, 3.0])
 EXPECTED = np.array([0.5, 1.5, 1.0, 2.0])
+TIMES = 60
 
 robust = partial(doubly_robust, predicted=PREDICTED, expected=EXPECTED)
+capped = partial(switch_dr, predicted=PREDICTED, expected=EXPECTED)
+
+
+def bounds(influence: Floats) -> tuple[float, float]:
+    """Where Hall's cubic reaches the normal quantiles, found by search."""
+    bend = float(stats.skew(influence)) / math.sqrt(len(influence))
+
+    def cubic(t: float, z: float) -> float:
+        return t + bend * t**2 / 3 + bend**2 * t**3 / 27 + bend / 6 - z
+
+    z = float(stats.norm.ppf(0.975))
+    ratios = [float(optimize.brentq(cubic, -50, 50, args=(each,))) for each in (z, -z)]
+    low, high = (influence.mean() - ratio * stats.sem(influence) for ratio in ratios)
+    return low, high
 
 
 @pytest.mark.parametrize(
@@ -29,24 +53,50 @@ robust = partial(doubly_robust, predicted=PREDICTED, expected=EXPECTED)
         (ips, 3.5 / 4, [0.5, 0, 1, 2]),
         # 7/9 and 7/9 + w (r - 7/9) 4 / 4.5
         (snips, 7 / 9, [7 / 9 + 8 / 81, 7 / 9 - 168 / 81, 7 / 9 + 44 / 81, 7 / 9 + 116 / 81]),
-        (robust, 3.0 / 4, [0.5, -1.5, 1.5, 2.5]),
+        (doubly_robust, 3.0 / 4, [0.5, -1.5, 1.5, 2.5]),
+        # Nothing is above the cap, then the second row is, then none is with a weight of the cap.
+        (switch_dr, 3.0 / 4, [0.5, -1.5, 1.5, 2.5]),
+        (partial(switch_dr, cap=2.0), 6.0 / 4, [0.5, 1.5, 1.5, 2.5]),
+        (partial(switch_dr, cap=3.0), 3.0 / 4, [0.5, -1.5, 1.5, 2.5]),
     ],
 )
 def test_a_worked_example(estimator: Estimator, value: float, influence: list[float]) -> None:
-    found = estimator(REWARDS, propensities=PROPENSITIES, targets=TARGETS)
-    low, high = stats.norm.interval(0.95, loc=value, scale=stats.sem(influence))
-    assert (found.value, found.low, found.high) == pytest.approx((value, low, high), rel=1e-12)
-    assert found.effective_sample_size == pytest.approx(4.5**2 / 9.75, rel=1e-12)
-    assert (found.mean_weight, found.count, found.reason) == (1.125, 4, "")
-    assert found.trustworthy is False
+    columns = {"propensities": PROPENSITIES, "targets": TARGETS}
+    if estimator not in (ips, snips):
+        columns |= {"predicted": PREDICTED, "expected": EXPECTED}
+    many = {name: np.tile(values, TIMES) for name, values in columns.items()}
+    found = estimator(np.tile(REWARDS, TIMES), **many)
+    low, high = bounds(np.tile(influence, TIMES))
+    assert (found.value, found.low, found.high) == pytest.approx((value, low, high), rel=1e-9)
+    if isinstance(estimator, partial) and estimator.keywords["cap"] == 2.0:
+        assert (found.effective_sample_size, found.mean_weight) == pytest.approx((180.0, 0.375))
+    else:
+        assert found.effective_sample_size == pytest.approx(TIMES * 4.5**2 / 9.75, rel=1e-12)
+        assert found.mean_weight == 1.125
+    assert (found.count, found.trustworthy, found.reason) == (4 * TIMES, True, "")
 
 
-@pytest.mark.parametrize(("rows", "trustworthy"), [(99, False), (100, True)])
-def test_an_effective_sample_size_of_a_hundred_is_trusted(rows: int, trustworthy: bool) -> None:
+@pytest.mark.parametrize("rows", [99, 100])
+def test_an_effective_sample_size_of_a_hundred_is_trusted(rows: int) -> None:
     # The target plays what was logged: every row counts fully.
     half = np.full(rows, 0.5)
     found = snips(np.arange(rows) % 2.0, propensities=half, targets=half)
-    assert (found.effective_sample_size, found.trustworthy) == (rows, trustworthy)
+    assert found.effective_sample_size == rows
+    assert found.value == pytest.approx(0.5, abs=0.01)
+    bounded = found.low is not None and found.high is not None
+    assert (found.trustworthy, bounded) == (rows == 100, rows == 100)
+    assert found.reason == (
+        ""
+        if rows == 100
+        else "The log is worth 99 rows of the target policy's own play; from 100 on a number can be"
+        " trusted."
+    )
+
+
+@pytest.mark.parametrize("cap", [0.0, -1.0, math.nan])
+def test_a_cap_that_is_no_weight_is_refused(cap: float) -> None:
+    with pytest.raises(InvalidSample, match=r"cap is .* Allowed: a weight above 0, such as 100\."):
+        capped(REWARDS, propensities=PROPENSITIES, targets=TARGETS, cap=cap)
 
 
 CRUDE, EXACT = (0.15, 0.15, 0.3), (0.1, 0.2, 0.4)
@@ -97,12 +147,35 @@ def test_intervals_have_the_width_that_theory_gives_them() -> None:
 def test_a_target_the_log_does_not_cover_shows_in_the_mean_weight() -> None:
     # Uniform over two of four options, target mostly on the other two: 20 % of its play was logged.
     rewards = np.tile([0.0, 1.0], 500)
-    found = ips(rewards, propensities=np.full(1000, 0.5), targets=np.full(1000, 0.1))
+    columns = {"propensities": np.full(1000, 0.5), "targets": np.full(1000, 0.1)}
+    found = ips(rewards, **columns)
     assert found.mean_weight == pytest.approx(0.2)
     assert found.effective_sample_size == pytest.approx(1000)
+    # The rest counts as earning nothing, so this is no interval of the target's value.
+    assert (found.value, found.low, found.high) == (pytest.approx(0.1), None, None)
+    assert found.reason == (
+        "The log lacks 80% of the target policy's play, which here counts as earning nothing."
+    )
+    # The sum of the weights, or a model, makes up for it.
+    assert snips(rewards, **columns).trustworthy
+    model = np.full(1000, 0.4)
+    assert doubly_robust(rewards, **columns, predicted=model, expected=model).trustworthy
 
 
-@pytest.mark.parametrize("estimator", [ips, snips, robust])
+def test_weights_that_are_too_small_by_chance_or_by_little_are_no_reason() -> None:
+    # Weights 0.8 and 10.8 at 98 to 2: the mean is 1; without four of the large ones it is 0.96.
+    rewards = np.tile([0.0, 1.0], 500)
+    weights = np.r_[np.full(984, 0.8), np.full(16, 10.8)]
+    by_chance = ips(rewards, propensities=np.full(1000, 0.05), targets=weights * 0.05)
+    assert by_chance.mean_weight == pytest.approx(0.96)
+    assert by_chance.trustworthy
+    # Two percent less is certain, and moves the value by less than chance does.
+    by_little = ips(rewards, propensities=np.full(1000, 0.5), targets=np.full(1000, 0.49))
+    assert by_little.mean_weight == pytest.approx(0.98)
+    assert by_little.trustworthy
+
+
+@pytest.mark.parametrize("estimator", [ips, snips, robust, capped])
 def test_a_target_that_plays_nothing_logged_has_no_value(estimator: Estimator) -> None:
     found = estimator(REWARDS, propensities=PROPENSITIES, targets=np.zeros(4))
     assert (found.value, found.low, found.high, found.trustworthy) == (None, None, None, False)
@@ -125,7 +198,7 @@ def test_rewards_that_never_differ_have_a_value_and_no_bounds() -> None:
     assert found.reason == "All 200 units have the same value, so the spread is unknown."
 
 
-@pytest.mark.parametrize("estimator", [ips, snips, robust])
+@pytest.mark.parametrize("estimator", [ips, snips, robust, capped])
 @pytest.mark.parametrize(
     ("bad", "shown"),
     [(0.0, "0.0"), (-0.5, "-0.5"), (1.01, "1.01"), (1e-310, "1e-310"), (np.nan, "nan")],

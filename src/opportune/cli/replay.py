@@ -33,9 +33,18 @@ from opportune.storage import Stores, embedded, open_stores
 
 __all__ = ["progress", "replay_command"]
 
-COLUMNS = ("", "IPS", "SNIPS", "DR", "effective rows", "supported")
+# A column whose estimates add nothing to those before it is left out.
+ESTIMATES = {
+    "IPS": "ips",
+    "SNIPS": "snips",
+    "DR": "dr",
+    "Switch-DR": "switch_dr",
+    "PI-DR": "pi_dr",
+}
+DIAGNOSTICS = ("effective rows", "supported")
 EDGE = "DR minus the best single"
 OURS = "factored_thompson"
+INTERVALS = "Plus and minus: half of the 95 % interval, which --json gives from end to end."
 PLAIN_LINES = 4
 
 
@@ -139,30 +148,57 @@ def _page(found: Replayed, title: str) -> str:
         singles.insert(0, (f"always {control} (control)", found.control))
     rivals = [(each.policy, each.found) for each in found.rivals]
     rows = [("learned policy", found.learned), *rivals, *singles, ("as it was run", found.logged)]
-    cells = [COLUMNS, *(_cells(name, each) for name, each in rows)]
+    columns = _columns([each for _, each in rows])
+    cells = [
+        ("", *columns, *DIAGNOSTICS),
+        *(_cells(name, each, [ESTIMATES[column] for column in columns]) for name, each in rows),
+    ]
     if found.rivals:
         edges = [found.edge, *(each.edge for each in found.rivals)]
         shown = [EDGE, *map(_edge, edges), *("" for _ in cells[1 + len(edges) :])]
         cells = [(*row, edge) for row, edge in zip(cells, shown, strict=True)]
     table = _aligned(cells)
-    return f"{head}\n\n{table}\n\nPlus and minus: 95 % interval. {verdict(found)}"
+    return f"{head}\n\n{table}\n\n{INTERVALS} {verdict(found)}"
 
 
-def _cells(name: str, row: Evaluated) -> tuple[str, ...]:
-    estimates = (row.ips, row.snips, row.doubly_robust)
+def _columns(rows: Sequence[Evaluated]) -> list[str]:
+    known = [_estimates(each) for each in rows]
+    return [
+        column
+        for column, name in ESTIMATES.items()
+        if any(name in each for each in known)
+        and (name != "switch_dr" or any(each[name] != each["dr"] for each in known))
+    ]
+
+
+def _cells(name: str, row: Evaluated, columns: Sequence[str]) -> tuple[str, ...]:
+    known = _estimates(row)
     return (
         name,
-        *map(_estimate, estimates),
+        *(_estimate(known[column]) if column in known else "" for column in columns),
         f"{row.effective_sample_size:,.0f}",
         f"{row.supported_share:.1%}",
     )
+
+
+def _estimates(row: Evaluated) -> dict[str, stats.Estimate]:
+    """By the name that programs read, those that the log allows."""
+    found = {
+        "ips": row.ips,
+        "snips": row.snips,
+        "dr": row.doubly_robust,
+        "switch_dr": row.switch_dr,
+        "pi": row.pseudo_inverse,
+        "pi_dr": row.pseudo_inverse_dr,
+    }
+    return {name: each for name, each in found.items() if each is not None}
 
 
 def _estimate(estimate: stats.Estimate) -> str:
     if estimate.value is None:
         return "unknown"
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.5g} ± ?"
+        return "refused"
     width = (estimate.high - estimate.low) / 2
     places = 4 if abs(estimate.value) < 10 else 2
     return f"{estimate.value:.{places}f} ± {width:.{places}f}"
@@ -217,13 +253,20 @@ def _difference(edge: stats.Interval) -> dict[str, object]:
 
 
 def _row(row: Evaluated) -> dict[str, object]:
-    estimates = {"ips": row.ips, "snips": row.snips, "dr": row.doubly_robust}
     return {
         "name": row.name,
-        **{
-            name: {"value": each.value, "low": each.low, "high": each.high}
-            for name, each in estimates.items()
-        },
+        **{name: _number(each) for name, each in _estimates(row).items()},
         "effective_sample_size": row.effective_sample_size,
         "supported_share": row.supported_share,
+    }
+
+
+def _number(estimate: stats.Estimate) -> dict[str, object]:
+    return {
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "effective_sample_size": estimate.effective_sample_size,
+        "mean_weight": estimate.mean_weight,
+        "reason": estimate.reason,
     }

@@ -17,6 +17,7 @@ from opportune.learning.evaluate import (
     difference,
     evaluate,
     evaluate_log,
+    expected_under,
 )
 from opportune.learning.model import REWARDS, WarmStart
 from opportune.learning.reward import reward
@@ -65,6 +66,7 @@ __all__ = [
     "difference",
     "evaluate",
     "evaluate_log",
+    "expected_under",
     "lessons",
     "model_days",
     "newest",

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opportune import policies, stats
 
-__all__ = ["Evaluated", "Logged", "RewardModel", "difference", "evaluate", "evaluate_log"]
+__all__ = [
+    "Evaluated",
+    "Logged",
+    "RewardModel",
+    "difference",
+    "evaluate",
+    "evaluate_log",
+    "expected_under",
+]
 
 Floats = NDArray[np.float64]
 Actions = NDArray[np.int16]
 
 RewardModel = Callable[[Floats, Actions], Floats]
 """Features ``(n, q)`` and actions ``(n, D)`` -> the reward to expect ``(n,)``."""
+
+CAP = 100.0
+"""Most weight that a row may have in `stats.switch_dr`."""
+
+UNIFORM_POINTS = 32
+"""Combinations a row, evenly spread, that stand for uniform play over too many to ask for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,7 +39,8 @@ class Logged:
 
     ``features``: ``(n, q)``, NaN is missing. ``eligible``: who might get what. ``actions``:
     ``(n, D)`` option indices. ``propensities``: ``(n,)`` probability of that action when it was
-    chosen. ``rewards``: ``(n,)``.
+    chosen. ``rewards``: ``(n,)``. ``dimension_propensities``: ``(n, D)`` of each option by itself,
+    None or with NaN where only the whole action's is known.
     """
 
     space: policies.ActionSpace
@@ -34,12 +49,15 @@ class Logged:
     actions: Actions
     propensities: Floats
     rewards: Floats
+    dimension_propensities: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evaluated:
-    """One policy's mean reward by three estimators, in the unit of the rewards.
+    """One policy's mean reward by each estimator, in the unit of the rewards.
 
+    ``pseudo_inverse`` and ``pseudo_inverse_dr``: None for a single dimension, where they would be
+    ``ips`` and ``doubly_robust``, and where the log lacks the propensities of the options.
     ``supported_share``: 0..1, the target's probability that lies on actions which occur in the
     log; of the rest no weight tells anything, however large the effective sample size.
     ``terms``: ``(n,)``, the rows whose mean is the doubly robust value, for `difference`.
@@ -49,6 +67,9 @@ class Evaluated:
     ips: stats.Estimate
     snips: stats.Estimate
     doubly_robust: stats.Estimate
+    switch_dr: stats.Estimate
+    pseudo_inverse: stats.Estimate | None
+    pseudo_inverse_dr: stats.Estimate | None
     supported_share: float
     terms: Floats
 
@@ -69,9 +90,11 @@ def evaluate(
     """Estimate what ``target`` would have earned on the rows of ``log``, with intervals.
 
     ``target`` are the probabilities of a policy for the same rows in the same order. Estimators and
-    their sources: `stats.ips`, `stats.snips`, `stats.doubly_robust`. The model only narrows the
-    last: a poor one costs width, not truth, as long as propensities are true. Raises
-    ``InvalidPropensity`` or ``InvalidSample`` for rows that cannot be weighed.
+    their sources: `stats.ips`, `stats.snips`, `stats.doubly_robust`, `stats.switch_dr`,
+    `stats.pseudo_inverse`, `stats.pseudo_inverse_dr`. A poor model costs `stats.doubly_robust`
+    width, not truth, as long as propensities are true; `stats.switch_dr` leans on it where weights
+    are above 100. Raises ``InvalidPropensity`` or ``InvalidSample`` for rows that cannot be
+    weighed.
 
     >>> from opportune.policies import ActionSpace, Dimension, Fixed, everything
     >>> space = ActionSpace(dimensions=(Dimension(name="mail", options=("no", "yes")),))
@@ -86,24 +109,25 @@ def evaluate(
     1.0
     """
     targets = policies.probability(target, log.actions)
-    expected, supported_share = _means(log, target, model)
+    expected, supported_share = expected_under(log, target, model)
     predicted = model(log.features, log.actions)
+    whole = {"propensities": log.propensities, "targets": targets}
+    modelled = {"predicted": predicted, "expected": expected}
+    plain, robust = None, None
+    known = _known_options(log)
+    if known is not None:
+        by_option = policies.dimension_probability(target, log.actions)
+        each = {"propensities": known, "targets": by_option}
+        plain = stats.pseudo_inverse(log.rewards, **each, confidence=confidence)
+        robust = stats.pseudo_inverse_dr(log.rewards, **each, **modelled, confidence=confidence)
     return Evaluated(
         name=name,
-        ips=stats.ips(
-            log.rewards, propensities=log.propensities, targets=targets, confidence=confidence
-        ),
-        snips=stats.snips(
-            log.rewards, propensities=log.propensities, targets=targets, confidence=confidence
-        ),
-        doubly_robust=stats.doubly_robust(
-            log.rewards,
-            propensities=log.propensities,
-            targets=targets,
-            predicted=predicted,
-            expected=expected,
-            confidence=confidence,
-        ),
+        ips=stats.ips(log.rewards, **whole, confidence=confidence),
+        snips=stats.snips(log.rewards, **whole, confidence=confidence),
+        doubly_robust=stats.doubly_robust(log.rewards, **whole, **modelled, confidence=confidence),
+        switch_dr=stats.switch_dr(log.rewards, **whole, **modelled, cap=CAP, confidence=confidence),
+        pseudo_inverse=plain,
+        pseudo_inverse_dr=robust,
         supported_share=supported_share,
         terms=expected + targets / log.propensities * (log.rewards - predicted),
     )
@@ -117,11 +141,15 @@ def evaluate_log(log: Logged, *, name: str, confidence: float = 0.95) -> Evaluat
         targets=log.propensities,
         confidence=confidence,
     )
+    by_option = mean if _known_options(log) is not None else None
     return Evaluated(
         name=name,
         ips=mean,
         snips=mean,
         doubly_robust=mean,
+        switch_dr=mean,
+        pseudo_inverse=by_option,
+        pseudo_inverse_dr=by_option,
         supported_share=1.0,
         terms=log.rewards,
     )
@@ -131,28 +159,58 @@ def difference(one: Evaluated, other: Evaluated, *, confidence: float = 0.95) ->
     """How much more ``one`` earns than ``other`` per row: doubly robust, compared row by row.
 
     Rows on which both play alike cancel, so this interval is narrower than the two beside each
-    other. Both must come from the same log.
+    other. Both must come from the same log. No bounds where either has none.
     """
-    evidence = stats.moments(one.terms - other.terms)
-    return stats.mean_interval(evidence, confidence=confidence, method="fixed")
+    found = stats.skewed_interval(one.terms - other.terms, confidence=confidence)
+    weak = [each for each in (one, other) if not each.doubly_robust.trustworthy]
+    if found.reason or not weak:
+        return found
+    reason = f"'{weak[0].name}': {weak[0].doubly_robust.reason}"
+    return replace(found, low=None, high=None, reason=reason)
 
 
-def _means(
+def expected_under(
     log: Logged, target: policies.ActionDistribution, model: RewardModel
 ) -> tuple[Floats, float]:
-    """The model's reward under the target's probabilities ``(n,)``, and the supported share.
+    """The model's mean reward under the target's probabilities ``(n,)``, and the supported share.
 
-    One pass over the combinations: none but those the target may play asks the model.
+    The target's candidates are asked for one by one, and of its uniform part 32 combinations a row:
+    evenly spread over the eligible ones from a start that differs by row, so without bias. Where
+    asking for each combination there is takes fewer questions, that is done, and is exact.
     """
-    played = {tuple(action) for action in np.unique(log.actions, axis=0).tolist()}
-    expected = np.zeros(len(log.rewards))
-    supported = 0.0
-    for action in log.space.actions():
-        chosen = np.broadcast_to(action, log.actions.shape)
-        shares = policies.probability(target, chosen)
+    played = np.unique(log.space.codes(log.actions))
+    expected, supported = np.zeros(len(log.rewards)), 0.0
+    for actions, shares in _played_by(log, target):
         if not shares.any():
             continue
-        expected += shares * model(log.features, chosen)
-        if tuple(action.tolist()) in played:
-            supported += float(shares.mean())
+        expected += shares * model(log.features, actions)
+        known = np.isin(log.space.codes(actions), played)
+        supported += float(np.where(known, shares, 0.0).mean())
     return expected, min(supported, 1.0)
+
+
+def _played_by(
+    log: Logged, target: policies.ActionDistribution
+) -> Iterator[tuple[Actions, Floats]]:
+    """Actions ``(n, D)`` with their shares ``(n,)`` of the target's play: together all of it."""
+    rows, candidates = target.support.shape[:2]
+    points = UNIFORM_POINTS if target.uniform_share else 0
+    if log.space.combinations <= candidates + points:
+        for action in log.space.actions():
+            chosen = np.broadcast_to(action, log.actions.shape)
+            yield chosen, policies.probability(target, chosen)
+        return
+    for candidate in range(candidates):
+        yield target.support[:, candidate], target.weights[:, candidate]
+    start = policies.uniforms("evaluate", np.arange(rows))
+    for point in range(points):
+        share = np.full(rows, target.uniform_share / points)
+        yield target.eligible.at(log.space, (start + point) / points), share
+
+
+def _known_options(log: Logged) -> Floats | None:
+    """The propensities of the options ``(n, D)``, if there are several dimensions and all known."""
+    known = log.dimension_propensities
+    if len(log.space.dimensions) == 1 or known is None or np.isnan(known).any():
+        return None
+    return known

@@ -35,7 +35,7 @@ def assess(
     target = policy.distribution(log.features, log.eligible, seed=policies.seed(draw_key))
     learned = learning.evaluate(log, target, name="learned policy", model=policy.expected)
     singles = tuple(_single(log, names, policy) for names in _listed(campaign))
-    best = max(singles, key=lambda each: _value(each.doubly_robust))
+    best = max(singles, key=lambda each: _standing(each.doubly_robust))
     return Replayed(
         outcome=outcome,
         seed=seed,
@@ -83,8 +83,10 @@ def _single(
     return learning.evaluate(log, target, name=" + ".join(names), model=policy.expected)
 
 
-def _value(estimate: stats.Estimate) -> float:
-    return -np.inf if estimate.value is None else estimate.value
+def _standing(estimate: stats.Estimate) -> tuple[bool, float]:
+    """What can be trusted comes before what cannot, however large."""
+    value = -np.inf if estimate.value is None else estimate.value
+    return estimate.trustworthy, value
 
 
 def _sample_ratio(campaign: Campaign) -> stats.SampleRatio | None:

@@ -272,4 +272,5 @@ def ask(play: Play, rows: Rows, day: date) -> learning.Logged:
         actions=campaign.actions[place],
         propensities=campaign.propensities[place],
         rewards=campaign.rewards[play.outcome.name][place],
+        dimension_propensities=campaign.dimension_propensities[place],
     )

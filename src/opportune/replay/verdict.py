@@ -50,8 +50,8 @@ def _warnings(replayed: Replayed) -> list[str]:
     weak = sorted({row.name for row in rows if not row.snips.trustworthy})
     if weak:
         found.append(
-            f"Too little of the log speaks of {', '.join(weak)}: fewer than 100 effective rows, or "
-            "no interval."
+            f"Too little of the log speaks of {', '.join(weak)}: fewer than 100 effective rows, no "
+            "interval, or a few rows of huge weight that decide."
         )
     if replayed.learned.supported_share < 0.95:
         found.append(

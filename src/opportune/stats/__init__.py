@@ -17,6 +17,7 @@ from opportune.stats.adjusted import (
     joint_moments,
     of_ratio,
 )
+from opportune.stats.columns import Estimate
 from opportune.stats.discoveries import Discovery, discoveries
 from opportune.stats.errors import InvalidPropensity, InvalidSample
 from opportune.stats.intervals import (
@@ -29,7 +30,13 @@ from opportune.stats.intervals import (
 )
 from opportune.stats.lift import Lift, lift, p_value
 from opportune.stats.moments import Moments, moments
-from opportune.stats.offpolicy import Estimate, doubly_robust, ips, snips
+from opportune.stats.offpolicy import doubly_robust, ips, snips, switch_dr
+from opportune.stats.offpolicy_options import (
+    clustered_dr,
+    marginal_ips,
+    pseudo_inverse,
+    pseudo_inverse_dr,
+)
 from opportune.stats.outlook import Outlook
 from opportune.stats.power import (
     Reading,
@@ -43,6 +50,7 @@ from opportune.stats.power import (
 from opportune.stats.readiness import Readiness, Refusal, readiness
 from opportune.stats.sample_ratio import SampleRatio, chi_square_tail, sample_ratio
 from opportune.stats.sequential import GroupSequentialPlan, Spending, crossed, group_sequential
+from opportune.stats.skewed import skewed_interval
 
 __all__ = [
     "TIGHTEST_AT",
@@ -69,6 +77,7 @@ __all__ = [
     "boundary",
     "chance_to_find",
     "chi_square_tail",
+    "clustered_dr",
     "crossed",
     "days_to_find",
     "discoveries",
@@ -78,13 +87,18 @@ __all__ = [
     "ips",
     "joint_moments",
     "lift",
+    "marginal_ips",
     "mean_interval",
     "moments",
     "of_ratio",
     "p_value",
+    "pseudo_inverse",
+    "pseudo_inverse_dr",
     "readiness",
     "sample_ratio",
+    "skewed_interval",
     "smallest_effect",
     "snips",
+    "switch_dr",
     "tightest_for",
 ]

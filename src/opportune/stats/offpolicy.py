@@ -2,59 +2,21 @@
 
 A row is one decision: its reward, the propensity it was logged with, and the probability the target
 policy gives to the same action. Intervals come from the influence function, rows taken as
-independent.
+independent, and allow for its skewness (``skewed_interval``): large weights are rare. With many
+combinations see ``offpolicy_options``.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from opportune.stats.errors import InvalidPropensity, InvalidSample
-from opportune.stats.intervals import mean_interval
-from opportune.stats.moments import Moments, finite, moments
+from opportune.stats.columns import Estimate, column, estimate, row_weights
+from opportune.stats.errors import InvalidSample
 
-__all__ = ["Estimate", "doubly_robust", "ips", "snips"]
+__all__ = ["doubly_robust", "ips", "snips", "switch_dr"]
 
 Floats = NDArray[np.float64]
-
-# Below this an interval from the normal approximation says little.
-TRUSTED_FROM = 100.0
-
-# A weight of 1e100 still squares and sums; a smaller propensity is a zero that was computed badly.
-LEAST_PROPENSITY = 1e-100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """The mean reward of the target policy, in the unit of the rewards, and how far to trust it.
-
-    Parameters
-    ----------
-    value, low, high:
-        None where ``reason`` says that the log cannot tell.
-    effective_sample_size:
-        (sum w)^2 / sum w^2 of the weights: rows of the target's own play that the log is worth.
-    mean_weight:
-        About 1 where the log covers what the target plays; well below 1 means that much of the
-        target's play never occurs in the log, which no effective sample size shows.
-    count:
-        Rows read.
-    trustworthy:
-        There are bounds and the effective sample size is at least 100.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    effective_sample_size: float
-    mean_weight: float
-    count: int
-    trustworthy: bool
-    reason: str
 
 
 def ips(
@@ -81,8 +43,10 @@ def ips(
     >>> ips(np.array([1.0, 0, 1, 0]), propensities=half, targets=np.array([1.0, 0, 1, 0])).value
     1.0
     """
-    earned, weights = _weights(rewards, propensities=propensities, targets=targets)
-    return _estimate(weights * earned, weights=weights, confidence=confidence)
+    earned, weights = row_weights(rewards, propensities=propensities, targets=targets)
+    return estimate(
+        weights * earned, rewards=earned, weights=weights, confidence=confidence, bare=True
+    )
 
 
 def snips(
@@ -100,13 +64,13 @@ def snips(
     >>> snips(np.array([1.0, 0, 1, 0]), propensities=half, targets=targets).value
     0.75
     """
-    earned, weights = _weights(rewards, propensities=propensities, targets=targets)
+    earned, weights = row_weights(rewards, propensities=propensities, targets=targets)
     total = float(weights.sum())
     if total == 0:
-        return _estimate(earned, weights=weights, confidence=confidence)
+        return estimate(earned, rewards=earned, weights=weights, confidence=confidence)
     value = float(weights @ earned) / total
     influence = value + weights * (earned - value) * (weights.size / total)
-    return _estimate(influence, weights=weights, confidence=confidence)
+    return estimate(influence, rewards=earned, weights=weights, confidence=confidence)
 
 
 def doubly_robust(
@@ -140,72 +104,45 @@ def doubly_robust(
     ... ).value
     1.0
     """
-    earned, weights = _weights(rewards, propensities=propensities, targets=targets)
-    model = _column(predicted, name="predicted", count=earned.size)
-    base = _column(expected, name="expected", count=earned.size)
-    return _estimate(base + weights * (earned - model), weights=weights, confidence=confidence)
-
-
-def _weights(rewards: Floats, *, propensities: Floats, targets: Floats) -> tuple[Floats, Floats]:
-    earned = finite(rewards, name="rewards")
-    logged: Floats = np.asarray(propensities, dtype=np.float64)
-    if logged.shape != earned.shape:
-        raise InvalidSample(_unequal("propensities", logged.shape, earned.size))
-    bad = np.flatnonzero(~((logged >= LEAST_PROPENSITY) & (logged <= 1)))
-    if bad.size:
-        raise InvalidPropensity(
-            _outside("propensities", logged, bad, "above 0 (1e-100 or more) and at most 1")
-        )
-    wanted = _column(targets, name="targets", count=earned.size)
-    bad = np.flatnonzero((wanted < 0) | (wanted > 1))
-    if bad.size:
-        raise InvalidSample(_outside("targets", wanted, bad, "0 to 1"))
-    return earned, wanted / logged
-
-
-def _column(values: Floats, *, name: str, count: int) -> Floats:
-    column = finite(values, name=name)
-    if column.size != count:
-        raise InvalidSample(_unequal(name, column.shape, count))
-    return column
-
-
-def _unequal(name: str, shape: tuple[int, ...], count: int) -> str:
-    return f"{name} has shape {shape} for {count} rewards. Allowed: one per reward, ({count},)."
-
-
-def _outside(name: str, values: Floats, bad: NDArray[np.intp], allowed: str) -> str:
-    return (
-        f"{bad.size} of {values.size} rows of {name} are outside the allowed range, the first at"
-        f" index {bad[0]} ({values[bad[0]]}). Allowed: {allowed}. Leave out rows whose probability"
-        " was not logged."
+    earned, weights = row_weights(rewards, propensities=propensities, targets=targets)
+    model = column(predicted, name="predicted", count=earned.size)
+    base = column(expected, name="expected", count=earned.size)
+    return estimate(
+        base + weights * (earned - model), rewards=earned, weights=weights, confidence=confidence
     )
 
 
-def _estimate(influence: Floats, *, weights: Floats, confidence: float) -> Estimate:
-    """Make an estimate of rows whose mean is the value and whose spread is its uncertainty."""
-    evidence = moments(influence)
-    interval = mean_interval(evidence, confidence=confidence, method="fixed")
-    spent = moments(weights)
-    reason = interval.reason
-    if spent.count and spent.mean == 0:
-        reason = "The target policy plays no logged action, so the log says nothing of it."
-    unknown = spent.mean == 0
-    size = _effective(spent)
-    return Estimate(
-        value=None if unknown else interval.value,
-        low=None if reason else interval.low,
-        high=None if reason else interval.high,
-        effective_sample_size=size,
-        mean_weight=spent.mean,
-        count=spent.count,
-        trustworthy=not reason and size >= TRUSTED_FROM,
-        reason=reason,
+def switch_dr(  # noqa: PLR0913 - the columns of a log
+    rewards: Floats,
+    *,
+    propensities: Floats,
+    targets: Floats,
+    predicted: Floats,
+    expected: Floats,
+    cap: float = 100.0,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Correct a reward model as ``doubly_robust`` does, but by no row of more weight than ``cap``.
+
+    mean(expected + w [w <= cap] (r - predicted)) (Wang, Agarwal and Dudik, "Optimal and adaptive
+    off-policy evaluation in contextual bandits", 2017). What a few rows of huge weight would say is
+    left to the model: far less variance, and for that part the model's bias, which no interval
+    shows. Effective sample size and mean weight are those of the rows that do correct. Parameters
+    and errors as for ``doubly_robust``; ``cap`` above 0.
+
+    >>> import numpy as np
+    >>> switch_dr(
+    ...     np.array([1.0, 0.0]), propensities=np.array([0.5, 0.001]), targets=np.array([0.5, 0.5]),
+    ...     predicted=np.array([0.5, 0.5]), expected=np.array([0.5, 0.5]),
+    ... ).value
+    0.75
+    """
+    if not cap > 0:
+        raise InvalidSample(f"cap is {cap}. Allowed: a weight above 0, such as 100.")
+    earned, weights = row_weights(rewards, propensities=propensities, targets=targets)
+    model = column(predicted, name="predicted", count=earned.size)
+    base = column(expected, name="expected", count=earned.size)
+    kept = np.where(weights <= cap, weights, 0.0)
+    return estimate(
+        base + kept * (earned - model), rewards=earned, weights=kept, confidence=confidence
     )
-
-
-def _effective(weights: Moments) -> float:
-    if weights.mean == 0:
-        return 0.0
-    scatter = math.sqrt(weights.m2) / weights.mean
-    return weights.count / (1 + scatter * (scatter / weights.count))
