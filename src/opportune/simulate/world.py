@@ -163,8 +163,8 @@ class World:
 
         >>> from opportune.simulate import make_world
         >>> world = make_world("delays", seed=1)
-        >>> [round(world.arrived(age), 2) for age in (0, 1, 2, 7)]
-        [0.0, 0.41, 0.65, 1.0]
+        >>> [round(world.arrived(age), 2) for age in (1, 2, 7)]
+        [0.41, 0.65, 1.0]
         """
         if not self.delay_days or age_days >= self.blind_days:
             return 1.0
