@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from opportune import project
 from opportune.settings import Settings
 from opportune.storage import Stores, attach
 
@@ -44,6 +45,8 @@ def test_without_a_use_case_the_page_says_what_to_run(site: Site) -> None:
     assert page.status == 200
     assert "<h1>No use case is applied yet</h1>" in page.text
     assert "<code>opportune apply FOLDER</code>" in page.text
+    shown = re.findall(r"<code>opportune init FOLDER --template ([a-z-]+)</code>", page.text)
+    assert shown == [template.name for template in project.templates()]
     assert "Demo data." not in page.text
 
 

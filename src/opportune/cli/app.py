@@ -19,6 +19,7 @@ from opportune.cli import (
     forget,
     identity,
     import_,
+    init,
     person,
     rebuild,
     sandbox,
@@ -68,6 +69,7 @@ def options(
 app.add_typer(demo.app)
 app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
+app.command("init")(init.init)
 app.command("check")(definitions.check)
 app.command("apply")(definitions.apply)
 app.command("keys")(definitions.keys)

@@ -13,6 +13,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from opportune.decisions import in_words
+from opportune.project import templates
 from opportune.reports import Performance, Verdict
 from opportune.web import bars, charts, words
 from opportune.web.asking import Frame
@@ -78,8 +79,8 @@ def use_case(performance: Performance, *, truth: Truth | None, frame: Frame) -> 
 
 
 def nothing_applied(*, frame: Frame) -> str:
-    """Say what to run while there is no use case."""
-    return render("nothing_applied.html", frame, {})
+    """Say what to run while there is no use case, and what to start from."""
+    return render("nothing_applied.html", frame, {"templates": templates()})
 
 
 def problem(*, title: str, message: str, code: str, since: datetime | None, frame: Frame) -> str:
