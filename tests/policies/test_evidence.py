@@ -88,7 +88,9 @@ def test_sums_are_those_of_the_definition_row_by_row(
     batch = rows_of(space, rows, seed=1)
     batch.features[::5, 0] = np.nan
     batch.features[1, 1] = 1e6
-    terms = terms_of(FactoredThompson(space, 2, reward="binary").summary(batch), most=100)
+    terms = terms_of(
+        FactoredThompson(space, 2, reward="binary").summary(batch), most=100, most_with_steps=100
+    )
     assert len(terms.products) == 1
     assert len(terms.steps) == 6
     shape = layout(sizes, terms.kinds)

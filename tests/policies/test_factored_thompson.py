@@ -301,6 +301,7 @@ def test_a_space_of_many_options_goes_without_products_and_steps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(factored, "MAX_COEFFICIENTS", 100)
+    monkeypatch.setattr(factored, "MAX_WITH_STEPS", 80)
     rows = rows_of(space_of(2, 2), 50, seed=1, features=3)
     widths = []
     for space in (space_of(2, 2), space_of(4, 4), space_of(9, 9)):
@@ -308,5 +309,5 @@ def test_a_space_of_many_options_goes_without_products_and_steps(
         known = fresh.prepared(fresh.summary(rows)).knowledge
         assert known is not None
         widths.append(known.terms.width)
-    # 20, 11 and 5 terms have room: the steps go first, then the products.
+    # 20, 11 and 5 terms have room, 16, 8 and 4 with steps: these go first, then the products.
     assert widths == [16, 7, 4]

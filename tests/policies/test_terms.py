@@ -23,9 +23,9 @@ def with_features(*columns: NDArray[np.float64]) -> Batch:
     return replace(rows, features=np.column_stack(columns))
 
 
-def terms_for(rows: Batch, *, most: int = 100) -> Terms:
+def terms_for(rows: Batch, *, most: int = 100, with_steps: int = 100) -> Terms:
     policy = FactoredThompson(SPACE, rows.features.shape[1], reward="binary")
-    return terms_of(policy.summary(rows), most=most)
+    return terms_of(policy.summary(rows), most=most, most_with_steps=with_steps)
 
 
 def test_a_summary_knows_mean_and_spread_and_skips_gaps() -> None:
@@ -103,10 +103,11 @@ def test_terms_fit_the_kind_of_number_a_feature_is() -> None:
 
 def test_where_there_is_no_room_steps_go_first_and_then_products() -> None:
     rows = rows_of(SPACE, 200, seed=1, features=4)
-    assert terms_for(rows, most=23).width == 1 + 4 + 6 + 12
-    assert terms_for(rows, most=22).width == 1 + 4 + 6
-    assert terms_for(rows, most=11).width == 1 + 4 + 6
-    assert terms_for(rows, most=10).width == 1 + 4
+    assert terms_for(rows, with_steps=23).width == 1 + 4 + 6 + 12
+    assert terms_for(rows, with_steps=22).width == 1 + 4 + 6
+    assert terms_for(rows, most=11, with_steps=11).width == 1 + 4 + 6
+    assert terms_for(rows, most=10, with_steps=10).width == 1 + 4
+    assert terms_for(rows, most=10, with_steps=17).width == 1 + 4 + 12
 
 
 def test_gaps_count_as_average_and_outliers_are_cut() -> None:

@@ -45,8 +45,9 @@ from opportune.policies.uniform import Uniform
 
 __all__ = ["FactoredThompson"]
 
-MAX_COEFFICIENTS = 1_500
-"""Most coefficients with products and steps; a space that large goes with what is linear."""
+MAX_COEFFICIENTS = 2_500
+MAX_WITH_STEPS = 1_500
+"""Most coefficients with products, and with steps as well; a larger space goes without."""
 
 Floats = NDArray[np.float64]
 
@@ -260,8 +261,12 @@ class FactoredThompson:
         if not summary.rows:
             return replace(self)
         rate = (summary.rewarded + 0.5) / (summary.rows + 1.0)
-        most = MAX_COEFFICIENTS // (1 + sum(self.space.sizes))
-        terms = terms_of(summary, most=most)
+        blocks = 1 + sum(self.space.sizes)
+        terms = terms_of(
+            summary,
+            most=MAX_COEFFICIENTS // blocks,
+            most_with_steps=MAX_WITH_STEPS // blocks,
+        )
         known = nothing_known(
             layout(self.space.sizes, terms.kinds),
             terms,

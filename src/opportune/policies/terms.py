@@ -84,11 +84,12 @@ def unscaled(n_features: int) -> Terms:
     return _terms(scale, np.empty((0, 2), dtype=np.int64), _no_steps(), np.zeros((1, n_features)))
 
 
-def terms_of(summary: Summary, *, most: int) -> Terms:
-    """The terms for features like these: every product and quartile step if at most ``most``.
+def terms_of(summary: Summary, *, most: int, most_with_steps: int) -> Terms:
+    """The terms for features like these: every product and quartile step, if there is room.
 
     A feature of two values has no steps (it is one), nor is it multiplied with itself; one that
-    does not vary has no terms of its own. Beyond ``most`` steps are left out, then products.
+    does not vary has no terms of its own. Beyond ``most_with_steps`` terms there are no steps,
+    beyond ``most`` no products either.
     """
     scale = scale_of(summary)
     sample = standardised(scale, summary.sample)
@@ -96,11 +97,11 @@ def terms_of(summary: Summary, *, most: int) -> Terms:
     products = np.array(list(combinations(varying.tolist(), 2)), dtype=np.int64).reshape(-1, 2)
     steps = [_steps(sample[:, j], int(j)) for j in varying]
     cuts = np.concatenate([_no_steps(), *steps])
-    room = most - 1 - len(scale.center)
-    if len(products) + len(cuts) > room:
-        cuts = _no_steps()
-    if len(products) > room:
+    plain = 1 + len(scale.center)
+    if plain + len(products) > most:
         products = products[:0]
+    if plain + len(products) + len(cuts) > most_with_steps:
+        cuts = _no_steps()
     return _terms(scale, products, cuts, sample)
 
 
