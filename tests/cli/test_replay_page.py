@@ -116,7 +116,9 @@ def test_for_programs_it_writes_json_with_every_outcome_and_nothing_else(
     run, spent_run = bought["as_it_was_run"]["ips"], spent["as_it_was_run"]["ips"]
     assert spent_run["value"] == pytest.approx(250 * run["value"])
     edge = spent["learned_minus_best"]
-    assert edge["low"] <= edge["value"] <= edge["high"]
+    # Of some 67 rows of each action the log cannot tell how far to trust a difference.
+    assert (edge["low"], edge["high"]) == (None, None)
+    assert spent["learned"]["dr"]["effective_sample_size"] < 100
     assert edge["confidence"] == pytest.approx(1 - 0.05 / 3)
     assert spent["verdict"].endswith(".")
 
@@ -176,7 +178,7 @@ def test_progress_of_few_is_told_one_by_one(capsys: pytest.CaptureFixture[str]) 
     ("value", "low", "high", "expected"),
     [
         (None, None, None, "unknown"),
-        (12.3456789, None, None, "12.346 ± ?"),
+        (12.3456789, None, None, "refused"),
         (1.5, 1.25, 1.75, "1.5000 ± 0.2500"),
         (-10.0, -12.0, -8.0, "-10.00 ± 2.00"),
     ],
