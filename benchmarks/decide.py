@@ -121,6 +121,7 @@ def fill(stores: Stores, profiles: int, folder: Path) -> None:
             "day": now.date(),
             "trained_through": None,
             "body": taught(use_case).to_bytes(),
+            **dict.fromkeys(("lessons", "learner", "warm_start")),
         }
         stores.state.rows(load_sql("opportune.learning", "keep_model"), facts)
 
