@@ -217,3 +217,20 @@ def test_nothing_eligible_is_refused_too() -> None:
             lambda rows: np.ones((2, 1), "f4")[rows],
             Eligibility(options=np.array([[0, 7], [3, 7]])),
         )
+
+
+def test_a_committee_keeps_what_is_the_same_for_everybody_if_it_is_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    space, known = space_of((3, 4, 5)), np.ones((6, 4), dtype=np.float32)
+    committee = committee_of((3, 4, 5), 4, 3, seed=1)
+    first = best_actions(space, committee, lambda rows: known[rows], everything(space, 6))
+    (kept,) = committee.kept.values()
+    again = best_actions(space, committee, lambda rows: known[rows], everything(space, 6))
+    np.testing.assert_array_equal(first, again)
+    assert list(committee.kept.values()) == [kept]
+    monkeypatch.setattr(argmax, "KEPT_CELLS", 100)
+    large = committee_of((3, 4, 5), 4, 3, seed=1)
+    found = best_actions(space, large, lambda rows: known[rows], everything(space, 6))
+    np.testing.assert_array_equal(first, found)
+    assert large.kept == {}

@@ -71,32 +71,42 @@ def factors_of(
     ``names``: the chosen options of each row. ``values``: ``(n, feature_count)``.
     """
     per_trait = by_trait(use_case, found.features)
+    # One row: of each dimension the options themselves and each trait, then the pairs.
+    sizes = np.concatenate([found.options[:, :, None], per_trait], axis=2).reshape(len(names), -1)
+    sizes = np.concatenate([sizes, found.pairs], axis=1)
+    ranked = np.argsort(-np.abs(sizes), axis=1, kind="stable").tolist()
     return [
-        _weightiest(
-            list(_all(use_case, names[row], values[row].tolist(), found, per_trait, row)),
-        )
+        _weightiest(use_case, names[row], values[row].tolist(), sizes[row].tolist(), ranked[row])
         for row in range(len(names))
     ]
 
 
-def _all(
+def _weightiest(
     use_case: UseCase,
     names: Sequence[str],
     values: Sequence[float],
-    found: Contributions,
-    per_trait: Floats,
-    row: int,
-) -> Iterator[Factor]:
+    sizes: Sequence[float],
+    ranked: Sequence[int],
+) -> tuple[Factor, ...]:
     chosen = [
         {dimension.name: name} for dimension, name in zip(use_case.dimensions, names, strict=True)
     ]
-    known = list(_values(use_case.features, values))
-    for d, options in enumerate(chosen):
-        yield Factor(options=options, trait=None, value=None, adds=float(found.options[row, d]))
-        for (trait, value), adds in zip(known, per_trait[row, d].tolist(), strict=True):
-            yield Factor(options=options, trait=trait, value=value, adds=adds)
-    for (one, other), adds in zip(combinations(chosen, 2), found.pairs[row].tolist(), strict=True):
-        yield Factor(options=one | other, trait=None, value=None, adds=adds)
+    known = [(None, None), *_values(use_case.features, values)]
+    pairs = [one | other for one, other in combinations(chosen, 2)]
+    found = list[Factor]()
+    for place in ranked[:MOST_FACTORS]:
+        if sizes[place] == 0.0:
+            return tuple(found)
+        d, about = divmod(place, len(known))
+        if d < len(chosen):
+            options, (trait, value) = chosen[d], known[about]
+        else:
+            options, (trait, value) = pairs[place - len(chosen) * len(known)], known[0]
+        found.append(Factor(options=options, trait=trait, value=value, adds=sizes[place]))
+    rest = [sizes[place] for place in ranked[MOST_FACTORS:]]
+    if any(rest):
+        found.append(Factor(options={}, trait=None, value=None, adds=sum(rest)))
+    return tuple(found)
 
 
 def _values(
@@ -112,12 +122,3 @@ def _values(
         else:
             # NaN is what is not known.
             yield feature.trait, own[0] if own[0] == own[0] else None
-
-
-def _weightiest(reasons: list[Factor]) -> tuple[Factor, ...]:
-    ranked = sorted((each for each in reasons if each.adds), key=lambda each: -abs(each.adds))
-    shown, rest = ranked[:MOST_FACTORS], ranked[MOST_FACTORS:]
-    if rest:
-        left = sum(each.adds for each in rest)
-        shown.append(Factor(options={}, trait=None, value=None, adds=left))
-    return tuple(shown)

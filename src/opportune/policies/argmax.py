@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
@@ -25,6 +25,9 @@ MAX_COMBINATIONS = 1 << 24
 
 TABLE_CELLS = 1 << 26
 """Most cells of the tables held at once: a quarter of a gigabyte."""
+
+KEPT_CELLS = 1 << 20
+"""Tables of at most so many cells stay with their committee: 4 MB."""
 
 CHUNK_CELLS = 1 << 18
 """Unary scores held at once by a thread: 1 MB stays in the processor's cache."""
@@ -49,6 +52,17 @@ class Committee:
 
     unary: Single
     pairs: tuple[tuple[int, int, Single], ...]
+    # What follows from the tables for some of the draws: who asks for one profile at a time has
+    # better things to do than to make it again.
+    kept: dict[tuple[int, int], Kept] = field(default_factory=dict, init=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Kept:
+    """What is the same for everybody: ``bounds`` as in `search.Tables`, ``weights`` of a task."""
+
+    bounds: Single
+    weights: Single
 
 
 @overload
@@ -96,7 +110,8 @@ def best_actions(
     >>> best_actions(space, committee, lambda rows: everybody[rows], everything(space, 2)).tolist()
     [[[1], [0]], [[1], [0]]]
     """
-    _require_committee(space, committee)
+    if not committee.kept:
+        _require_committee(space, committee)
     profiles, draws = len(eligible), committee.unary.shape[1]
     actions = np.empty((profiles, draws, len(space.sizes)), dtype=np.int16)
     scores = np.empty((profiles if with_scores else 0, draws), dtype=np.float32)
@@ -104,9 +119,10 @@ def best_actions(
     missing = 0
     for first in range(0, draws, at_once):
         some = slice(first, min(first + at_once, draws))
+        kept = _kept(space, committee, some)
         task = _Task(
-            tables=_tables(space, committee, some, eligible),
-            weights=_weights(committee, some),
+            tables=_tables(space, kept.bounds, eligible),
+            weights=kept.weights,
             basis=basis,
             eligible=eligible,
             actions=actions,
@@ -189,33 +205,47 @@ def _weights(committee: Committee, draws: slice) -> Single:
     return np.ascontiguousarray(some, dtype=np.float32).reshape(len(some), -1)
 
 
-def _tables(
-    space: ActionSpace, committee: Committee, draws: slice, eligible: Eligibility
-) -> Tables:
+def _kept(space: ActionSpace, committee: Committee, draws: slice) -> Kept:
+    known = committee.kept.get((draws.start, draws.stop))
+    if known is not None:
+        return known
+    found = Kept(bounds=_bounds(space, committee, draws), weights=_weights(committee, draws))
+    if found.bounds.size + found.weights.size <= KEPT_CELLS:
+        committee.kept[draws.start, draws.stop] = found
+    return found
+
+
+def _bounds(space: ActionSpace, committee: Committee, draws: slice) -> Single:
     """Sums of pairs of every combination, and from the last dimension to the first the best."""
+    ends = np.cumsum(np.cumprod(space.sizes))
+    starts = np.concatenate([[0], ends[:-1]])
+    count = draws.stop - draws.start
+    bounds = np.zeros((ends[-1], count), dtype=np.float32)
+    sums = bounds[starts[-1] :].reshape(*space.sizes, count)
+    for d, e, table in committee.pairs:
+        shape = [1] * len(space.sizes) + [count]
+        shape[d], shape[e] = space.sizes[d], space.sizes[e]
+        sums += np.ascontiguousarray(np.moveaxis(table[draws], 0, -1)).reshape(shape)
+    for d in range(len(space.sizes) - 1, 0, -1):
+        below = bounds[starts[d] : ends[d]].reshape(-1, space.sizes[d], count)
+        np.max(below, axis=1, out=bounds[starts[d - 1] : ends[d - 1]])
+    return bounds
+
+
+def _tables(space: ActionSpace, bounds: Single, eligible: Eligibility) -> Tables:
     from opportune.policies.search import Tables
 
     sizes = np.array(space.sizes, dtype=np.int64)
     ends = np.cumsum(np.cumprod(sizes))
     starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
-    count = draws.stop - draws.start
-    bounds = np.empty((ends[-1], count), dtype=np.float32)
-    bounds[:] = 0
-    sums = bounds[starts[-1] :].reshape(*space.sizes, count)
-    for d, e, table in committee.pairs:
-        shape = [1] * len(sizes) + [count]
-        shape[d], shape[e] = space.sizes[d], space.sizes[e]
-        sums += np.ascontiguousarray(np.moveaxis(table[draws], 0, -1)).reshape(shape)
     patterns = eligible.combinations
     allowed = np.zeros((0 if patterns is None else len(patterns), ends[-1]), dtype=np.bool_)
     if patterns is not None:
         allowed[:, starts[-1] :] = patterns
-    for d in range(len(sizes) - 1, 0, -1):
-        here, above = slice(starts[d], ends[d]), slice(starts[d - 1], ends[d - 1])
-        below = (-1, sizes[d], count)
-        np.max(bounds[here].reshape(below), axis=1, out=bounds[above])
-        below = (len(allowed), ends[d - 1] - starts[d - 1], sizes[d])
-        np.any(allowed[:, here].reshape(below), axis=2, out=allowed[:, above])
+        for d in range(len(sizes) - 1, 0, -1):
+            below = (len(allowed), ends[d - 1] - starts[d - 1], sizes[d])
+            here, above = slice(starts[d], ends[d]), slice(starts[d - 1], ends[d - 1])
+            np.any(allowed[:, here].reshape(below), axis=2, out=allowed[:, above])
     first = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
     return Tables(sizes=sizes, first=first, starts=starts, bounds=bounds, allowed=allowed)
 

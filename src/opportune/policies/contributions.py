@@ -77,8 +77,8 @@ def _owners(terms: Terms) -> Floats:
     count = len(terms.scale.center)
     found = np.zeros((terms.width, 1 + count))
     found[np.arange(1 + count), np.arange(1 + count)] = 1.0
-    for place, both in enumerate(terms.products, start=1 + count):
-        found[place, 1 + both] = 0.5
+    places = 1 + count + np.arange(len(terms.products))
+    found[places, 1 + terms.products[:, 0]] = found[places, 1 + terms.products[:, 1]] = 0.5
     first = 1 + count + len(terms.products)
     found[first + np.arange(len(terms.steps)), 1 + terms.steps] = 1.0
     return found

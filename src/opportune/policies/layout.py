@@ -11,6 +11,7 @@ of them matters, the others are likelier to. Groups of one *type* share how larg
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -61,6 +62,12 @@ class Layout:
 
 def layout(sizes: tuple[int, ...], kinds: Ints) -> Layout:
     """The layout for these dimensions and terms of these kinds ``(q,)``."""
+    return _layout(sizes, tuple(kinds.tolist()))
+
+
+@lru_cache(maxsize=64)
+def _layout(sizes: tuple[int, ...], known_kinds: tuple[int, ...]) -> Layout:
+    kinds = np.array(known_kinds, dtype=np.int64)
     width = len(kinds)
     basis = np.arange(width)
     groups, types = [basis], [kinds]
