@@ -48,7 +48,7 @@ ROWS = 50_000
 UNIFORM_SHARE = 0.05
 DRAWS, TARGET_DRAWS = 32, 8
 CLUSTER = (0, 1)
-"""The dimensions that clustered and marginal weights are of."""
+"""The two dimensions that some weights are of."""
 HEAD = ("rmse", "bias", "covered", "refused", "effective rows", "mean weight")
 OBP = Path(__file__).parent / "learners" / "second_opinion.py"
 PEERS = Path(".venv-peers/bin/python")
@@ -216,8 +216,8 @@ def estimators(columns: Columns) -> dict[str, Callable[[], stats.Estimate]]:
         "Switch-DR": partial(stats.switch_dr, rewards, **whole, **model),
         "PI": partial(stats.pseudo_inverse, rewards, **option),
         "PI-DR": partial(stats.pseudo_inverse_dr, rewards, **option, **model),
-        "marginal IPS": partial(stats.marginal_ips, rewards, **cluster),
-        "clustered DR": partial(stats.clustered_dr, rewards, **cluster, **model),
+        "IPS, two dims": partial(stats.ips, rewards, **cluster),
+        "DR, two dims": partial(stats.doubly_robust, rewards, **cluster, **model),
     }
 
 

@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 
 from lessons import rewarded, rows_of, space_of
-from opportune.policies import BadArray, Batch, FactoredThompson, LearnsEarly
+from opportune.policies import (
+    BadArray,
+    Batch,
+    EpsilonGreedy,
+    FactoredThompson,
+    LearnsEarly,
+    Policy,
+    Trees,
+    Wabbit,
+    WrongReward,
+)
 
 SPACE = space_of(3)
 CHANCES = np.array([0.08, 0.2, 0.45])
@@ -91,3 +101,13 @@ def test_no_rows_change_nothing_and_shares_must_be_shares() -> None:
     for wrong in (np.zeros(30_000), np.full(30_000, 1.1), np.full(3, 0.5)):
         with pytest.raises(BadArray, match="above 0 and at most 1"):
             replace(day(1, 0.5), arrived=wrong)
+
+
+@pytest.mark.parametrize("kind", [EpsilonGreedy, Trees, Wabbit])
+def test_a_policy_that_cannot_correct_refuses_rewards_that_may_still_come(kind: type) -> None:
+    policy: Policy = kind.start(SPACE, features=1, reward="binary")
+    assert not isinstance(policy, LearnsEarly)
+    with pytest.raises(WrongReward, match="Of 40 rows some rewards may still come"):
+        policy.update(day(1, 0.5, count=40))
+    complete = day(1, 1.0, count=40)
+    policy.update(complete)

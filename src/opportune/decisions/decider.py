@@ -131,7 +131,7 @@ def make_decider(
         space=use_case.space,
         play=cast(Play, play),
         expect=cast("Expect | None", getattr(policy, "expected", None)),
-        explain=cast("Explain | None", getattr(policy, "contributions", None)),
+        explain=policy.contributions if isinstance(policy, policies.Explaining) else None,
         consent=consent,
     )
 

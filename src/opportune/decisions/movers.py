@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from itertools import combinations
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,17 +22,6 @@ SAMPLE = 10_000
 Floats = NDArray[np.float64]
 
 
-@runtime_checkable
-class Explaining(Protocol):
-    """A policy that can say why an action scores as it does."""
-
-    def contributions(
-        self, features: Floats, actions: NDArray[np.int16], eligible: policies.Eligibility
-    ) -> policies.Contributions:
-        """Take the scores of actions apart."""
-        ...
-
-
 def note_movers(stores: Stores, use_case: UseCase, day: date, plan: Plan, chosen: Chosen) -> None:
     """Note what moved the choices of ``day``: just before its decisions are written.
 
@@ -41,7 +29,7 @@ def note_movers(stores: Stores, use_case: UseCase, day: date, plan: Plan, chosen
     """
     policy = plan.policy
     places = np.flatnonzero(plan.variants[chosen.rows] != RANDOM)
-    if not isinstance(policy, Explaining) or not len(places):
+    if not isinstance(policy, policies.Explaining) or not len(places):
         return
     places = places[:: -(-len(places) // SAMPLE)]
     found = policy.contributions(

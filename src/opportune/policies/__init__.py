@@ -18,7 +18,7 @@ Invariants:
 Deliberately absent: names of profiles, traits, clocks, and any loop over profiles.
 """
 
-from opportune.policies.contributions import Contributions
+from opportune.policies.contributions import Contributions, Explaining
 from opportune.policies.draw import draw
 from opportune.policies.eligible import (
     Eligibility,
@@ -65,6 +65,7 @@ __all__ = [
     "Eligibility",
     "EpsilonGreedy",
     "Evidence",
+    "Explaining",
     "FactoredThompson",
     "Fixed",
     "Glance",

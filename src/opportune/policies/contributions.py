@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from opportune.policies.eligible import Eligibility
 from opportune.policies.layout import Layout
 from opportune.policies.terms import Terms, basis
 
-__all__ = ["Contributions", "contributions"]
+__all__ = ["Contributions", "Explaining", "contributions"]
 
 Floats = NDArray[np.float64]
 
@@ -38,6 +39,17 @@ class Contributions:
         """The score less the average score: the sum of all others, ``(n,)``."""
         by_feature = self.features.sum(axis=(1, 2))
         return np.asarray(self.options.sum(axis=1) + by_feature + self.pairs.sum(axis=1))
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A policy that can say why an action scores as it does."""
+
+    def contributions(
+        self, features: Floats, actions: NDArray[np.int16], eligible: Eligibility
+    ) -> Contributions:
+        """Take the scores of actions ``(n, D)`` apart; features ``(n, n_features)`` raw."""
+        ...
 
 
 def contributions(

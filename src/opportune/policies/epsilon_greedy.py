@@ -17,7 +17,7 @@ from opportune.policies.encoding import StoredSpace, pack, space_of, stored_spac
 from opportune.policies.errors import BadPolicySetting, UnreadablePolicy
 from opportune.policies.evidence import RewardKind
 from opportune.policies.model import ActionDistribution, Batch, Costs
-from opportune.policies.rewards import require_features, require_rewards
+from opportune.policies.rewards import require_complete, require_features, require_rewards
 from opportune.policies.ridge import (
     Model,
     Scale,
@@ -137,6 +137,7 @@ class EpsilonGreedy:
         require_features(batch.features, len(batch.rewards), self.n_features)
         require_actions(self.space, batch.actions)
         require_rewards(batch.rewards, self.reward)
+        require_complete(batch, self.name)
         if self.sums is None:
             return gather(self.space, scale_from(batch.features), batch)
         scale = Scale(center=self.sums.center, spread=self.sums.spread)

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from opportune.policies.errors import BadArray, WrongReward
 from opportune.policies.evidence import RewardKind
+from opportune.policies.model import Batch
 
-__all__ = ["require_features", "require_rewards"]
+__all__ = ["require_complete", "require_features", "require_rewards"]
 
 
 def require_features(features: NDArray[np.float64], rows: int, n_features: int) -> None:
@@ -34,4 +35,14 @@ def require_rewards(
             f"{wrong.sum()} of {len(wrong)} rewards are not of the kind '{kind}'; the first is "
             f"{rewards[wrong][0]}. Allowed are {allowed}. Correct the rewards, or build a policy "
             "of the other kind."
+        )
+
+
+def require_complete(batch: Batch, name: str) -> None:
+    """Refuse rewards that may still come: who does not correct for them learns too little."""
+    if batch.arrived is not None and (batch.arrived < 1).any():
+        raise WrongReward(
+            f"Of {(batch.arrived < 1).sum()} rows some rewards may still come, and policy '{name}' "
+            "cannot correct for that. Allowed: rows whose rewards are all there, or a policy that "
+            "`LearnsEarly`."
         )

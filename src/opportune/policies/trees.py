@@ -18,7 +18,7 @@ from opportune.policies.errors import BadPolicySetting, UnreadablePolicy
 from opportune.policies.evidence import RewardKind
 from opportune.policies.forest import Forest, Growth, Rows, grow, require_lightgbm, unary
 from opportune.policies.model import ActionDistribution, Batch, Costs
-from opportune.policies.rewards import require_features, require_rewards
+from opportune.policies.rewards import require_complete, require_features, require_rewards
 from opportune.policies.settings import read_settings
 from opportune.policies.space import ActionSpace
 
@@ -150,6 +150,7 @@ class Trees:
         require_features(evidence.features, len(evidence.rewards), self.n_features)
         require_actions(self.space, evidence.actions)
         require_rewards(evidence.rewards, self.reward)
+        require_complete(evidence, self.name)
         if not len(evidence.rewards):
             return replace(self)
         rows = _newest(self.rows, evidence, self.settings.memory)

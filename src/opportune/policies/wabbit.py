@@ -20,7 +20,7 @@ from opportune.policies.encoding import StoredSpace, pack, space_of, stored_spac
 from opportune.policies.errors import BadPolicySetting, MissingExtra
 from opportune.policies.evidence import RewardKind
 from opportune.policies.model import ActionDistribution, Batch, Costs
-from opportune.policies.rewards import require_features, require_rewards
+from opportune.policies.rewards import require_complete, require_features, require_rewards
 from opportune.policies.settings import read_settings
 from opportune.policies.space import ActionSpace
 
@@ -156,6 +156,7 @@ class Wabbit:
         require_features(evidence.features, len(evidence.rewards), self.n_features)
         require_actions(self.space, evidence.actions)
         require_rewards(evidence.rewards, self.reward)
+        require_complete(evidence, self.name)
         if not len(evidence.rewards):
             return replace(self)
         lines, shared = self._lines(), _shared(evidence.features)

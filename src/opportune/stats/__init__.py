@@ -32,8 +32,6 @@ from opportune.stats.lift import Lift, lift, p_value
 from opportune.stats.moments import Moments, moments
 from opportune.stats.offpolicy import doubly_robust, ips, snips, switch_dr
 from opportune.stats.offpolicy_options import (
-    clustered_dr,
-    marginal_ips,
     pseudo_inverse,
     pseudo_inverse_dr,
 )
@@ -77,7 +75,6 @@ __all__ = [
     "boundary",
     "chance_to_find",
     "chi_square_tail",
-    "clustered_dr",
     "crossed",
     "days_to_find",
     "discoveries",
@@ -87,7 +84,6 @@ __all__ = [
     "ips",
     "joint_moments",
     "lift",
-    "marginal_ips",
     "mean_interval",
     "moments",
     "of_ratio",

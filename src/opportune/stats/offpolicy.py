@@ -24,7 +24,10 @@ def ips(
 ) -> Estimate:
     """Weigh every reward by target over propensity: no bias, most variance.
 
-    mean(w r) with w = targets / propensities (Horvitz and Thompson, 1952).
+    mean(w r) with w = targets / propensities (Horvitz and Thompson, 1952). Given the probabilities
+    of some of an action's options together, it weighs these dimensions alone: without bias if the
+    others change nothing, and with less variance (MIPS: Saito and Joachims, "Off-policy evaluation
+    for large action spaces via embeddings", 2022).
 
     Parameters
     ----------
@@ -85,7 +88,10 @@ def doubly_robust(
     """Correct a reward model by its weighted misses: right if model or propensities are.
 
     mean(expected + w (r - predicted)) (Dudik, Langford and Li, "Doubly robust policy evaluation and
-    learning", 2011). The model must not have been fitted on these rows.
+    learning", 2011). The model must not have been fitted on these rows. Given the probabilities of
+    some of an action's options together, as for ``ips``, the model only has to be right about the
+    differences that the other dimensions make (OffCEM: Saito, Ren and Joachims, "Off-policy
+    evaluation for large action spaces via conjunct effect modeling", 2023).
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """What another policy would have earned, where an action is a combination of options.
 
 With thousands of combinations the target's own are simply missing from the log, and weights of
-whole actions say nothing. These estimators weigh options instead: each dimension by itself, or some
-of them. They trade that variance for a bias where what is left out matters; a reward model
-as control variate takes most of it away again. Prefer ``pseudo_inverse_dr``.
+whole actions say nothing. These estimators weigh the options of each dimension by themselves. They
+trade that variance for a bias where options matter together; a reward model as control variate
+takes most of it away again. To weigh only some dimensions, give their probabilities to ``ips``.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opportune.stats.columns import Estimate, column, estimate, option_weights
-from opportune.stats.offpolicy import doubly_robust, ips
 
-__all__ = ["clustered_dr", "marginal_ips", "pseudo_inverse", "pseudo_inverse_dr"]
+__all__ = ["pseudo_inverse", "pseudo_inverse_dr"]
 
 Floats = NDArray[np.float64]
 
@@ -83,59 +82,6 @@ def pseudo_inverse_dr(
     joint = _joined(weights)
     return estimate(
         base + joint * (earned - model), rewards=earned, weights=joint, confidence=confidence
-    )
-
-
-def marginal_ips(
-    rewards: Floats, *, propensities: Floats, targets: Floats, confidence: float = 0.95
-) -> Estimate:
-    """Weigh only some of the dimensions: those through which an action works.
-
-    mean(w r) with w = targets / propensities of the logged options of these dimensions together
-    (MIPS: Saito and Joachims, "Off-policy evaluation for large action spaces via embeddings",
-    2022, with these options as the embedding). No bias if the other dimensions change nothing; the
-    fewer of them are weighed, the less variance. Parameters and errors as for ``ips``, the
-    probabilities (n,) summed over the options of the other dimensions.
-
-    >>> import numpy as np
-    >>> first = np.full(2, 0.5)
-    >>> marginal_ips(np.array([1.0, 0.0]), propensities=first, targets=np.array([0.75, 0.25])).value
-    0.75
-    """
-    return ips(rewards, propensities=propensities, targets=targets, confidence=confidence)
-
-
-def clustered_dr(
-    rewards: Floats,
-    *,
-    propensities: Floats,
-    targets: Floats,
-    predicted: Floats,
-    expected: Floats,
-    confidence: float = 0.95,
-) -> Estimate:
-    """Correct a reward model by its misses, weighing only some of the dimensions.
-
-    mean(expected + w (r - predicted)), w as for ``marginal_ips`` (OffCEM: Saito, Ren and Joachims,
-    "Off-policy evaluation for large action spaces via conjunct effect modeling", 2023, actions
-    with the same options of these dimensions as the cluster). No bias if within a cluster
-    the model's differences between actions are right. ``predicted`` and ``expected`` as for
-    ``doubly_robust``, of whole actions; the rest as for ``marginal_ips``.
-
-    >>> import numpy as np
-    >>> clustered_dr(
-    ...     np.array([1.0, 0.0]), propensities=np.full(2, 0.5), targets=np.array([0.75, 0.25]),
-    ...     predicted=np.array([1.0, 0.5]), expected=np.array([0.875, 0.875]),
-    ... ).value
-    0.75
-    """
-    return doubly_robust(
-        rewards,
-        propensities=propensities,
-        targets=targets,
-        predicted=predicted,
-        expected=expected,
-        confidence=confidence,
     )
 
 
