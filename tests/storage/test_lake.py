@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from opportune.storage import ConcurrentWrite, Lake, LakeUnavailable, SchemaMismatch
+from opportune.storage import ConcurrentWrite, DuckDB, Lake, LakeUnavailable, SchemaMismatch
 
 DAY = date(2026, 3, 1)
 MOMENT = datetime(2026, 3, 1, 6, 0, 0, 123456, tzinfo=UTC)
@@ -100,10 +100,133 @@ def test_a_table_with_other_columns_is_refused_and_stays(lake: Lake) -> None:
         Lake(lake.folder).create("fact", pa.schema([("number", pa.int64()), ("new", pa.string())]))
     assert refused.value.message == (
         "Table 'fact' of the lake has other columns or types than this program writes. In the "
-        "folder: number, day, at, word, share, values. Expected: number, new. Use the version of "
-        "the program that made the data folder, or start a new folder."
+        "folder: number, day, at, word, share, values. Expected: number, new. Use the newest "
+        "version of the program that wrote to the data folder, or start a new folder."
     )
     assert numbers(lake) == [1]
+
+
+GROWN = pa.schema([*SCHEMA, ("more", pa.list_(pa.string())), ("since", pa.timestamp("us", "UTC"))])
+
+
+def grown(lake: Lake) -> Lake:
+    newer = Lake(lake.folder)
+    newer.create("fact", GROWN)
+    return newer
+
+
+def full(*numbers: int) -> pa.Table:
+    body = rows(*numbers).to_pydict()
+    more = {"more": [["x"]] * len(numbers), "since": [MOMENT] * len(numbers)}
+    return pa.table(body | more, schema=GROWN)
+
+
+def asked(lake: Lake) -> list[dict[str, Any]]:
+    sql = "select number, more, since, word from fact order by number"
+    return DuckDB(lake).query(sql, tables={"fact": None}).to_pylist()
+
+
+def version(lake: Lake) -> int:
+    return int(DeltaTable(str(lake.folder / "fact")).version())
+
+
+def test_a_table_of_an_older_program_gains_columns_and_old_rows_have_null_there(lake: Lake) -> None:
+    lake.append("fact", rows(1), key="day-1", positions={"one.log": 5})
+    newer = grown(lake)
+    none = {"number": 1, "more": None, "since": None, "word": "a"}
+    some = {"number": 2, "more": ["x"], "since": MOMENT, "word": "a"}
+    assert newer.has("fact", "day-1")
+    assert newer.position("fact", "one.log") == 5
+    # Only files from before, then both, then one that was made of both.
+    assert asked(newer) == [none]
+    assert newer.append("fact", full(2))
+    assert asked(newer) == [none, some]
+    newer.compact("fact")
+    assert len(newer.files("fact")) == 1
+    assert asked(newer) == [none, some]
+    assert newer.read("fact")["more"].to_pylist() in ([None, ["x"]], [["x"], None])
+    assert newer.read("fact").schema.names == GROWN.names
+
+
+def test_columns_are_added_once_in_one_commit(lake: Lake) -> None:
+    lake.append("fact", rows(1))
+    before = version(lake)
+    newer = grown(lake)
+    newer.create("fact", GROWN)
+    grown(lake)
+    assert version(lake) == before + 1
+    assert newer.has_grown("fact")
+    assert not another(lake.folder.with_name("new")).has_grown("fact")
+
+
+def test_whoever_reads_an_older_snapshot_goes_on(lake: Lake) -> None:
+    lake.append("fact", rows(1))
+    pinned = lake.files("fact")
+    reader = Lake(lake.folder)
+    assert reader.schema("fact").names == SCHEMA.names
+    grown(lake).append("fact", full(2))
+    assert pq.read_table(pinned)["number"].to_pylist() == [1]
+    assert sorted(reader.read("fact")["number"].to_pylist()) == [1, 2]
+    sql = "select * from fact order by number"
+    assert DuckDB(reader).query(sql, tables={"fact": None}).schema.names == SCHEMA.names
+    reader.create("fact", GROWN)
+    assert DuckDB(reader).query(sql, tables={"fact": None}).schema.names == GROWN.names
+
+
+def test_an_older_program_writes_no_rows_without_the_columns(lake: Lake) -> None:
+    newer = grown(lake)
+    newer.append("fact", full(1))
+    with pytest.raises(SchemaMismatch, match=r"In the folder: .*, more, since\. Expected: "):
+        lake.append("fact", rows(2), key="k")
+    with pytest.raises(SchemaMismatch, match="Use the newest version of the program"):
+        another(lake.folder)
+    assert not newer.has("fact", "k")
+    assert numbers(newer) == [1]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        pa.schema([*SCHEMA][:-1]),
+        pa.schema([pa.field("number", pa.string()), *[*SCHEMA][1:]]),
+        pa.schema([pa.field("number", pa.int64(), nullable=False), *[*SCHEMA][1:]]),
+        pa.schema([pa.field("more", pa.string()), *SCHEMA]),
+        pa.schema([*SCHEMA, pa.field("more", pa.string(), nullable=False)]),
+    ],
+    ids=["removed", "other type", "stricter", "not at the end", "not nullable"],
+)
+def test_any_other_change_of_columns_is_refused(lake: Lake, schema: pa.Schema) -> None:
+    lake.append("fact", rows(1))
+    before = version(lake)
+    with pytest.raises(SchemaMismatch, match="other columns or types"):
+        Lake(lake.folder).create("fact", schema)
+    assert version(lake) == before
+    assert lake.append("fact", rows(2))
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_columns_are_added_once_by_many_at_the_same_time(lake: Lake, attempt: int) -> None:
+    lake.append("fact", rows(0))
+    before = version(lake)
+    together = threading.Barrier(6)
+    failures: list[BaseException] = []
+
+    def grow() -> None:
+        newer = Lake(lake.folder)
+        together.wait()
+        try:
+            newer.create("fact", GROWN)
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=grow) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert version(lake) == before + 1
+    assert grown(lake).append("fact", full(1))
 
 
 def test_a_table_that_this_process_did_not_make_is_known_by_its_folder(lake: Lake) -> None:

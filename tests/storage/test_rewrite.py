@@ -167,3 +167,12 @@ def test_a_blanking_that_was_killed_is_finished(tmp_path: Path) -> None:
     assert b"body" not in path.read_bytes()
     assert b"y 1" not in path.read_bytes()
     assert path.stat().st_size == len(data)
+
+
+def test_a_file_from_before_a_column_is_written_anew_with_null_in_it(lake: Lake) -> None:
+    lake.create("fact", pa.schema([*SCHEMA, ("more", pa.string())]))
+    assert rewrite(lake, "fact", without_ana).rewritten == 3
+    drop_history(lake, "fact")
+    assert holding(lake.folder) == []
+    assert lake.read("fact")["more"].to_pylist() == [None] * 5
+    assert lake.has_grown("fact")

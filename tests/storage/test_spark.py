@@ -46,6 +46,20 @@ def test_spark_gives_the_rows_of_duckdb(spark_address: str, tmp_path: Path) -> N
         check_engine(engine)
 
 
+def test_columns_that_came_later_are_null_in_older_rows(engine: Spark) -> None:
+    grown = pa.schema([*SCHEMA, ("share", pa.float64()), ("more", pa.list_(pa.string()))])
+    sql = "select number, share, more from fact order by number"
+    engine.lake.create("fact", grown)
+    both = Compared(engine)
+    assert both.query(sql, tables={"fact": None})["share"].to_pylist() == [None, None]
+    engine.lake.append("fact", pa.table([[3], ["b"], [0.5], [["x"]]], schema=grown))
+    assert both.query(sql, tables={"fact": None}).to_pylist() == [
+        {"number": 1, "share": None, "more": None},
+        {"number": 2, "share": None, "more": None},
+        {"number": 3, "share": 0.5, "more": ["x"]},
+    ]
+
+
 def test_threads_do_not_see_each_others_tables(engine: Spark) -> None:
     def count(place: int) -> list[int]:
         rows = pa.table({"place": [place] * 3})

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
+from duckdb import ColumnExpression, ConstantExpression
 
 from opportune.errors import OpportuneError
 from opportune.storage.engine import Between, InvalidEngine, QueryFailed, failed_query
@@ -112,7 +113,7 @@ class DuckDB:
         try:
             with self._connection() as connection:
                 for name, paths in files.items():
-                    connection.from_parquet(list(paths)).create_view(name)
+                    _stored(connection, self.lake, name, paths).create_view(name)
                 for name, relation in relations.items():
                     connection.register(name, relation)
                 found = connection.sql(sql, params=dict(parameters or {}))
@@ -144,6 +145,23 @@ class DuckDB:
             connection.close()
             raise
         self._local.connection = connection
+
+
+def _stored(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, table: str, paths: Sequence[str]
+) -> duckdb.DuckDBPyRelation:
+    """What the files hold; of columns that came after them, nulls."""
+    if not lake.has_grown(table):
+        return connection.from_parquet(list(paths))
+    # Looking into each file first takes time, which is why it is not always done.
+    found = connection.from_parquet(list(paths), union_by_name=True)
+    expected = connection.from_arrow(lake.schema(table).empty_table())
+    known = set(found.columns)
+    columns = [
+        ColumnExpression(name) if name in known else ConstantExpression(None).cast(kind).alias(name)
+        for name, kind in zip(expected.columns, expected.types, strict=True)
+    ]
+    return found.select(*columns)
 
 
 def _explain(

@@ -25,6 +25,7 @@ from deltalake import (
 )
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.schema import Field
 
 from opportune.errors import Conflict, InvalidInput, Unavailable
 
@@ -34,6 +35,8 @@ __all__ = ["ConcurrentWrite", "Lake", "LakeUnavailable", "SchemaMismatch"]
 DONE = 1
 # Delta keeps each commit's log entry this long; a commit a second would pile up otherwise.
 CONFIGURATION = {"delta.logRetentionDuration": "interval 1 days", "delta.checkpointInterval": "50"}
+# Marks a column that the table got later: files from before do not have it.
+ADDED = "opportune.added"
 COMPACTED_BYTES = 128 * 1024 * 1024
 # What is left out of a file by its statistics, and what the engine reads at once: small enough to
 # find the events of one person among those of a year.
@@ -73,6 +76,8 @@ class Lake:
     def create(self, table: str, schema: pa.Schema) -> None:
         """Make ``table`` with ``schema`` unless it is there already.
 
+        A table that an older version of the program made gets the columns it lacks, if they are
+        nullable and stand at the end of ``schema``: one commit, and old rows have null there.
         Raises ``SchemaMismatch`` when it is there with other columns, or ``LakeUnavailable``.
         """
         with _explained(table):
@@ -86,13 +91,13 @@ class Lake:
             except CommitFailedError:
                 # Another process made it in the same instant.
                 handle = DeltaTable(self._path(table))
-        if handle.schema() != DeltaSchema.from_arrow(schema):
-            stored = ", ".join(field.name for field in handle.schema().fields)
-            raise SchemaMismatch(
-                f"Table '{table}' of the lake has other columns or types than this program "
-                f"writes. In the folder: {stored}. Expected: {', '.join(schema.names)}. Use the "
-                "version of the program that made the data folder, or start a new folder."
-            )
+            if _missing(table, handle, schema):
+                with self.writing(table, alone=True):
+                    # Somebody may have been faster.
+                    handle.update_incremental()
+                    missing = _missing(table, handle, schema)
+                    if missing:
+                        handle.alter.add_columns(missing)
         self._tables[table] = handle
         self._schemas[table] = schema
 
@@ -114,6 +119,7 @@ class Lake:
         """
         rows = _fit(table, data, self.schema(table))
         handle = self._open(table)
+        _missing(table, handle, rows.schema)
         if key is not None and handle.transaction_version(key) is not None:
             return False
         ahead = dict(positions or {})
@@ -147,6 +153,11 @@ class Lake:
         if table not in self._schemas:
             self._schemas[table] = pa.schema(self._open(table).schema().to_arrow())
         return self._schemas[table]
+
+    def has_grown(self, table: str) -> bool:
+        """Say whether columns were added to ``table``, so that older files of it lack them."""
+        handle = self._tables.get(table) or self._open(table)
+        return any(ADDED in field.metadata for field in handle.schema().fields)
 
     def files(self, table: str, *, between: tuple[str, Any, Any] | None = None) -> list[str]:
         """Return the paths of the newest snapshot's data files.
@@ -208,6 +219,26 @@ class Lake:
             else:
                 self._tables[table].update_incremental()
         return self._tables[table]
+
+
+def _missing(table: str, handle: DeltaTable, schema: pa.Schema) -> list[Field]:
+    """Return the columns that an older table lacks, marked as added; refuse any other table."""
+    stored = [(field.name, field.type, field.nullable) for field in handle.schema().fields]
+    expected = DeltaSchema.from_arrow(schema).fields
+    new = expected[len(stored) :]
+    if stored != [(field.name, field.type, field.nullable) for field in expected[: len(stored)]]:
+        raise _other_columns(table, [name for name, *_ in stored], schema)
+    if not all(field.nullable for field in new):
+        raise _other_columns(table, [name for name, *_ in stored], schema)
+    return [Field(field.name, field.type, metadata={ADDED: True}) for field in new]
+
+
+def _other_columns(table: str, stored: list[str], schema: pa.Schema) -> SchemaMismatch:
+    return SchemaMismatch(
+        f"Table '{table}' of the lake has other columns or types than this program writes. In the "
+        f"folder: {', '.join(stored)}. Expected: {', '.join(schema.names)}. Use the newest version "
+        "of the program that wrote to the data folder, or start a new folder."
+    )
 
 
 def _fit(table: str, data: pa.Table, schema: pa.Schema) -> pa.Table:
