@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from types import ModuleType
 
-import numpy as np
 import pytest
 
 from opportune import stats
 from opportune.events import Metric
-from opportune.reports import Performance, performance, to_document
+from opportune.reports import Headline, Performance, headline, performance, to_document
 from opportune.storage import Stores
 
 METRIC = Metric(
@@ -103,56 +102,6 @@ def test_a_day_without_rewards_is_immature_and_has_no_mean(
     assert [day.exploration_share for day in report.days] == pytest.approx(explored)
 
 
-def test_choices_are_those_of_treatment_in_the_order_of_the_options(
-    report: Performance, history: ModuleType
-) -> None:
-    told = history.past()
-    sms = told.sms[~told.control]
-    channel = report.choices[1]
-    assert [each.dimension for each in report.choices] == ["offer", "channel", "hour"]
-    assert [(each.option, each.decisions) for each in channel.overall] == [
-        ("email", int((~sms).sum())),
-        ("sms", int(sms.sum())),
-    ]
-    assert [day.shares[1] for day in channel.days] == pytest.approx(sms.mean(axis=0).tolist())
-    assert channel.days[0].day == date(2026, 1, 1)
-
-
-def test_the_strongest_contrast_names_who_got_what(
-    report: Performance, history: ModuleType
-) -> None:
-    told = history.past()
-    treated = ~told.control & ~np.isnan(told.features[:, 0])
-    cut = np.median(told.features[~np.isnan(told.features[:, 0]), 0])
-    above = treated & (told.features[:, 0] > cut)
-    below = treated & (told.features[:, 0] <= cut)
-    first = report.contrasts[1]
-    assert report.contrasts_since == date(2026, 1, 6)
-    assert (first.feature, first.dimension) == ("tenure_months", "channel")
-    assert first.option == "sms"
-    assert first.group == f"tenure_months over {cut:g}"
-    assert first.others == f"tenure_months up to {cut:g}"
-    assert (first.group_decisions, first.others_decisions) == (5 * above.sum(), 5 * below.sum())
-    share = told.sms[:, 5:]
-    assert first.group_share == pytest.approx(share[above].mean())
-    assert first.others_share == pytest.approx(share[below].mean())
-    found = [(each.dimension, each.option, each.group, each.others) for each in report.contrasts]
-    assert found == [
-        ("hour", "18", "has_tv: yes", "has_tv: no"),
-        ("channel", "sms", f"tenure_months over {cut:g}", f"tenure_months up to {cut:g}"),
-    ]
-    gaps = [abs(each.group_share - each.others_share) for each in report.contrasts]
-    assert gaps == sorted(gaps, reverse=True)
-
-
-def test_deliveries_are_counted_by_state_and_reason(report: Performance) -> None:
-    assert [(each.state, each.reason, each.count) for each in report.deliveries] == [
-        ("sent", "", 7),
-        ("pending", "", 3),
-        ("failed", "invalid external_user_id", 2),
-    ]
-
-
 def test_the_document_is_json_and_says_the_same(report: Performance) -> None:
     document = json.loads(json.dumps(to_document(report), allow_nan=False))
     assert document["as_of"] == "2026-01-11T06:00:00Z"
@@ -160,7 +109,6 @@ def test_the_document_is_json_and_says_the_same(report: Performance) -> None:
     assert document["lift"]["relative"] == report.lift.relative
     assert document["days"][0]["day"] == "2026-01-01"
     assert document["days"][9]["treatment"] == {"decisions": 1600, "reward_mean": None}
-    assert document["choices"][1]["overall"][1]["option"] == "sms"
 
 
 def test_an_empty_lake_is_too_early(stores: Stores, history: ModuleType) -> None:
@@ -169,9 +117,23 @@ def test_an_empty_lake_is_too_early(stores: Stores, history: ModuleType) -> None
         "too_early",
         "Too early to say: nothing was decided yet.",
     )
-    assert (report.days, report.choices, report.contrasts, report.deliveries) == ((), (), (), ())
+    assert report.days == ()
     assert (report.treatment.profiles, report.lift.relative) == (0, None)
     assert stores.lake.folder.exists() is False
+
+
+def test_the_headline_says_what_the_report_says(
+    report: Performance, stores: Stores, history: ModuleType
+) -> None:
+    said = headline(stores, history.use_case(), METRIC, now=history.NOW)
+    assert said == Headline(
+        as_of=report.as_of,
+        use_case="next_offer",
+        title="Next offer",
+        version=1,
+        verdict="better",
+        answer=report.answer,
+    )
 
 
 def test_another_version_does_not_count(stores: Stores, history: ModuleType) -> None:

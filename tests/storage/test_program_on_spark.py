@@ -43,6 +43,7 @@ BY_THE_DAYS = {
     "reports/sql/days.sql",
     "reports/sql/decisions_of_person.sql",
     "reports/sql/events_of_person.sql",
+    "reports/sql/explored.sql",
     "reports/sql/totals.sql",
     "reports/sql/variants.sql",
     "segments/sql/events.sql",
@@ -227,6 +228,8 @@ def test_every_query_of_the_program_has_the_same_rows_on_both_engines(
     metric = definitions.metric_of(use_case)
     report = reports.performance(stores, use_case, metric, now=morning(DAYS[-1]))
     assert report.mature_days >= 5
+    chosen = reports.insights(stores, use_case, now=morning(DAYS[-1]))
+    assert len(chosen.days) >= report.mature_days
     assert report.treatment.reward_sum > 0
     assert segment_size(stores) > 100
     assert computed(stores) > 100

@@ -12,7 +12,14 @@ import pytest
 from markupsafe import Markup
 
 from opportune import stats
-from opportune.reports import DayOfVariant, DayResult, DayShares, DimensionChoices, OptionShare
+from opportune.reports import (
+    DayOfVariant,
+    DayResult,
+    DayShares,
+    DimensionChoices,
+    ExploredDay,
+    OptionShare,
+)
 from opportune.web import charts
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "pages"
@@ -64,6 +71,12 @@ def a_lift(low: float | None, high: float | None) -> stats.Lift:
 DRAWN: dict[str, Callable[[], Markup]] = {
     "reward_by_day": lambda: charts.reward_by_day(
         days([(0.031, 0.024), (0.036, 0.027), None]), unit="orders"
+    ),
+    "share_by_day": lambda: charts.share_by_day(
+        [
+            ExploredDay(day=FIRST, decisions=100, exploration_share=0.4),
+            ExploredDay(day=date(2026, 1, 2), decisions=100, exploration_share=0.2),
+        ]
     ),
     "shares_by_day": lambda: charts.shares_by_day(choices(3), chart="choices-1"),
     "lift_interval": lambda: charts.lift_interval(a_lift(-0.05, 0.45), chart="lift"),

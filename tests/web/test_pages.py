@@ -16,6 +16,7 @@ from opportune.settings import Settings
 from opportune.storage import Stores, attach
 
 NOTHING = "\N{EN DASH}"
+TABS = {"Performance": "", "Insights": "/insights", "Health": "/health", "Timeline": "/timeline"}
 
 
 class Answer(Protocol):
@@ -57,7 +58,8 @@ def test_an_applied_use_case_without_decisions_is_too_early(
     page = site.get("/use-cases/next_offer")
     assert page.status == 200
     assert "Too early to say: nothing was decided yet." in page.text
-    assert "Nothing was handed to a connector yet." in page.text
+    assert "Nothing was handed to a connector yet." in site.get("/use-cases/next_offer/health").text
+    assert "Nothing was decided yet." in site.get("/use-cases/next_offer/insights").text
     assert "Too early to say: nothing was decided yet." in site.get("/").text
 
 
@@ -107,7 +109,7 @@ def test_a_warm_start_is_named_with_its_file(
         " values ('next_offer', 1, '2026-01-01', '', %(known)s::jsonb)",
         {"known": json.dumps(known)},
     )
-    said = re.search(r'id="begun-with">(.*?)</p>', site.get("/use-cases/next_offer").text)
+    said = re.search(r'id="begun-with">(.*?)</p>', site.get("/use-cases/next_offer/timeline").text)
     assert said is not None
     assert re.sub("<[^>]*>", "", said[1]) == (
         "Warm start: 1,200 rows from &lt;b&gt;spring.csv (digest 0123456789ab, outcome bought), a "
@@ -218,14 +220,22 @@ def test_pages_are_small_and_load_nothing_from_elsewhere(
 
 
 @pytest.mark.usefixtures("demo")
+@pytest.mark.parametrize(("tab", "charts", "tables"), [("", 3, 2), ("/insights", 4, 5)])
 def test_every_chart_has_a_name_a_description_and_a_table(
-    site: Site, apply: Callable[..., None], stores: Stores, history: ModuleType
+    site: Site,
+    apply: Callable[..., None],
+    stores: Stores,
+    history: ModuleType,
+    *,
+    tab: str,
+    charts: int,
+    tables: int,
 ) -> None:
     apply({"next_offer": "Next offer"})
     history.write(stores, history.past())
-    page = site.get("/use-cases/next_offer").text
+    page = site.get(f"/use-cases/next_offer{tab}").text
     pictures = re.findall(r"<svg class=\"chart[ \"].*?</svg>", page, re.DOTALL)
-    assert len(pictures) == 6
+    assert len(pictures) == charts
     for picture in pictures:
         labelled = re.search(r'aria-labelledby="(\S+) (\S+)"', picture)
         assert labelled is not None
@@ -234,4 +244,22 @@ def test_every_chart_has_a_name_a_description_and_a_table(
     identifiers = re.findall(r'\sid="([^"]+)"', page)
     assert len(identifiers) == len(set(identifiers))
     assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(identifiers)
-    assert page.count("<table") == 7
+    assert page.count("<table") == tables
+
+
+def test_every_tab_begins_with_the_same_answer_and_knows_where_it_is(
+    site: Site, apply: Callable[..., None], stores: Stores, history: ModuleType
+) -> None:
+    apply({"next_offer": "Next offer"})
+    history.write(stores, history.past())
+    answers = set()
+    for name, tab in TABS.items():
+        page = site.get(f"/use-cases/next_offer{tab}").text
+        answers.add(re.findall(r'<p class="answer">(.*?)</p>', page)[0])
+        (nav,) = re.findall(r'<nav class="tabs" aria-label="Results">(.*?)</nav>', page, re.DOTALL)
+        assert re.findall(r'href="([^"]+)"', nav) == [
+            f"/use-cases/next_offer{each}" for each in TABS.values()
+        ]
+        assert re.findall(r'aria-current="page">([^<]+)<', nav) == [name]
+    assert len(answers) == 1
+    assert "Treatment did better than control" in answers.pop()

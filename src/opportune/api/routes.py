@@ -30,7 +30,7 @@ from opportune.api.stops import stop_routes
 from opportune.api.tail import tail_routes
 from opportune.decisions import UseCase, stopped
 from opportune.project import Project
-from opportune.reports import Performance, performance, to_document
+from opportune.reports import Insights, Performance, insights, performance, to_document
 from opportune.storage import Stores
 
 __all__ = ["Problem", "UseCaseAnswer", "UseCasesAnswer", "routes"]
@@ -134,11 +134,17 @@ def _add(
 
     @application.get("/use-cases/{name}/performance", response_model=Performance, responses=missing)
     def use_case_performance(name: str) -> Response:
-        """Report what a use case earned over its control group, and what it chose for whom."""
+        """Report what a use case earned over its control group."""
         defined = project.read(stores.state)
         chosen = defined.use_case(name)
         report = performance(stores, chosen, defined.metric_of(chosen), now=clock())
         return JSONResponse(to_document(report))
+
+    @application.get("/use-cases/{name}/insights", response_model=Insights, responses=missing)
+    def use_case_insights(name: str) -> Response:
+        """Report what a use case chose, for whom, and what moved the choice."""
+        chosen = project.read(stores.state).use_case(name)
+        return JSONResponse(to_document(insights(stores, chosen, now=clock())))
 
 
 def _use_case(stores: Stores, defined: Project, use_case: UseCase) -> UseCaseAnswer:

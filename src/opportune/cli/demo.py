@@ -25,7 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from opportune import pipeline, project, reports, settings
 from opportune.cli.serve import Children, environment, free_port, until_signal
-from opportune.cli.show import print_performance
+from opportune.cli.show import print_insights, print_performance
 from opportune.decisions import UseCase
 from opportune.errors import Conflict, Unavailable
 from opportune.keys import create_key
@@ -258,7 +258,10 @@ def _show(
         play.stores, use_case, definitions.metric_of(use_case), now=end
     )
     sends = _get(play.sandbox, "/_sandbox/sends")
-    print_performance(console, performance, captured=captured, address=address)
+    chosen = reports.insights(play.stores, use_case, now=end)
+    deliveries = reports.delivery_counts(play.stores.state, use_case.name)
+    print_performance(console, performance, captured=captured)
+    print_insights(console, chosen, deliveries, address=address)
     console.print(
         f"Braze sandbox: {sends['sends']} messages, at most {sends['most_per_customer_and_day']} "
         "per customer and day."

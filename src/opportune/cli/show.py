@@ -10,10 +10,17 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from opportune.reports import BegunWith, Performance, Spending, VariantResult
+from opportune.reports import (
+    BegunWith,
+    DeliveryCount,
+    Insights,
+    Performance,
+    Spending,
+    VariantResult,
+)
 from opportune.reports.answer import percent
 
-__all__ = ["begun_with", "print_performance"]
+__all__ = ["begun_with", "print_insights", "print_performance"]
 
 STYLES = {
     "better": "bold green",
@@ -34,12 +41,10 @@ def print_performance(
     performance: Performance,
     *,
     captured: Sequence[tuple[date, float]] = (),
-    address: str = "",
 ) -> None:
-    """Print what a use case earned, what it chose for whom, and where to look next.
+    """Print what a use case earned.
 
-    ``captured`` is what only a demo knows: the share of the achievable uplift by day. ``address``
-    is that of the dashboard, empty where there is none.
+    ``captured`` is what only a demo knows: the share of the achievable uplift by day.
     """
     console.print()
     console.print(_headline(performance))
@@ -53,14 +58,27 @@ def print_performance(
         console.print(_spending(performance.spending))
     if captured:
         console.print(_captured(captured))
-    if performance.movers:
-        console.print(_movers(performance))
-    if performance.contrasts:
-        console.print(_contrasts(performance))
-    if performance.deliveries:
-        console.print(_deliveries(performance))
+
+
+def print_insights(
+    console: Console,
+    insights: Insights,
+    deliveries: Sequence[DeliveryCount] = (),
+    *,
+    address: str = "",
+) -> None:
+    """Print what a use case chose for whom, what was sent, and where to look next.
+
+    ``address`` is that of the dashboard, empty where there is none.
+    """
+    if insights.movers:
+        console.print(_movers(insights))
+    if insights.contrasts:
+        console.print(_contrasts(insights))
+    if deliveries:
+        console.print(_deliveries(deliveries))
     if address:
-        path = f"{address.rstrip('/')}/use-cases/{performance.use_case}"
+        path = f"{address.rstrip('/')}/use-cases/{insights.use_case}"
         console.print(Text.assemble("More, with charts: ", (path, "underline")), soft_wrap=True)
 
 
@@ -129,21 +147,21 @@ def _captured(captured: Sequence[tuple[date, float]]) -> Table:
     return table
 
 
-def _movers(performance: Performance) -> Table:
-    table = _table(f"What moved the choice since {performance.contrasts_since}, on average")
+def _movers(insights: Insights) -> Table:
+    table = _table(f"What moved the choice since {insights.contrasts_since}, on average")
     for heading in ("dimension", "by", "log-odds"):
         table.add_column(heading, justify="right" if heading == "log-odds" else "left")
-    for each in performance.movers[:MOST_MOVERS]:
+    for each in insights.movers[:MOST_MOVERS]:
         by = each.trait or "what is best for everybody"
         table.add_row(Text(each.dimension), Text(by), f"{each.moved:.3f}")
     return table
 
 
-def _contrasts(performance: Performance) -> Table:
-    table = _table(f"Who got what since {performance.contrasts_since}, strongest contrasts first")
+def _contrasts(insights: Insights) -> Table:
+    table = _table(f"Who got what since {insights.contrasts_since}, strongest contrasts first")
     for heading in ("option", "of the group", "got it", "others got it"):
         table.add_column(heading, justify="right" if heading.endswith("got it") else "left")
-    for each in performance.contrasts[:MOST_CONTRASTS]:
+    for each in insights.contrasts[:MOST_CONTRASTS]:
         table.add_row(
             Text(f"{each.dimension}: {each.option}"),
             Text(each.group),
@@ -178,10 +196,10 @@ def _spending(spending: Spending) -> Text:
     return Text(f"{said}\n")
 
 
-def _deliveries(performance: Performance) -> Text:
+def _deliveries(deliveries: Sequence[DeliveryCount]) -> Text:
     parts = [
         f"{each.count:,} {each.state}" + (f" ({each.reason})" if each.reason else "")
-        for each in performance.deliveries
+        for each in deliveries
     ]
     return Text(f"Recommendations: {', '.join(parts)}.\n")
 

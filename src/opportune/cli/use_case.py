@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from opportune import decisions, pipeline, project, reports, settings
-from opportune.cli.show import print_performance
+from opportune.cli.show import print_insights, print_performance
 from opportune.cli.stores import opened
 
 __all__ = ["report", "resume", "run_day"]
@@ -69,8 +69,12 @@ def report(
         definitions = project.read(stores.state)
         use_case = definitions.use_case(name)
         metric = definitions.metric_of(use_case)
-        performance = reports.performance(stores, use_case, metric, now=datetime.now(UTC))
-    if as_json:
-        typer.echo(json.dumps(reports.to_document(performance)))
-        return
-    print_performance(Console(), performance, captured=(), address="")
+        now = datetime.now(UTC)
+        performance = reports.performance(stores, use_case, metric, now=now)
+        if as_json:
+            typer.echo(json.dumps(reports.to_document(performance)))
+            return
+        chosen = reports.insights(stores, use_case, now=now)
+        deliveries = reports.delivery_counts(stores.state, use_case.name)
+    print_performance(Console(), performance)
+    print_insights(Console(), chosen, deliveries)

@@ -8,6 +8,7 @@ error; the sizes of the groups are checked before there is a verdict.
 Deliberately absent: attribution, funnels, and any comparison but treatment with control.
 """
 
+from opportune.reports.deliveries import delivery_counts
 from opportune.reports.document import to_document
 from opportune.reports.field_use import (
     FieldReport,
@@ -17,6 +18,7 @@ from opportune.reports.field_use import (
     field_report,
 )
 from opportune.reports.health import Health, OpenJobs, OutboxState, StoreSize, behind, health
+from opportune.reports.insights import insights
 from opportune.reports.model import (
     BegunWith,
     Contrast,
@@ -25,6 +27,9 @@ from opportune.reports.model import (
     DayShares,
     DeliveryCount,
     DimensionChoices,
+    ExploredDay,
+    Headline,
+    Insights,
     MetricOfReport,
     Mover,
     OptionShare,
@@ -33,7 +38,7 @@ from opportune.reports.model import (
     VariantResult,
     Verdict,
 )
-from opportune.reports.performance import performance
+from opportune.reports.performance import begun_with, headline, performance
 from opportune.reports.person import (
     ConsentAnswer,
     KnownTrait,
@@ -57,8 +62,11 @@ __all__ = [
     "DeliveryCount",
     "DimensionChoices",
     "Entry",
+    "ExploredDay",
     "FieldReport",
+    "Headline",
     "Health",
+    "Insights",
     "KnownTrait",
     "LabelledField",
     "MetricOfReport",
@@ -76,11 +84,15 @@ __all__ = [
     "Usage",
     "VariantResult",
     "Verdict",
+    "begun_with",
     "behind",
     "consent_answers",
     "consent_counts",
+    "delivery_counts",
     "field_report",
+    "headline",
     "health",
+    "insights",
     "performance",
     "person",
     "person_by_id",

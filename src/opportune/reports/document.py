@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
-
-from opportune.reports.model import Performance
+from typing import cast
 
 __all__ = ["to_document"]
 
 
-def to_document(performance: Performance) -> dict[str, object]:
-    """Return ``performance`` in objects, lists, texts and numbers: for the API and ``--json``.
+def to_document(report: object) -> dict[str, object]:
+    """Return a report in objects, lists, texts and numbers: for the API and ``--json``.
 
     Names are those of the dataclasses; days are ISO dates, times ISO with "Z".
     """
-    return {each.name: _plain(getattr(performance, each.name)) for each in fields(performance)}
+    return cast("dict[str, object]", _plain(report))
 
 
 def _plain(value: object) -> object:

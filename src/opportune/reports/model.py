@@ -17,7 +17,11 @@ __all__ = [
     "DayShares",
     "DeliveryCount",
     "DimensionChoices",
+    "ExploredDay",
+    "Headline",
+    "Insights",
     "MetricOfReport",
+    "Mover",
     "OptionShare",
     "Performance",
     "Spending",
@@ -173,12 +177,54 @@ class BegunWith:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """What every page about a use case says first: ``verdict``, and in one sentence ``answer``.
+
+    ``stopped`` says which guard rail was broken, "" where the use case goes on.
+    """
+
+    as_of: datetime
+    use_case: str
+    title: str
+    version: int
+    verdict: Verdict
+    answer: str
+    stopped: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExploredDay:
+    """Treatment's decisions of one day, and the share of them that explored."""
+
+    day: date
+    decisions: int
+    exploration_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Insights:
+    """What one version of a use case chose, for whom and why, as of ``as_of``.
+
+    ``days`` and ``choices`` are over the newest decided days, at most 90; ``contrasts`` and
+    ``movers`` over those since ``contrasts_since``, the strongest first.
+    """
+
+    as_of: datetime
+    use_case: str
+    version: int
+    days: tuple[ExploredDay, ...]
+    choices: tuple[DimensionChoices, ...]
+    contrasts_since: date | None
+    contrasts: tuple[Contrast, ...]
+    movers: tuple[Mover, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Performance:
     """What one version of a use case did and earned, as of ``as_of``.
 
-    ``treatment``, ``control`` and ``lift`` are over all ``mature_days``; ``days``, ``choices`` and
-    their shares over the newest decided days, at most 90; ``contrasts`` and ``movers`` over those
-    since ``contrasts_since``, the strongest first. ``sample_ratio`` is None where there is no
+    ``treatment``, ``control`` and ``lift`` are over all ``mature_days``; ``days`` are the newest
+    decided days, at most 90. ``sample_ratio`` is None where there is no
     control group to check. ``answer`` says ``verdict`` in one sentence. ``spending`` is None where
     nothing costs anything; ``stopped`` says which guard rail was broken, "" where the use case goes
     on. ``begun_with`` is the warm start that the newest policy goes back to, None: it learned
@@ -200,11 +246,6 @@ class Performance:
     lift: stats.Lift
     sample_ratio: stats.SampleRatio | None
     days: tuple[DayResult, ...]
-    choices: tuple[DimensionChoices, ...]
-    contrasts_since: date | None
-    contrasts: tuple[Contrast, ...]
-    movers: tuple[Mover, ...]
-    deliveries: tuple[DeliveryCount, ...]
     spending: Spending | None = None
     stopped: str = ""
     begun_with: BegunWith | None = None

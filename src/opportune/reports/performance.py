@@ -1,4 +1,4 @@
-"""What a use case earned over control, what it chose, for whom, and what was delivered."""
+"""What a use case earned over control, and the sentence that says so."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from opportune import stats
 from opportune.decisions import UseCase, stopped
 from opportune.events import Metric
 from opportune.reports.answer import Evidence, answer
-from opportune.reports.choices import choices, contrasts, movers
 from opportune.reports.model import (
     BegunWith,
     DayOfVariant,
     DayResult,
-    DeliveryCount,
+    Headline,
     MetricOfReport,
     Performance,
     VariantResult,
@@ -23,15 +22,12 @@ from opportune.reports.model import (
 from opportune.reports.spending import spending
 from opportune.storage import Stores, load_sql
 
-__all__ = ["performance"]
+__all__ = ["begun_with", "headline", "performance"]
 
 MOST_DAYS = 90
-MOST_DELIVERIES = 50
 # The interval is tightest at so many times the profiles of the first day: between an audience that
 # stays the same and one that is new on each day of two months it is at most a tenth too wide.
 TIMES_FIRST_DAY = 4
-# "Who got what" looks at so many of the newest days.
-CONTRAST_DAYS = 5
 TABLES = ("decisions", "rewards")
 
 Row = Mapping[str, Any]
@@ -53,8 +49,6 @@ def performance(stores: Stores, use_case: UseCase, metric: Metric, *, now: datet
     """
     evidence = _evidence(stores, use_case, metric)
     verdict, sentence = answer(evidence)
-    days = _days(stores, use_case)
-    since = days[-CONTRAST_DAYS:][0].day if days else None
     stop = stopped(stores.state, use_case.name)
     return Performance(
         as_of=now,
@@ -71,16 +65,33 @@ def performance(stores: Stores, use_case: UseCase, metric: Metric, *, now: datet
         control_share=evidence.control_share,
         lift=evidence.lift,
         sample_ratio=evidence.sample_ratio,
-        days=days,
-        choices=choices(stores, use_case, since=days[0].day) if days else (),
-        contrasts_since=since,
-        contrasts=contrasts(stores, use_case, since=since) if since else (),
-        movers=movers(stores, use_case, since=since) if since else (),
-        deliveries=_deliveries(stores, use_case),
+        days=_days(stores, use_case),
         spending=spending(stores, use_case, metric, tightest_at=evidence.tightest_at),
         stopped=stop.reason if stop is not None else "",
-        begun_with=_begun_with(stores, use_case),
+        begun_with=begun_with(stores, use_case),
     )
+
+
+def headline(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) -> Headline:
+    """Say the verdict on ``use_case`` in one sentence, as `performance` does."""
+    verdict, sentence = answer(_evidence(stores, use_case, metric))
+    stop = stopped(stores.state, use_case.name)
+    return Headline(
+        as_of=now,
+        use_case=use_case.name,
+        title=use_case.title,
+        version=use_case.version,
+        verdict=verdict,
+        answer=sentence,
+        stopped=stop.reason if stop is not None else "",
+    )
+
+
+def begun_with(stores: Stores, use_case: UseCase) -> BegunWith | None:
+    """Return what the newest policy knew before its use case began; None: nothing."""
+    facts = {"use_case": use_case.name, "version": use_case.version}
+    rows = stores.state.rows(load_sql("opportune.reports", "begun_with"), facts)
+    return BegunWith(**rows[0]) if rows else None
 
 
 def _evidence(stores: Stores, use_case: UseCase, metric: Metric) -> Evidence:
@@ -191,17 +202,3 @@ def _day_of_variant(row: Row | None) -> DayOfVariant:
     if row is None:
         return DayOfVariant(decisions=0, reward_mean=None)
     return DayOfVariant(decisions=row["decisions"], reward_mean=row["reward_mean"])
-
-
-def _deliveries(stores: Stores, use_case: UseCase) -> tuple[DeliveryCount, ...]:
-    facts = {"use_case": use_case.name, "most": MOST_DELIVERIES}
-    rows = stores.state.rows(load_sql("opportune.reports", "deliveries"), facts)
-    return tuple(
-        DeliveryCount(state=row["state"], reason=row["reason"], count=row["count"]) for row in rows
-    )
-
-
-def _begun_with(stores: Stores, use_case: UseCase) -> BegunWith | None:
-    facts = {"use_case": use_case.name, "version": use_case.version}
-    rows = stores.state.rows(load_sql("opportune.reports", "begun_with"), facts)
-    return BegunWith(**rows[0]) if rows else None

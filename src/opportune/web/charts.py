@@ -13,7 +13,7 @@ from datetime import date
 
 from markupsafe import Markup
 
-from opportune.reports import DayResult, DimensionChoices
+from opportune.reports import DayResult, DimensionChoices, ExploredDay
 from opportune.stats import Lift
 from opportune.web.words import day_of, percent, signed_percent, tick
 
@@ -22,6 +22,7 @@ __all__ = [
     "lift_interval",
     "paired_shares",
     "reward_by_day",
+    "share_by_day",
     "shares_by_day",
     "swatch",
 ]
@@ -102,6 +103,25 @@ def shares_by_day(choices: DimensionChoices, *, chart: str) -> Markup:
         chart,
         f"Share of each {choices.dimension} by day",
         f"Stacked bars, a bar a day, in this order from below: {names}.",
+        marks,
+    )
+
+
+def share_by_day(days: Sequence[ExploredDay]) -> Markup:
+    """Share of treatment's decisions that explored, a point a day."""
+    largest = max((each.exploration_share for each in days), default=0.0)
+    ticks = _ticks(0.0, min(max(largest, 0.02), 1.0))
+    plot = _Plot(days=len(days), low=0.0, high=ticks[-1])
+    marks = [
+        _axes(
+            plot, [(value, f"{value * 100:.3g} %") for value in ticks], [each.day for each in days]
+        ),
+        _line(plot, [each.exploration_share for each in days], name="treatment"),
+    ]
+    return _svg(
+        "explored-chart",
+        "Share of decisions that explored, by day",
+        "A line with a circle a day. The table below has the numbers.",
         marks,
     )
 

@@ -14,12 +14,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from opportune.decisions import in_words
 from opportune.project import templates
-from opportune.reports import Performance, Verdict
+from opportune.reports import Verdict
 from opportune.web import bars, charts, words
 from opportune.web.asking import Frame
-from opportune.web.truth import Truth
 
-__all__ = ["asset", "json_text", "nothing_applied", "problem", "render", "use_case"]
+__all__ = ["asset", "json_text", "nothing_applied", "problem", "render"]
 
 VERDICTS: dict[Verdict, tuple[str, str]] = {
     "better": ("▲", "better"),
@@ -71,11 +70,6 @@ RAIL: tuple[Group, ...] = (
         ),
     ),
 )
-
-
-def use_case(performance: Performance, *, truth: Truth | None, frame: Frame) -> str:
-    """Show the result of one use case."""
-    return render("use_case.html", frame, {"performance": performance, "truth": truth})
 
 
 def nothing_applied(*, frame: Frame) -> str:

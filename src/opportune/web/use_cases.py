@@ -1,4 +1,4 @@
-"""Home and the results of use cases."""
+"""Home and the list of use cases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from opportune.web import bars, pages
 from opportune.web.asking import Asked, Shown
 from opportune.web.health import troubles
 
-__all__ = ["home", "use_case", "use_cases"]
+__all__ = ["home", "use_cases"]
 
 
 def home(asked: Asked) -> Shown:
@@ -45,14 +45,6 @@ def use_cases(asked: Asked) -> Shown:
         return Shown(body=pages.nothing_applied(frame=asked.frame))
     context = {"performances": _performances(asked, defined)}
     return Shown(body=pages.render("use_cases.html", asked.frame, context))
-
-
-def use_case(asked: Asked) -> Shown:
-    """Show the result of one use case."""
-    defined = project.read(asked.stores.state)
-    chosen = defined.use_case(asked.path["name"])
-    report = reports.performance(asked.stores, chosen, defined.metric_of(chosen), now=asked.now)
-    return Shown(body=pages.use_case(report, truth=asked.truth, frame=asked.frame))
 
 
 def _performances(asked: Asked, defined: Project) -> list[Performance]:

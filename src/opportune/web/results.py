@@ -1,0 +1,60 @@
+"""The results of one use case: a tab each for what it earned, chose, delivered and went through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from opportune import project, reports
+from opportune.decisions import UseCase
+from opportune.project import Project
+from opportune.web import pages
+from opportune.web.asking import Asked, Shown
+
+__all__ = ["health", "insights", "performance", "timeline"]
+
+
+def performance(asked: Asked) -> Shown:
+    """Show what the use case earned."""
+    defined, chosen = _chosen(asked)
+    report = reports.performance(asked.stores, chosen, defined.metric_of(chosen), now=asked.now)
+    context = {"head": report, "performance": report, "truth": asked.truth}
+    return Shown(body=pages.render("use_case.html", asked.frame, context))
+
+
+def insights(asked: Asked) -> Shown:
+    """Show what was chosen, for whom, and what moved the choice."""
+    defined, chosen = _chosen(asked)
+    told = {"insights": reports.insights(asked.stores, chosen, now=asked.now)}
+    return _tab("use_case_insights.html", asked, defined, chosen, told)
+
+
+def health(asked: Asked) -> Shown:
+    """Show what became of what was decided."""
+    defined, chosen = _chosen(asked)
+    told = {"deliveries": reports.delivery_counts(asked.stores.state, chosen.name)}
+    return _tab("use_case_health.html", asked, defined, chosen, told)
+
+
+def timeline(asked: Asked) -> Shown:
+    """Show what the use case went through."""
+    defined, chosen = _chosen(asked)
+    told = {"begun_with": reports.begun_with(asked.stores, chosen)}
+    return _tab("use_case_timeline.html", asked, defined, chosen, told)
+
+
+def _chosen(asked: Asked) -> tuple[Project, UseCase]:
+    defined = project.read(asked.stores.state)
+    return defined, defined.use_case(asked.path["name"])
+
+
+def _tab(
+    template: str,
+    asked: Asked,
+    defined: Project,
+    chosen: UseCase,
+    told: Mapping[str, object],
+) -> Shown:
+    """Show one tab below the sentence that all of them begin with."""
+    metric = defined.metric_of(chosen)
+    head = reports.headline(asked.stores, chosen, metric, now=asked.now)
+    return Shown(body=pages.render(template, asked.frame, {"head": head, **told}))
