@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import pyarrow as pa
 import pytest
 
-from opportune import events, profiles
+from opportune import events, profiles, rules
 from opportune.decisions import DECISIONS, Activation, Dimension, Option, UseCase
 from opportune.events import EVENTS, Metric
+from opportune.events.metric import Aggregate
 from opportune.learning import REWARDS, reward
 from opportune.storage import Stores
 
@@ -306,6 +308,25 @@ def test_an_amount_is_summed(stores: Stores, decide: Decide, order: Order) -> No
     for revenue in (10, 2.5, "3.25", -1):
         order("u1", AT + SECOND, {"revenue": revenue})
     assert earned(stores, REVENUE) == {("u1", 0): 14.75, ("u2", 0): 0.0}
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "value"),
+    [("sum", 12.0), ("mean", 4.0), ("last", 5.0), ("unique_days", 2.0)],
+)
+def test_what_came_after_a_decision_is_aggregated_as_the_metric_says(
+    stores: Stores, decide: Decide, order: Order, aggregate: Aggregate, value: float
+) -> None:
+    decide("u1", "u2")
+    # In another order than they happened; one is not meant, and one has no amount.
+    order("u1", AT + timedelta(days=1), {"revenue": 5, "store": "web"})
+    order("u1", AT + SECOND, {"revenue": 4, "store": "web"})
+    order("u1", AT + 2 * SECOND, {"revenue": 3, "store": "web"})
+    order("u1", AT + timedelta(days=1, hours=1), {"revenue": 100, "store": "shop"})
+    order("u1", AT + timedelta(days=1, hours=2), {"revenue": "?", "store": "web"})
+    web = rules.Compare(name="store", operator="is", kind="text", value="web")
+    metric = replace(REVENUE, where=web, aggregate=aggregate)
+    assert earned(stores, metric) == {("u1", 0): value, ("u2", 0): 0.0}
 
 
 def test_an_amount_may_have_any_name(stores: Stores, decide: Decide, order: Order) -> None:

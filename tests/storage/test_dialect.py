@@ -55,7 +55,9 @@ def test_an_engine_is_asked_what_stands_in_files_or_what_a_rule_says() -> None:
         if any(not ast.unparse(call.args[0]).startswith("load_sql(") for call in calls):
             written.add(str(path.relative_to(SOURCE)))
     live = {"segments/judge.py", "segments/keep.py", "segments/live.py"}
-    assert written - live == {
+    # These ask a file of theirs, with what a metric means before its first part.
+    measuring = {"decisions/guard.py", "learning/reward.py"}
+    assert written - live - measuring == {
         "decisions/snapshot.py",
         "profiles/compute.py",
         "segments/refresh.py",

@@ -98,6 +98,12 @@ AMOUNTS: list[object] = [
     1e300,
     [1],
 ]
+SALES = rules.Measure(
+    match=rules.Match(
+        events=("Order Completed", "Product Viewed"), where=rules.Exists(name="order_id")
+    ),
+    amount="revenue",
+)
 SEQUENCE = {
     "sequence": [
         {"event": "Product Viewed"},
@@ -244,6 +250,9 @@ def test_every_query_of_the_program_has_the_same_rows_on_both_engines(
             for table in ("events", "rejects", "features", "decisions", "rewards")
             if table in text and table not in relations
         }
+        if "from measured" in text:
+            asked_of = rules.measured(SALES, text, parameters)
+            text, parameters = asked_of.text, asked_of.parameters
         compared.query(text, parameters, tables=tables, relations=relations)
     assert asked(compared, lake_statements) - by_the_days == BESIDE
 
@@ -252,7 +261,10 @@ def asked(compared: Compared, lake_statements: dict[str, str]) -> set[str]:
     """The names of those that both engines were asked, alone or as a part of another."""
     texts = [body(text) for text in compared.asked]
     return {
-        name for name, text in lake_statements.items() if any(body(text) in each for each in texts)
+        name
+        for name, text in lake_statements.items()
+        # What is measured comes before the statement's own first part.
+        if any(body(text).removeprefix("with ") in each for each in texts)
     }
 
 
@@ -372,10 +384,10 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
         "since_us": pa.repeat(0, people.num_rows),
     }
     rail = {**since, "day": DAYS[-1].isoformat(), "window_us": 86_400_000_000, "until_us": None}
-    for path in (None, "/revenue"):
+    for aggregate in ("count", "sum", "unique_days", "mean", "last"):
         yield (
             "decisions/sql/guard_rail.sql",
-            {**rail, "event": "Order Completed", "path": path},
+            {**rail, "aggregate": aggregate},
             {"identifiers": pa.table(named)},
         )
     yield "decisions/sql/spend.sql", {"use_case": NAME}, {}

@@ -74,9 +74,11 @@ def field_uses(
     traits = tuple(Field(kind="trait", name=feature.trait) for feature in use_case.features)
     yield FieldUse(use=features, where="features", fields=traits)
     metric = metrics.get(use_case.success_metric)
-    if metric is not None and metric.property is not None:
-        value = Field(kind="property", name=metric.property, event=metric.event)
-        yield FieldUse(use=features, where=f"success_metric '{metric.name}'", fields=(value,))
+    if metric is not None and metric.properties:
+        read = tuple(
+            Field(kind="property", name=name, event=event) for event, name in metric.properties
+        )
+        yield FieldUse(use=features, where=f"success_metric '{metric.name}'", fields=read)
     for where, rule in use_case.conditions:
         yield FieldUse(use=features, where=where, fields=rule_fields(rule))
     targeting = Use(kind="targeting", name=use_case.name)

@@ -162,17 +162,18 @@ def _evidence(
     from_day, day = span
     now_us = _microseconds(now)
     is_complete = rail.direction == "at_least"
+    facts = {
+        "use_case": use_case.name,
+        "from_day": from_day.isoformat(),
+        "day": day.isoformat(),
+        "aggregate": "count" if metric.is_count else metric.aggregate,
+        "window_us": metric.window_days * DAY_US,
+        "until_us": now_us if is_complete else None,
+    }
+    asked = rules.measured(metric.measure, load_sql(ROOM, "guard_rail"), facts)
     row: dict[str, Any] = stores.engine.query(
-        load_sql(ROOM, "guard_rail"),
-        {
-            "use_case": use_case.name,
-            "from_day": from_day.isoformat(),
-            "day": day.isoformat(),
-            "event": metric.event,
-            "path": None if metric.property is None else rules.pointer(metric.property),
-            "window_us": metric.window_days * DAY_US,
-            "until_us": now_us if is_complete else None,
-        },
+        asked.text,
+        asked.parameters,
         tables={
             "decisions": ("day", from_day, day),
             "events": ("occurred_at_us", _microseconds(_midnight(from_day)), now_us),
@@ -180,7 +181,7 @@ def _evidence(
         relations={"identifiers": profiles.identifiers(stores.state)},
     ).to_pylist()[0]
     people, affected = row["recipients"], row["affected"] or 0
-    if is_complete and metric.property is None and affected < FEWEST_AFFECTED < people:
+    if is_complete and metric.is_count and affected < FEWEST_AFFECTED < people:
         # Too few for the normal approximation, and so few may be the harm: ten are the benefit of
         # the doubt.
         share = FEWEST_AFFECTED / people

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from opportune import profiles, rules
 from opportune.decisions import DECISIONS, UseCase
@@ -63,17 +64,18 @@ def _credit(
 ) -> pa.Table:
     first_us, last_us = span_us
     window_us = metric.window_days * DAY_US
-    return stores.engine.query(
-        load_sql("opportune.learning", "credit"),
-        {
-            "use_case": use_case.name,
-            "day": day.isoformat(),
-            "event": metric.event,
-            "path": None if metric.property is None else rules.pointer(metric.property),
-            "window_us": window_us,
-            "from_us": first_us,
-            "to_us": last_us + window_us,
-        },
+    facts = {
+        "use_case": use_case.name,
+        "day": day.isoformat(),
+        "aggregate": metric.aggregate,
+        "window_us": window_us,
+        "from_us": first_us,
+        "to_us": last_us + window_us,
+    }
+    asked = rules.measured(metric.measure, load_sql("opportune.learning", "credit"), facts)
+    credited = stores.engine.query(
+        asked.text,
+        asked.parameters,
         tables={
             # Before: an outcome may name an older decision. After: a newer one may be closer to it.
             "decisions": ("decided_at_us", first_us - window_us, last_us + window_us),
@@ -81,3 +83,6 @@ def _credit(
         },
         relations={"identifiers": identifiers},
     )
+    # A decision after which there is no mean, and no last value, has earned nothing.
+    place = credited.column_names.index("reward")
+    return credited.set_column(place, "reward", pc.fill_null(credited["reward"], 0.0))

@@ -148,14 +148,14 @@ def model_days(stores: Stores, day: date) -> dict[tuple[str, int], date]:
 
 def reward_kind(metric: Metric) -> str:
     """Name what the policy models: whether anything happened, or how much it was worth."""
-    return "binary" if metric.property is None else "amount"
+    return "binary" if metric.is_count else "amount"
 
 
 def made_of(use_case: UseCase, metric: Metric) -> dict[str, object]:
     """Say what a model of this version learns from, and how, as it is kept beside the model."""
     meant = {
         "features": [[each.trait, *each.one_of] for each in use_case.features],
-        "reward": [metric.event, metric.property, metric.unit, metric.window_days],
+        "reward": [*metric.counted[:2], metric.unit, *metric.counted[2:]],
     }
     dimensions = [each.name for each in use_case.dimensions]
     learner = {"policy": use_case.policy, "settings": dict(use_case.policy_settings)}

@@ -49,7 +49,7 @@ class Kept:
 
 def kept_fields(defined: Project) -> Kept:
     """Return what the definitions in force read, or declare to be free, and what names nobody."""
-    properties = {each.property for each in defined.metrics.values() if each.property is not None}
+    properties = {name for each in defined.metrics.values() for _, name in each.properties}
     traits: set[str] = set()
     for rule in _rules(defined):
         used = uses(rule)

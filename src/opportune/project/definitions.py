@@ -85,7 +85,7 @@ def _with_another_reward(before: Definitions, project: Project) -> dict[str, Bod
 
 
 def _counted(metric: Metric | None) -> tuple[object, ...]:
-    return (metric.event, metric.property, metric.window_days) if metric else ()
+    return metric.counted if metric else ()
 
 
 class Reader:

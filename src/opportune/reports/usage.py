@@ -121,9 +121,8 @@ def _by_metrics(
     users += [(f"use_case/{name}", each.success_metric) for name, each in use_cases.items()]
     for user, name in users:
         if metric := metrics.get(name):
-            yield user, metric.event, ""
-            if metric.property is not None:
-                yield user, metric.event, metric.property
+            yield from ((user, event, "") for event in metric.events)
+            yield from ((user, event, field) for event, field in metric.properties)
 
 
 def _by_rules(

@@ -43,6 +43,7 @@ from opportune.rules.computed import (
 )
 from opportune.rules.condition import condition, date_expression
 from opportune.rules.holds import holds
+from opportune.rules.measure import Measure, measured
 from opportune.rules.model import (
     AllOf,
     AnyOf,
@@ -75,7 +76,7 @@ from opportune.rules.reach import Reach, reach
 from opportune.rules.select import select
 from opportune.rules.times import Moment, Span, Window
 from opportune.rules.to_sql import to_sql
-from opportune.rules.uses import Uses, uses
+from opportune.rules.uses import Uses, depends_on_time, uses
 from opportune.rules.wakes import wakes
 from opportune.rules.words import words
 
@@ -98,6 +99,7 @@ __all__ = [
     "InSession",
     "InvalidRule",
     "Match",
+    "Measure",
     "Member",
     "Moment",
     "Not",
@@ -116,8 +118,10 @@ __all__ = [
     "computations",
     "condition",
     "date_expression",
+    "depends_on_time",
     "gives_text",
     "holds",
+    "measured",
     "parse",
     "pointer",
     "reach",

@@ -22,7 +22,7 @@ from opportune.rules.model import (
 )
 from opportune.rules.walk import matches, parts
 
-__all__ = ["Uses", "uses"]
+__all__ = ["Uses", "depends_on_time", "uses"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,11 @@ def uses(rule: Rule) -> Uses:
         segments=frozenset(each.segment for each in every if isinstance(each, Member)),
         every_event=any(_counts_everything(each) for each in every),
     )
+
+
+def depends_on_time(rule: Rule) -> bool:
+    """Tell whether a rule on fields alone may give another answer later, of the same fields."""
+    return any(isinstance(each, DateNear) for each in parts(rule))
 
 
 def _fields(rule: Rule) -> Iterator[str]:

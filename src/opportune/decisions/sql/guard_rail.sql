@@ -15,34 +15,44 @@ watched as (
 ),
 outcome as (
     select
+        events.message_id,
         events.occurred_at_us,
         coalesce(known.profile_id, anonymous.profile_id) as profile_id,
-        case
-            when $path is null then 1.0
-            -- try: properties that are no JSON to this engine are worth nothing, and stop nobody else.
-            else try_cast(try(json_extract_string(events.properties, $path)) as double)
-        end as amount
-    from events
+        events.amount
+    from measured as events
     left join identifiers as known on known.kind = 'user_id' and known.value = events.user_id
     left join identifiers as anonymous
         on events.user_id is null and anonymous.kind = 'anonymous_id' and anonymous.value = events.anonymous_id
         and events.occurred_at_us >= anonymous.since_us
-    where events.type = 'track' and events.event = $event
+    -- What is no number, not finite or beyond any amount of money counts for nothing.
+    where abs(events.amount) < 1e15
 ),
-amount as (
+within as (
     select
         watched.profile_id,
-        coalesce(sum(outcome.amount) filter (where abs(outcome.amount) < 1e15), 0.0) as total
+        outcome.amount,
+        outcome.occurred_at_us // 86400000000 as utc_day,
+        row_number() over (
+            partition by watched.profile_id order by outcome.occurred_at_us desc, outcome.message_id desc
+        ) as place
     from watched
     left join outcome on outcome.profile_id = watched.profile_id
         and outcome.occurred_at_us >= watched.since_us
         and outcome.occurred_at_us < watched.since_us + $window_us
-    group by watched.profile_id
 ),
 value as (
-    -- A count says whether it happened to somebody, not how often.
-    select case when $path is null then least(total, 1.0) else total end as total
-    from amount
+    select
+        profile_id,
+        case
+            -- A count says whether it happened to somebody, not how often.
+            when $aggregate = 'count' then least(coalesce(sum(amount), 0.0), 1.0)
+            when $aggregate = 'sum' then coalesce(sum(amount), 0.0)
+            when $aggregate = 'unique_days' then cast(count(distinct utc_day) as double)
+            when $aggregate = 'mean' then coalesce(avg(amount), 0.0)
+            else coalesce(max(case when place = 1 then amount end), 0.0)
+        end as total
+    from within
+    group by profile_id
 )
 select
     count(total) as recipients,

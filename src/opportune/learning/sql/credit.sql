@@ -5,19 +5,14 @@ with outcome as (
         events.occurred_at_us,
         coalesce(known.profile_id, anonymous.profile_id) as profile_id,
         try(json_extract_string(events.properties, '/decision_id')) as decision_id,
-        case
-            when $path is null then 1.0
-            -- try: properties that are no JSON to this engine are worth nothing, and stop nobody else.
-            else try_cast(try(json_extract_string(events.properties, $path)) as double)
-        end as amount
-    from events
+        events.amount
+    from measured as events
     left join identifiers as known on known.kind = 'user_id' and known.value = events.user_id
     left join identifiers as anonymous
         on events.user_id is null and anonymous.kind = 'anonymous_id' and anonymous.value = events.anonymous_id
         -- What happened before the login is the profile's only where the person consents to its use.
         and events.occurred_at_us >= anonymous.since_us
-    where events.type = 'track' and events.event = $event
-        and events.occurred_at_us >= $from_us and events.occurred_at_us < $to_us
+    where events.occurred_at_us >= $from_us and events.occurred_at_us < $to_us
 ),
 decided as (
     select decision_id, profile_id, variant, day, decided_at_us
@@ -25,14 +20,14 @@ decided as (
     where use_case = $use_case
 ),
 named as (
-    select outcome.message_id, decided.decision_id, outcome.amount
+    select outcome.message_id, outcome.occurred_at_us, decided.decision_id, outcome.amount
     from outcome
     join decided on decided.decision_id = outcome.decision_id and decided.profile_id = outcome.profile_id
     where outcome.occurred_at_us >= decided.decided_at_us
         and outcome.occurred_at_us < decided.decided_at_us + $window_us
 ),
 followed as (
-    select outcome.message_id, outcome.amount, decided.decision_id,
+    select outcome.message_id, outcome.occurred_at_us, outcome.amount, decided.decision_id,
         row_number() over (
             partition by outcome.message_id order by decided.decided_at_us desc, decided.decision_id desc
         ) as place
@@ -43,9 +38,21 @@ followed as (
         and not exists (select 1 from named where named.message_id = outcome.message_id)
 ),
 credit as (
-    select decision_id, amount from named
+    select message_id, occurred_at_us, decision_id, amount from named
     union all
-    select decision_id, amount from followed where place = 1
+    select message_id, occurred_at_us, decision_id, amount from followed where place = 1
+),
+counted as (
+    select
+        decision_id,
+        amount,
+        occurred_at_us // 86400000000 as utc_day,
+        row_number() over (
+            partition by decision_id order by occurred_at_us desc, message_id desc
+        ) as place
+    from credit
+    -- What is no number, not finite or beyond any amount of money counts for nothing.
+    where abs(amount) < 1e15
 )
 select
     $use_case as use_case,
@@ -53,10 +60,15 @@ select
     decided.decision_id,
     decided.profile_id,
     decided.variant,
-    -- What is no number, not finite or beyond any amount of money counts for nothing.
-    coalesce(sum(credit.amount) filter (where abs(credit.amount) < 1e15), 0.0) as reward
+    case
+        when $aggregate = 'sum' then coalesce(sum(counted.amount), 0.0)
+        when $aggregate = 'unique_days' then cast(count(distinct counted.utc_day) as double)
+        -- Of nothing there is no mean and no last one.
+        when $aggregate = 'mean' then avg(counted.amount)
+        else max(case when counted.place = 1 then counted.amount end)
+    end as reward
 from decided
-left join credit on credit.decision_id = decided.decision_id
+left join counted on counted.decision_id = decided.decision_id
 where decided.day = cast($day as date)
 group by decided.day, decided.decision_id, decided.profile_id, decided.variant
 order by decided.decision_id
