@@ -69,6 +69,8 @@ BESIDE = {
     "replay/sql/identified.sql",
     "replay/sql/logged_decisions.sql",
     "replay/sql/outcomes.sql",
+    "reports/sql/decision_days.sql",
+    "reports/sql/decision_log.sql",
     "reports/sql/profit.sql",
     "segments/sql/kept_events.sql",
 }
@@ -326,6 +328,22 @@ def contacts(users: pa.ChunkedArray) -> dict[str, pa.Table]:
     return {"days": pa.table(days), "asked": pa.table(asked), "holders": pa.table(holders)}
 
 
+def listed(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.Table]]]:
+    """The list of decisions: of everybody, and of some people with an option."""
+    ids = sorted(set(stores.lake.read("decisions", ["profile_id"])["profile_id"].to_pylist()))[:20]
+    people = pa.table({"profile_id": pa.array(ids, pa.int64())})
+    place = {"version": pa.array([1], pa.int32()), "position": pa.array([2], pa.int64())}
+    facts = {"use_case": NAME, "from_day": FIRST.isoformat(), "to_day": DAYS[-1].isoformat()}
+    facts |= {"variant": "", "option": "", "explored": -1, "anybody": 1}
+    facts |= {"lowest_id": ids[0], "highest_id": ids[-1]}
+    some = {"variant": "treatment", "option": "sms", "explored": 0, "anybody": 0}
+    relations = {"ids": people, "places": pa.table(place)}
+    for chosen in (facts, facts | some):
+        yield "reports/sql/decision_days.sql", chosen, relations
+        page = {"skipped": 3, "wanted": 10}
+        yield "reports/sql/decision_log.sql", chosen | page, relations
+
+
 def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.Table]]]:
     """What running days and reporting on them does not ask."""
     day = {"use_case": NAME, "day": DAYS[2].isoformat()}
@@ -392,6 +410,7 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
         )
     yield "decisions/sql/spend.sql", {"use_case": NAME}, {}
     yield "reports/sql/profit.sql", {"use_case": NAME, "version": 1}, {}
+    yield from listed(stores)
     yield "cli/sql/treated.sql", day, {}
     yield "replay/sql/held_out.sql", day, {}
     yield "replay/sql/identified.sql", {"source_id": "shop"}, {}

@@ -16,7 +16,13 @@ from opportune.settings import Settings
 from opportune.storage import Stores, attach
 
 NOTHING = "\N{EN DASH}"
-TABS = {"Performance": "", "Insights": "/insights", "Health": "/health", "Timeline": "/timeline"}
+TABS = {
+    "Performance": "",
+    "Insights": "/insights",
+    "Decisions": "/decisions",
+    "Health": "/health",
+    "Timeline": "/timeline",
+}
 
 
 class Answer(Protocol):
@@ -263,3 +269,32 @@ def test_every_tab_begins_with_the_same_answer_and_knows_where_it_is(
         assert re.findall(r'aria-current="page">([^<]+)<', nav) == [name]
     assert len(answers) == 1
     assert "Treatment did better than control" in answers.pop()
+
+
+def test_the_list_of_decisions_its_files_and_the_interface_agree(
+    site: Site, apply: Callable[..., None], stores: Stores, history: ModuleType
+) -> None:
+    apply({"next_offer": "Next offer"})
+    history.write(stores, history.past(profiles=30))
+    asks = "?variant=control&option=channel%3Asms"
+    page = site.get(f"/use-cases/next_offer/decisions{asks}").text
+    document = json.loads(site.get(f"/api/use-cases/next_offer/decisions{asks}").text)
+    told = history.past(profiles=30)
+    count = int((told.sms & told.control[:, None]).sum())
+    assert int(text_of(page, "total")) == document["total"] == count
+    assert page.count('<tr><th scope="row"') == len(document["decisions"]) == count
+    found = re.search(r'href="([^"]+decisions\.csv[^"]+)"', page)
+    assert found is not None
+    address = found[1].replace("&amp;", "&")
+    assert site.get(address).text.count("\n") == count + 1
+    as_json = json.loads(site.get(address.replace(".csv", ".json")).text)
+    assert [each["decision_id"] for each in as_json["decisions"]] == [
+        each["decision_id"] for each in document["decisions"]
+    ]
+    whole = site.get("/use-cases/next_offer/decisions?page=6").text
+    assert "251 to 300 of 300 decisions" in whole
+    assert 'rel="next"' not in whole
+    refused = site.get("/use-cases/next_offer/decisions?variant=nobody")
+    assert (refused.status, "Allowed: treatment, control, random" in refused.text) == (400, True)
+    narrow = site.get("/use-cases/next_offer/decisions?explored=yes&from=2030-01-01&profile=5")
+    assert "No decision is like that." in narrow.text

@@ -43,6 +43,7 @@ ONES = {
     "/segments/hostile/edit": "Segments",
     "/use-cases/next_offer": "Use cases",
     "/use-cases/next_offer/insights": "Use cases",
+    "/use-cases/next_offer/decisions": "Use cases",
     "/use-cases/next_offer/health": "Use cases",
     "/use-cases/next_offer/timeline": "Use cases",
     "/people?q=a&segment=gold&column=plan&column=age&sort=trait:age": "People",

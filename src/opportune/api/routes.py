@@ -17,6 +17,7 @@ import opportune
 from opportune import project
 from opportune.api.catalogue import catalogue_routes, reject_routes
 from opportune.api.decide import decide_routes
+from opportune.api.decisions import decision_routes
 from opportune.api.destinations import destination_routes
 from opportune.api.door import Door
 from opportune.api.errors import HANDLERS
@@ -30,7 +31,7 @@ from opportune.api.stops import stop_routes
 from opportune.api.tail import tail_routes
 from opportune.decisions import UseCase, stopped
 from opportune.project import Project
-from opportune.reports import Insights, Performance, insights, performance, to_document
+from opportune.reports import Performance, performance, to_document
 from opportune.storage import Stores
 
 __all__ = ["Problem", "UseCaseAnswer", "UseCasesAnswer", "routes"]
@@ -123,6 +124,7 @@ def _add(
     profile_routes(application, stores, clock=clock, counts=counts, missing=missing)
     privacy_routes(application, stores, clock=clock, missing=missing)
     stop_routes(application, stores, clock=clock, missing=missing)
+    decision_routes(application, stores, clock=clock, missing=missing)
 
     @application.get("/use-cases")
     def use_cases() -> UseCasesAnswer:
@@ -139,12 +141,6 @@ def _add(
         chosen = defined.use_case(name)
         report = performance(stores, chosen, defined.metric_of(chosen), now=clock())
         return JSONResponse(to_document(report))
-
-    @application.get("/use-cases/{name}/insights", response_model=Insights, responses=missing)
-    def use_case_insights(name: str) -> Response:
-        """Report what a use case chose, for whom, and what moved the choice."""
-        chosen = project.read(stores.state).use_case(name)
-        return JSONResponse(to_document(insights(stores, chosen, now=clock())))
 
 
 def _use_case(stores: Stores, defined: Project, use_case: UseCase) -> UseCaseAnswer:

@@ -12,6 +12,7 @@ from opportune import errors
 from opportune.cli import (
     bench,
     decide,
+    decisions,
     definitions,
     demo,
     destinations,
@@ -75,6 +76,7 @@ app.command("apply")(definitions.apply)
 app.command("keys")(definitions.keys)
 app.command("run-day")(use_case.run_day)
 app.add_typer(decide.app)
+app.add_typer(decisions.app)
 app.command("report")(use_case.report)
 app.command("resume")(use_case.resume)
 app.command("replay")(replay_command)

@@ -8,6 +8,15 @@ error; the sizes of the groups are checked before there is a verdict.
 Deliberately absent: attribution, funnels, and any comparison but treatment with control.
 """
 
+from opportune.reports.decision_log import (
+    MOST_EXPORTED,
+    DecisionFilter,
+    DecisionLog,
+    InvalidDecisionFilter,
+    LoggedDecision,
+    decision_log,
+)
+from opportune.reports.decisions_csv import decisions_csv
 from opportune.reports.deliveries import delivery_counts
 from opportune.reports.document import to_document
 from opportune.reports.field_use import (
@@ -50,8 +59,18 @@ from opportune.reports.person import (
 )
 from opportune.reports.timeline import Entry, Timeline, timeline
 from opportune.reports.usage import Defined, Usage, usage
+from opportune.reports.versions import Version, versions
 
 __all__ = [
+    "versions",
+    "decisions_csv",
+    "decision_log",
+    "Version",
+    "LoggedDecision",
+    "InvalidDecisionFilter",
+    "DecisionLog",
+    "DecisionFilter",
+    "MOST_EXPORTED",
     "BegunWith",
     "ConsentAnswer",
     "Contrast",

@@ -10,7 +10,7 @@ from opportune.project import Project
 from opportune.web import pages
 from opportune.web.asking import Asked, Shown
 
-__all__ = ["health", "insights", "performance", "timeline"]
+__all__ = ["health", "insights", "performance", "tab_of", "timeline"]
 
 
 def performance(asked: Asked) -> Shown:
@@ -23,38 +23,33 @@ def performance(asked: Asked) -> Shown:
 
 def insights(asked: Asked) -> Shown:
     """Show what was chosen, for whom, and what moved the choice."""
-    defined, chosen = _chosen(asked)
+    _, chosen = _chosen(asked)
     told = {"insights": reports.insights(asked.stores, chosen, now=asked.now)}
-    return _tab("use_case_insights.html", asked, defined, chosen, told)
+    return tab_of("use_case_insights.html", asked, told)
 
 
 def health(asked: Asked) -> Shown:
     """Show what became of what was decided."""
-    defined, chosen = _chosen(asked)
+    _, chosen = _chosen(asked)
     told = {"deliveries": reports.delivery_counts(asked.stores.state, chosen.name)}
-    return _tab("use_case_health.html", asked, defined, chosen, told)
+    return tab_of("use_case_health.html", asked, told)
 
 
 def timeline(asked: Asked) -> Shown:
     """Show what the use case went through."""
-    defined, chosen = _chosen(asked)
+    _, chosen = _chosen(asked)
     told = {"begun_with": reports.begun_with(asked.stores, chosen)}
-    return _tab("use_case_timeline.html", asked, defined, chosen, told)
+    return tab_of("use_case_timeline.html", asked, told)
+
+
+def tab_of(template: str, asked: Asked, told: Mapping[str, object]) -> Shown:
+    """Show one tab below the sentence that all of them begin with."""
+    defined, chosen = _chosen(asked)
+    metric = defined.metric_of(chosen)
+    head = reports.headline(asked.stores, chosen, metric, now=asked.now)
+    return Shown(body=pages.render(template, asked.frame, {"head": head, **told}))
 
 
 def _chosen(asked: Asked) -> tuple[Project, UseCase]:
     defined = project.read(asked.stores.state)
     return defined, defined.use_case(asked.path["name"])
-
-
-def _tab(
-    template: str,
-    asked: Asked,
-    defined: Project,
-    chosen: UseCase,
-    told: Mapping[str, object],
-) -> Shown:
-    """Show one tab below the sentence that all of them begin with."""
-    metric = defined.metric_of(chosen)
-    head = reports.headline(asked.stores, chosen, metric, now=asked.now)
-    return Shown(body=pages.render(template, asked.frame, {"head": head, **told}))

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from opportune.storage import Stores
 from opportune.web import (
+    decision_log,
     events,
     health,
     people,
@@ -34,6 +35,9 @@ SHOWN: Sequence[tuple[str, View]] = (
     ("/use-cases", use_cases.use_cases),
     ("/use-cases/{name}", results.performance),
     ("/use-cases/{name}/insights", results.insights),
+    ("/use-cases/{name}/decisions", decision_log.decisions),
+    ("/use-cases/{name}/decisions.csv", decision_log.as_csv),
+    ("/use-cases/{name}/decisions.json", decision_log.as_json),
     ("/use-cases/{name}/health", results.health),
     ("/use-cases/{name}/timeline", results.timeline),
     ("/live", events.live),
