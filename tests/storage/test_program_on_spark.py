@@ -44,6 +44,7 @@ BY_THE_DAYS = {
     "reports/sql/decisions_of_person.sql",
     "reports/sql/events_of_person.sql",
     "reports/sql/explored.sql",
+    "reports/sql/shadow.sql",
     "reports/sql/totals.sql",
     "reports/sql/variants.sql",
     "segments/sql/events.sql",

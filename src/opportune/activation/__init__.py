@@ -23,6 +23,7 @@ from opportune.activation.destination import (
 )
 from opportune.activation.enqueue import enqueue
 from opportune.activation.feed import Feeder, tell_decisions
+from opportune.activation.hold import HELD_FOR, cancel_held
 from opportune.activation.letters import (
     LETTERS_PAGE,
     DeadLetter,
@@ -51,6 +52,7 @@ from opportune.activation.withdraw import withdraw
 __all__ = [
     "AUDIENCE_EVENTS",
     "CALLS_AT_ONCE",
+    "HELD_FOR",
     "LETTERS_PAGE",
     "Answer",
     "Basic",
@@ -80,6 +82,7 @@ __all__ = [
     "UnknownDeadLetter",
     "UnknownDestination",
     "abandon",
+    "cancel_held",
     "channel_of",
     "dead_letters",
     "enqueue",

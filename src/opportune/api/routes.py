@@ -27,6 +27,7 @@ from opportune.api.operations import Counts, operation_routes
 from opportune.api.privacy import privacy_routes
 from opportune.api.profiles import profile_routes
 from opportune.api.segments import segment_routes
+from opportune.api.states import state_routes
 from opportune.api.stops import stop_routes
 from opportune.api.tail import tail_routes
 from opportune.decisions import UseCase, stopped
@@ -53,7 +54,10 @@ class DimensionAnswer(BaseModel):
 
 
 class UseCaseAnswer(BaseModel):
-    """One use case in its newest version; ``stopped`` says which guard rail it broke, if it did."""
+    """One use case in its newest version; ``stopped`` says which guard rail it broke, if it did.
+
+    ``state`` is draft, shadow, live or paused.
+    """
 
     name: str
     version: int
@@ -63,6 +67,7 @@ class UseCaseAnswer(BaseModel):
     control_share: float
     dimensions: list[DimensionAnswer]
     stopped: str
+    state: str
 
 
 class UseCasesAnswer(BaseModel):
@@ -125,6 +130,7 @@ def _add(
     privacy_routes(application, stores, clock=clock, missing=missing)
     stop_routes(application, stores, clock=clock, missing=missing)
     decision_routes(application, stores, clock=clock, missing=missing)
+    state_routes(application, stores, clock=clock, missing=missing)
 
     @application.get("/use-cases")
     def use_cases() -> UseCasesAnswer:
@@ -157,4 +163,5 @@ def _use_case(stores: Stores, defined: Project, use_case: UseCase) -> UseCaseAns
             for each in use_case.dimensions
         ],
         stopped=stop.reason if stop is not None else "",
+        state=use_case.state,
     )

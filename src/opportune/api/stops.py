@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from opportune import decisions, project
 from opportune.storage import Stores
 
-__all__ = ["stop_routes"]
+__all__ = ["ResumeRequest", "stop_routes"]
 
 By = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 
 
 class ResumeRequest(BaseModel):
-    """Who lets the use case go on."""
+    """Who says so."""
 
     model_config = ConfigDict(extra="forbid")
     by: By

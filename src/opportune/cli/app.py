@@ -27,6 +27,7 @@ from opportune.cli import (
     segments,
     serve,
     sign_in,
+    states,
     use_case,
     warm_start,
 )
@@ -79,6 +80,9 @@ app.add_typer(decide.app)
 app.add_typer(decisions.app)
 app.command("report")(use_case.report)
 app.command("resume")(use_case.resume)
+app.command("start")(states.start)
+app.command("shadow")(states.shadow)
+app.command("pause")(states.pause)
 app.command("replay")(replay_command)
 app.add_typer(warm_start.app)
 app.command("catalogue")(events.catalogue)

@@ -35,6 +35,12 @@ MOST_BARS = 15
 MOST_MOVERS = 6
 MOST_CONTRASTS = 5
 
+STATES = {
+    "draft": "a draft: it decides nothing yet",
+    "shadow": "in shadow: it decides, and nothing is sent",
+    "paused": "paused: it decides nothing",
+}
+
 
 def print_performance(
     console: Console,
@@ -51,6 +57,8 @@ def print_performance(
     if performance.stopped:
         said = f"Stopped: {performance.stopped} Go on: opportune resume {performance.use_case}"
         console.print(Text(said, style="bold red"))
+    for said in _said_of_state(performance):
+        console.print(Text(said, style="bold"))
     if performance.begun_with is not None:
         console.print(Text(begun_with(performance.begun_with), style="dim"))
     console.print(_variants(performance))
@@ -99,6 +107,19 @@ def _headline(performance: Performance) -> Panel:
     )
     answer = Text(performance.answer, style=STYLES[performance.verdict])
     return Panel(Group(answer, Text(about, style="dim")), expand=False)
+
+
+def _said_of_state(performance: Performance) -> list[str]:
+    said = []
+    if performance.state != "live":
+        said.append(f"The use case is {STATES[performance.state]}.")
+    if performance.shadow is not None:
+        shadow = performance.shadow
+        said.append(
+            f"In shadow on {shadow.days} days, the last {shadow.last_day}: {shadow.decisions:,} "
+            "decisions, nothing was sent. They are in none of the numbers here."
+        )
+    return said
 
 
 def _variants(performance: Performance) -> Table:

@@ -32,11 +32,17 @@ def run_day(
         definitions = project.read(stores.state)
         wanted = (day or now).date()
         done = pipeline.run_day(stores, definitions, name, wanted, now=now)
+    if done.state in ("draft", "paused"):
+        said = "a draft" if done.state == "draft" else "paused"
+        typer.echo(f"{name} {wanted}: {said}, nothing is decided. Go on: opportune start {name}")
+        return
     if done.stopped:
         typer.echo(f"{name} {wanted}: stopped. {done.stopped} Go on: opportune resume {name}")
         return
+    decided = "decided" if done.decided else "was decided before"
+    shadow = " in shadow, nothing is sent" if done.state == "shadow" else ""
     typer.echo(
-        f"{name} {wanted}: {'decided' if done.decided else 'was decided before'}, "
+        f"{name} {wanted}: {decided}{shadow}, "
         f"{done.enqueued} sends added, {len(done.rewarded)} days rewarded."
     )
     for reason, count in done.held_back.items():

@@ -6,8 +6,10 @@ others; features are a snapshot kept in the lake, so a decision can be made agai
 what a policy forbids is neither a feature nor read by an option's rule (`check_fields`); an action
 that a constraint bars has the probability 0; who may get no action has no decision and is counted.
 A budget is never exceeded; what was spent is read from decisions and rewards. A use case that
-breaks a guard rail stops, until a person lets it go on. On request one profile is decided for as
-the day's run would (`decide_asked`), and the answer is kept before it is told.
+breaks a guard rail stops, until a person lets it go on. On request one profile is
+decided for as the day's run would (`decide_asked`), and the answer is kept before it is told. What
+a use case may do (`STATES`) is no part of its versions; what is decided in shadow is marked, and is
+never taken for something that was sent.
 """
 
 from opportune.decisions.allowed import REASONS
@@ -41,6 +43,7 @@ from opportune.decisions.judge import Excluded, Said, purpose_of
 from opportune.decisions.model import (
     DECISIONS,
     FEATURES,
+    STATES,
     WEEKDAYS,
     Activation,
     Budget,
@@ -51,18 +54,30 @@ from opportune.decisions.model import (
     UseCase,
 )
 from opportune.decisions.parse import parse_use_case, read_use_case
+from opportune.decisions.people import AudiencePeople, audience_people
 from opportune.decisions.send_time import next_time, send_times, sends_nothing
 from opportune.decisions.snapshot import snapshot
 from opportune.decisions.spend import BudgetDay, Spent, budget_days, in_unit_of, spent
+from opportune.decisions.states import (
+    InvalidState,
+    StateChange,
+    UseCaseNotDeciding,
+    change_state,
+    note_state,
+    state_changes,
+    states,
+)
 
 __all__ = [
     "ASKED_FEATURES",
     "DECISIONS",
     "FEATURES",
     "REASONS",
+    "STATES",
     "WEEKDAYS",
     "Activation",
     "Answer",
+    "AudiencePeople",
     "Budget",
     "BudgetDay",
     "Candidate",
@@ -79,6 +94,7 @@ __all__ = [
     "Forbidden",
     "GuardRail",
     "InvalidQuestion",
+    "InvalidState",
     "NoOption",
     "NotInAudience",
     "NotOnRequest",
@@ -91,10 +107,14 @@ __all__ = [
     "QuietHours",
     "Said",
     "Spent",
+    "StateChange",
     "Stop",
     "UseCase",
+    "UseCaseNotDeciding",
     "UseCaseStopped",
+    "audience_people",
     "budget_days",
+    "change_state",
     "check_fields",
     "choose",
     "decide",
@@ -110,6 +130,7 @@ __all__ = [
     "make_decider",
     "matrix",
     "next_time",
+    "note_state",
     "parse_use_case",
     "parts",
     "people_asked",
@@ -122,6 +143,8 @@ __all__ = [
     "shadow_price",
     "snapshot",
     "spent",
+    "state_changes",
+    "states",
     "stopped",
     "variants",
 ]

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from opportune.decisions.asked import ASKED_FEATURES, Answer, Decided, Person, Question
+from opportune.decisions.decide import SHADOW
 from opportune.decisions.model import DECISIONS
 from opportune.profiles import UnknownProfile, storable
 from opportune.storage import Stores, fetch, load_sql
@@ -165,7 +166,7 @@ def _rows(kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "action": list((answer.action or {}).values()),
                 "dimension_propensities": list(answer.dimension_propensities.values()),
                 # Whoever asks acts at once: that counts as a contact, in control as well.
-                "due_at": answer.decided_at,
+                "due_at": None if answer.group == SHADOW else answer.decided_at,
                 **msgspec.json.decode(row["record"]),
             }
         )

@@ -139,13 +139,13 @@ class Answer:
     """What was decided for one profile, and why.
 
     ``group`` "control" is business as usual: ``action`` is then what it would have got, and is
-    not to be carried out; ``parameters`` are those of its options. ``candidates`` are what the
-    policy plays, the likeliest first; beside them, any of the ``eligible_actions`` shares
-    ``uniform_share``. ``advantage`` is by how much the log-odds that the policy gives the action
-    are above the average of what the profile may get (None for a policy that does not say), and
-    ``factors`` are the reasons, which add up to it. Times are aware UTC: rules on dates hold as of
-    the beginning of ``day``, traits are those of ``decided_at``, and ``last_event_at`` is the
-    newest event of the profile that they follow from.
+    not to be carried out; "shadow" is the same, for everybody; ``parameters`` are those of its
+    options. ``candidates`` are what the policy plays, the likeliest first; beside them, any of the
+    ``eligible_actions`` shares ``uniform_share``. ``advantage`` is by how much the log-odds that
+    the policy gives the action are above the average of what the profile may get (None for a
+    policy that does not say), and ``factors`` are the reasons, which add up to it. Times are aware
+    UTC: rules on dates hold as of the beginning of ``day``, traits are those of ``decided_at``, and
+    ``last_event_at`` is the newest event of the profile that they follow from.
     """
 
     decision_id: str | None

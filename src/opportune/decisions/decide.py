@@ -25,6 +25,8 @@ from opportune.storage import Stores, load_sql
 
 __all__ = ["NoOption", "decide", "held_back", "matrix", "variants"]
 
+SHADOW = "shadow"
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -49,7 +51,8 @@ def decide(
     Control profiles get an action like the others, so that both variants are alike in everything
     but the sending. Chance comes from a hash of (use case, day, profile) alone. Who may get no
     action has no decision, which `held_back` counts, nor has who is left none by the budget; raises
-    ``NoOption`` where nobody may get any.
+    ``NoOption`` where nobody may get any. In shadow every row has the variant "shadow", is never
+    due and costs nothing.
     """
     stores.lake.create("decisions", DECISIONS)
     key = f"decisions:{use_case.name}:{day}"
@@ -72,7 +75,10 @@ def decide(
     zones = known["zone"].combine_chunks()
     rows["due_at"] = send_times(use_case, chosen.drawn.actions, zones, now)
     rows["zone"] = zones
-    note_day(stores, use_case, day, chosen, left=left)
+    if use_case.is_shadow:
+        rows |= _unsent(known.num_rows)
+    else:
+        note_day(stores, use_case, day, chosen, left=left)
     note_movers(stores, use_case, day, plan, chosen)
     return stores.lake.append("decisions", pa.table(rows).select(DECISIONS.names), key=key)
 
@@ -165,6 +171,16 @@ def _rows(use_case: UseCase, day: date, known: pa.Table, chosen: Chosen) -> dict
         "cost": pa.array(np.where(silent, 0.0, chosen.cost)),
         "cost_rewarded": pa.array(np.where(silent, 0.0, chosen.cost_rewarded)),
         "shadow_price": pa.repeat(pa.scalar(chosen.shadow_price, pa.float64()), count),
+    }
+
+
+def _unsent(count: int) -> dict[str, pa.Array]:
+    """What marks decisions of which nothing is sent: nobody has had them, and they cost nothing."""
+    return {
+        "variant": pa.repeat(SHADOW, count),
+        "due_at": pa.nulls(count, pa.timestamp("us", "UTC")),
+        "cost": pa.repeat(0.0, count),
+        "cost_rewarded": pa.repeat(0.0, count),
     }
 
 

@@ -23,7 +23,7 @@ from opportune.decisions.asked import (
     Question,
 )
 from opportune.decisions.budget import RANDOM, explored
-from opportune.decisions.decide import NoOption, variants
+from opportune.decisions.decide import SHADOW, NoOption, variants
 from opportune.decisions.dues import dues
 from opportune.decisions.factors import Factor, factors_of
 from opportune.decisions.judge import Judged, channels_allowed, eligibility, judge
@@ -161,7 +161,8 @@ def decide_asked(
         played = _play(decider, some, by_chance=by_chance)
         for row, (each, place) in enumerate(zip(some, places, strict=True)):
             said = _answer(decider, each, played, row)
-            answer = Answer(**said, group=groups[place], decided_at=now)
+            group = SHADOW if decider.use_case.is_shadow else groups[place]
+            answer = Answer(**said, group=group, decided_at=now)
             found[each.place] = _decided(decider.use_case, each, answer)
     return [each for each in found if each is not None]
 
@@ -384,7 +385,7 @@ def _decided(use_case: UseCase, each: _Asked, answer: Answer) -> Decided:
         "values": [None if math.isnan(value) else value for value in each.values],
         "eligible": each.judged.options,
         "forbidden": each.judged.forbidden,
-        **dues(use_case, answer.action or {}),
+        **({} if use_case.is_shadow else dues(use_case, answer.action or {})),
     }
     return Decided(
         use_case=answer.use_case,

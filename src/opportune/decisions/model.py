@@ -17,6 +17,7 @@ from opportune.decisions.constraints import Constraints
 __all__ = [
     "DECISIONS",
     "FEATURES",
+    "STATES",
     "WEEKDAYS",
     "Activation",
     "Budget",
@@ -48,6 +49,7 @@ FEATURES = pa.schema(
 )
 
 # ``due_at``: the earliest moment to send, in control as well; null: the action is to send nothing.
+# ``variant`` "shadow": it was decided to look at it; nothing is sent, due, earned or learned.
 DECISIONS = pa.schema(
     [
         pa.field("decision_id", pa.string(), nullable=False),
@@ -76,6 +78,8 @@ DECISIONS = pa.schema(
 )
 
 Meaning = Literal["choice", "channel", "hour", "day", "frequency"]
+# What a use case may do: nothing yet; decide and send nothing; decide and send; nothing any more.
+STATES = ("draft", "shadow", "live", "paused")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -178,7 +182,8 @@ class GuardRail:
 class UseCase:
     """One decisioning problem, as its newest version says.
 
-    ``version`` is 0 for a definition that was not applied yet.
+    ``version`` is 0 for a definition that was not applied yet. ``state`` is what it may do, one of
+    `STATES`; it is no part of the version.
     """
 
     name: str
@@ -199,6 +204,17 @@ class UseCase:
     exploration_min: float = 0.0
     budget: Budget | None = None
     guard_rails: tuple[GuardRail, ...] = ()
+    state: str = "live"
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether it decides and sends nothing."""
+        return self.state == "shadow"
+
+    @property
+    def decides(self) -> bool:
+        """Whether it decides at all."""
+        return self.state in ("shadow", "live")
 
     @property
     def space(self) -> policies.ActionSpace:

@@ -8,7 +8,7 @@ from datetime import UTC, time
 from functools import partial
 
 from opportune.decisions.check import check_constraints
-from opportune.decisions.model import Activation, Dimension, Feature, Option, UseCase
+from opportune.decisions.model import STATES, Activation, Dimension, Feature, Option, UseCase
 from opportune.decisions.parse_constraints import (
     read_constraints,
     read_dimension,
@@ -73,6 +73,7 @@ def read_use_case(
         exploration_min=groups.number("exploration_min", 0.0, low=0.0, high=0.5),
         budget=parse_budget(document),
         guard_rails=parse_guard_rails(document),
+        state=_state(document),
     )
     constraints = document.table("constraints", required=False)
     use_case = replace(use_case, constraints=read_constraints(constraints, use_case.dimensions))
@@ -135,6 +136,13 @@ def _decide_at(document: Document) -> time:
     if given.tzinfo is not None:
         document.wrong("decide_at", f"{text!r} given, must be a time of day in UTC such as 06:00.")
     return given.replace(tzinfo=None)
+
+
+def _state(document: Document) -> str:
+    state = document.text("state", "live")
+    if state not in STATES:
+        document.wrong("state", f"{state!r} given, must be one of {', '.join(STATES)}.")
+    return state
 
 
 def _activation(table: Document) -> Activation:

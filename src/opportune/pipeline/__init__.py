@@ -25,6 +25,7 @@ from opportune.pipeline.rebuild import (
     drop_rebuild,
     rebuild,
 )
+from opportune.pipeline.states import change_state
 
 __all__ = [
     "WORKER_LOCK",
@@ -36,6 +37,7 @@ __all__ = [
     "TooManyQuestions",
     "WorkerRuns",
     "caught_up",
+    "change_state",
     "create_tables",
     "decide_on_request",
     "drop_rebuild",

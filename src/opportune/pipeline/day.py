@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from opportune import activation, decisions, events, learning, profiles, segments
@@ -26,6 +26,8 @@ class DayDone:
 
     ``held_back``: of how many of the audience nothing was decided, by a key of `decisions.REASONS`.
     ``stopped`` says which guard rail was broken, if one was: then nothing was decided or enqueued.
+    ``state`` is what the use case may do: a draft or a paused one decides nothing, one in shadow
+    decides and has nothing enqueued.
     """
 
     audience: dict[str, int]
@@ -35,6 +37,7 @@ class DayDone:
     enqueued: int
     held_back: dict[str, int]
     stopped: str = ""
+    state: str = "live"
 
 
 def create_tables(stores: Stores) -> None:
@@ -67,8 +70,8 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         decisions.hand_over_asked(stores, now=now)
         rewarded = learning.reward(stores, use_case, metric, now=now)
         stop = decisions.guard(stores, use_case, project.metrics, day, now=now)
-        if stop is not None:
-            return _not_decided(name, audience, rewarded, stop)
+        if stop is not None or not use_case.decides:
+            return _not_decided(use_case, audience, rewarded, stop)
         trained = _trained_and_known(stores, use_case, metric, day)
         decided = decisions.decide(
             stores,
@@ -89,6 +92,7 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         decided=decided,
         enqueued=enqueued,
         held_back=held_back,
+        state=use_case.state,
     )
 
 
@@ -112,9 +116,13 @@ def _hand_over(
 
 
 def _not_decided(
-    name: str, audience: dict[str, int], rewarded: list[date], stop: decisions.Stop
+    use_case: decisions.UseCase,
+    audience: dict[str, int],
+    rewarded: list[date],
+    stop: decisions.Stop | None,
 ) -> DayDone:
-    LOGGER.warning("guard_rail: use_cases/%s is stopped: %s", name, stop.reason)
+    if stop is not None:
+        LOGGER.warning("guard_rail: use_cases/%s is stopped: %s", use_case.name, stop.reason)
     return DayDone(
         audience=audience,
         rewarded=rewarded,
@@ -122,12 +130,16 @@ def _not_decided(
         decided=False,
         enqueued=0,
         held_back={},
-        stopped=stop.reason,
+        stopped=stop.reason if stop is not None else "",
+        state=use_case.state,
     )
 
 
 def _use_case(stores: Stores, project: Project, name: str) -> decisions.UseCase:
     use_case = project.use_case(name)
+    told = decisions.states(stores.state).get(name)
+    # As it is now, whatever it was when the definitions were read.
+    use_case = replace(use_case, state="live" if told is None else told.state)
     decisions.check_fields(
         use_case,
         project.segments,

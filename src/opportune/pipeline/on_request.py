@@ -18,6 +18,7 @@ from opportune.decisions import (
     NotStarted,
     Person,
     Question,
+    UseCaseNotDeciding,
     UseCaseStopped,
 )
 from opportune.errors import OpportuneError, Unavailable, nearest
@@ -226,6 +227,7 @@ def _prepare(
                 metrics=definitions.metrics,
                 personal=personal,
             )
+            _check_state(use_case)
             _check_stopped(stores, name)
             metric = definitions.metric_of(use_case)
             decider = _decider(stores, use_case, metric, before.get(name), days, now.date())
@@ -233,6 +235,15 @@ def _prepare(
         except OpportuneError as error:
             found[name] = error
     return found
+
+
+def _check_state(use_case: decisions.UseCase) -> None:
+    if not use_case.decides:
+        is_draft = use_case.state == "draft"
+        raise UseCaseNotDeciding(
+            f"Use case '{use_case.name}' is {'a draft' if is_draft else 'paused'}: nothing is "
+            f"decided. {'Start it' if is_draft else 'Go on'}: opportune start {use_case.name}"
+        )
 
 
 def _check_stopped(stores: Stores, name: str) -> None:
@@ -262,6 +273,7 @@ def _decider(
         isinstance(before, Decider)
         and before.policy_version in possible
         and (before.use_case.version, before.day) == (use_case.version, day)
+        and before.use_case.state == use_case.state
     ):
         return before
     trained = learning.newest(stores, use_case, metric, day) if possible else None

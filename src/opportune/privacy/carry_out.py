@@ -211,7 +211,8 @@ def _decided(stores: Stores, values: Values) -> frozenset[str]:
     for row in rows:
         name = values.replaced(row["decision_id"]) or ""
         if row["mature"] or (
-            name[-16:] not in gone and (row["variant"] == "control" or name in handed_over)
+            name[-16:] not in gone
+            and (row["variant"] in ("control", "shadow") or name in handed_over)
         ):
             stays.add(name)
     return frozenset(stays)

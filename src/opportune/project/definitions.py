@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from opportune.decisions import StateChange, note_state, states
 from opportune.documents import InvalidDefinition
 from opportune.events import FieldClasses, Metric, declared_classes, parse_metric, personal_fields
 from opportune.project.check import build
 from opportune.project.folder import read_folder
 from opportune.project.model import KINDS, SAID, Body, Definitions, Project
-from opportune.storage import State, fetch, load_sql
+from opportune.storage import Connection, State, fetch, load_sql
 
-__all__ = ["NEWEST", "Reader", "applied", "apply", "load", "read"]
+__all__ = ["NEWEST", "Reader", "applied", "apply", "load", "read", "write"]
 
 NEWEST = "newest_definitions"
 
@@ -50,23 +53,50 @@ def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
         settings = _settings(given, before)
         every = {**given.bodies, "use_case": use_cases, "settings": settings}
         for kind, definitions in every.items():
-            for name, body in definitions.items():
-                facts = {
-                    "kind": kind,
-                    "name": name,
-                    "body": json.dumps(body),
-                    "renew": kind == "use_case" and name in renewed,
-                    "now": now,
-                }
-                for row in fetch(connection, load_sql("opportune", "apply_definition"), facts):
-                    written.append(f"{kind}/{name} version {row['version']}")
+            readable = {name: body for name, body in definitions.items() if body is not None}
+            for name, body in readable.items():
+                renew = kind == "use_case" and name in renewed
+                written += write(connection, kind, name, body, renew=renew, now=now)
         _check_with_the_rest(applied(fetch(connection, load_sql("opportune", NEWEST))), folder)
     return written
 
 
 def read(state: State) -> Project:
     """Return the newest version of everything that was applied."""
-    return build(applied(state.rows(load_sql("opportune", NEWEST))), [])
+    found = build(applied(state.rows(load_sql("opportune", NEWEST))), [])
+    return _with_states(found, states(state))
+
+
+def write(
+    connection: Connection,
+    kind: str,
+    name: str,
+    body: Body,
+    *,
+    renew: bool = False,
+    now: datetime,
+) -> list[str]:
+    """Write one definition, and what its use case may do, as far as they are new; say which are.
+
+    Within a transaction that holds the lock of definitions; nothing is checked here. The state of
+    a use case is no part of its versions.
+    """
+    said = body.get("state") if kind == "use_case" else None
+    kept = {key: value for key, value in body.items() if said is None or key != "state"}
+    facts = {"kind": kind, "name": name, "body": json.dumps(kept), "renew": renew, "now": now}
+    rows = fetch(connection, load_sql("opportune", "apply_definition"), facts)
+    written = [f"{kind}/{name} version {row['version']}" for row in rows]
+    if said is not None and note_state(connection, name, str(said), by=None, now=now):
+        written.append(f"{kind}/{name} is {said}")
+    return written
+
+
+def _with_states(found: Project, told: Mapping[str, StateChange]) -> Project:
+    use_cases = {
+        name: replace(each, state=told[name].state if name in told else "live")
+        for name, each in found.use_cases.items()
+    }
+    return replace(found, use_cases=MappingProxyType(use_cases))
 
 
 def _with_another_reward(before: Definitions, project: Project) -> dict[str, Body]:
@@ -94,15 +124,20 @@ class Reader:
     def __init__(self, state: State) -> None:
         self._state = state
         self._versions: tuple[object, ...] | None = None
+        self._built = Project(metrics={}, segments={}, use_cases={})
+        self._told: Mapping[str, StateChange] = {}
         self._project = Project(metrics={}, segments={}, use_cases={})
 
     def read(self) -> Project:
-        """Return what `read` would: the same object until something was applied."""
+        """Return what `read` would: the same object until something is another."""
         rows = self._state.rows(load_sql("opportune", NEWEST))
         versions = tuple((row["kind"], row["name"], row["version"]) for row in rows)
+        told = states(self._state)
         if versions != self._versions:
-            self._project = build(applied(rows), [])
-            self._versions = versions
+            self._built = build(applied(rows), [])
+        if versions != self._versions or told != self._told:
+            self._project = _with_states(self._built, told)
+            self._versions, self._told = versions, told
         return self._project
 
 

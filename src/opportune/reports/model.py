@@ -24,6 +24,7 @@ __all__ = [
     "Mover",
     "OptionShare",
     "Performance",
+    "Shadow",
     "Spending",
     "VariantResult",
     "Verdict",
@@ -142,6 +143,15 @@ class DeliveryCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shadow:
+    """What was decided to be looked at: nothing of it was sent, nor does it count anywhere else."""
+
+    days: int
+    decisions: int
+    last_day: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
     """What the options of a use case cost, in ``unit``, over all its versions.
 
@@ -180,7 +190,8 @@ class BegunWith:
 class Headline:
     """What every page about a use case says first: ``verdict``, and in one sentence ``answer``.
 
-    ``stopped`` says which guard rail was broken, "" where the use case goes on.
+    ``stopped`` says which guard rail was broken, "" where the use case goes on. ``state`` is what
+    it may do now, ``shadow`` what it decided in shadow, None: nothing.
     """
 
     as_of: datetime
@@ -190,6 +201,8 @@ class Headline:
     verdict: Verdict
     answer: str
     stopped: str = ""
+    state: str = "live"
+    shadow: Shadow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +240,8 @@ class Performance:
     decided days, at most 90. ``sample_ratio`` is None where there is no
     control group to check. ``answer`` says ``verdict`` in one sentence. ``spending`` is None where
     nothing costs anything; ``stopped`` says which guard rail was broken, "" where the use case goes
-    on. ``begun_with`` is the warm start that the newest policy goes back to, None: it learned
+    on. ``state`` is what the use case may do now, ``shadow`` what it decided in shadow, if it did.
+    ``begun_with`` is the warm start that the newest policy goes back to, None: it learned
     everything here.
     """
 
@@ -248,4 +262,6 @@ class Performance:
     days: tuple[DayResult, ...]
     spending: Spending | None = None
     stopped: str = ""
+    state: str = "live"
+    shadow: Shadow | None = None
     begun_with: BegunWith | None = None

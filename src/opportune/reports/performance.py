@@ -17,6 +17,7 @@ from opportune.reports.model import (
     Headline,
     MetricOfReport,
     Performance,
+    Shadow,
     VariantResult,
 )
 from opportune.reports.spending import spending
@@ -68,6 +69,8 @@ def performance(stores: Stores, use_case: UseCase, metric: Metric, *, now: datet
         days=_days(stores, use_case),
         spending=spending(stores, use_case, metric, tightest_at=evidence.tightest_at),
         stopped=stop.reason if stop is not None else "",
+        state=use_case.state,
+        shadow=_shadow(stores, use_case),
         begun_with=begun_with(stores, use_case),
     )
 
@@ -84,6 +87,8 @@ def headline(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime
         verdict=verdict,
         answer=sentence,
         stopped=stop.reason if stop is not None else "",
+        state=use_case.state,
+        shadow=_shadow(stores, use_case),
     )
 
 
@@ -202,3 +207,8 @@ def _day_of_variant(row: Row | None) -> DayOfVariant:
     if row is None:
         return DayOfVariant(decisions=0, reward_mean=None)
     return DayOfVariant(decisions=row["decisions"], reward_mean=row["reward_mean"])
+
+
+def _shadow(stores: Stores, use_case: UseCase) -> Shadow | None:
+    rows = _rows(stores, use_case, "shadow")
+    return Shadow(**rows[0]) if rows and rows[0]["decisions"] else None

@@ -192,6 +192,7 @@ def _round(worker: Worker, definitions: project.Project) -> bool:
     now = worker.clock()
     for use_case in definitions.use_cases.values():
         _schedule(worker.stores, use_case, now)
+    _cancel_held(worker, definitions, now)
     if definitions.computed_traits:
         _schedule_computing(worker.stores, now)
     if worker.stores.settings.expire_after_days:
@@ -218,7 +219,16 @@ def _schedule(stores: Stores, use_case: UseCase, now: datetime) -> None:
     if now < due_at:
         return
     payload = {"use_case": use_case.name, "day": now.date().isoformat()}
-    _add_job(stores, DECIDE_DAY, f"{use_case.name}:{now.date()}", payload, due_at)
+    # The rewards of what a paused one decided go on; started that day, it has it to decide.
+    only = "" if use_case.decides else ":rewards"
+    _add_job(stores, DECIDE_DAY, f"{use_case.name}:{now.date()}{only}", payload, due_at)
+
+
+def _cancel_held(worker: Worker, definitions: project.Project, now: datetime) -> None:
+    held = [each.name for each in definitions.use_cases.values() if each.state != "live"]
+    if held:
+        cancel = partial(activation.cancel_held, worker.stores.state, held, now=now)
+        worker.troubles.attempt("cancel", cancel, 0)
 
 
 def _schedule_expiry(stores: Stores, now: datetime) -> None:

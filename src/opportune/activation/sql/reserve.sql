@@ -1,9 +1,18 @@
 -- Reserve what is due before anybody is called: a reserved row is never sent again without an enquiry.
--- A profile's next row waits until its last one is settled: a receiver shows only the newest receipt.
+-- What a use case has waiting is held while it is not live. A profile's next row waits until its last one is settled: a receiver shows only the newest receipt.
 with due as (
     select key, profile_id, due_at
     from outbox
     where use_case = %(use_case)s and state = 'pending' and due_at <= %(now)s and leased_until <= clock_timestamp()
+        and coalesce(
+            (
+                select use_case_state.state from use_case_state
+                where use_case_state.use_case = %(use_case)s
+                order by change_id desc
+                limit 1
+            ),
+            'live'
+        ) = 'live'
         and not exists (
             select from outbox as open
             where open.use_case = %(use_case)s and open.state in ('reserved', 'unknown')

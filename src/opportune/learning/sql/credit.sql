@@ -17,7 +17,8 @@ with outcome as (
 decided as (
     select decision_id, profile_id, variant, day, decided_at_us
     from decisions
-    where use_case = $use_case
+    -- Nothing was sent of what was decided in shadow: it earned nothing.
+    where use_case = $use_case and variant <> 'shadow'
 ),
 named as (
     select outcome.message_id, outcome.occurred_at_us, decided.decision_id, outcome.amount

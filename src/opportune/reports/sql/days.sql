@@ -2,7 +2,7 @@
 with newest as (
     select distinct day
     from decisions
-    where use_case = $use_case and version = $version
+    where use_case = $use_case and version = $version and variant <> 'shadow'
     order by day desc
     limit $most_days
 )
@@ -17,6 +17,6 @@ from decisions
 join newest on newest.day = decisions.day
 left join rewards on rewards.use_case = decisions.use_case
     and rewards.day = decisions.day and rewards.decision_id = decisions.decision_id
-where decisions.use_case = $use_case and decisions.version = $version
+where decisions.use_case = $use_case and decisions.version = $version and decisions.variant <> 'shadow'
 group by decisions.day, decisions.variant
 order by decisions.day, decisions.variant

@@ -5,7 +5,7 @@ with mature as (
 decided as (
     select day, count(*) as decisions
     from decisions
-    where use_case = $use_case and version = $version
+    where use_case = $use_case and version = $version and variant <> 'shadow'
     group by day
 )
 select count(decided.day) as decided_days, count(mature.day) as mature_days,
