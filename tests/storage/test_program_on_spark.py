@@ -72,6 +72,7 @@ BESIDE = {
     "replay/sql/outcomes.sql",
     "reports/sql/decision_days.sql",
     "reports/sql/decision_log.sql",
+    "reports/sql/metric_before.sql",
     "reports/sql/profit.sql",
     "segments/sql/kept_events.sql",
 }
@@ -409,6 +410,16 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
             {**rail, "aggregate": aggregate},
             {"identifiers": pa.table(named)},
         )
+    yield (
+        "reports/sql/metric_before.sql",
+        {
+            "aggregate": "sum",
+            "from_us": first_us,
+            "middle_us": (first_us + last_us) // 2,
+            "to_us": last_us,
+        },
+        {"identifiers": pa.table(named), "asked": asked},
+    )
     yield "decisions/sql/spend.sql", {"use_case": NAME}, {}
     yield "reports/sql/profit.sql", {"use_case": NAME, "version": 1}, {}
     yield from listed(stores)

@@ -26,6 +26,7 @@ from opportune.api.identity import identity_routes
 from opportune.api.operations import Counts, operation_routes
 from opportune.api.privacy import privacy_routes
 from opportune.api.profiles import profile_routes
+from opportune.api.readiness import readiness_routes
 from opportune.api.segments import segment_routes
 from opportune.api.states import state_routes
 from opportune.api.stops import stop_routes
@@ -127,10 +128,8 @@ def _add(
     destination_routes(application, stores, clock=clock, missing=missing)
     segment_routes(application, stores, clock=clock, missing=missing)
     profile_routes(application, stores, clock=clock, counts=counts, missing=missing)
-    privacy_routes(application, stores, clock=clock, missing=missing)
-    stop_routes(application, stores, clock=clock, missing=missing)
-    decision_routes(application, stores, clock=clock, missing=missing)
-    state_routes(application, stores, clock=clock, missing=missing)
+    for add in (privacy_routes, stop_routes, decision_routes, state_routes, readiness_routes):
+        add(application, stores, clock=clock, missing=missing)
 
     @application.get("/use-cases")
     def use_cases() -> UseCasesAnswer:

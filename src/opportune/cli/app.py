@@ -32,6 +32,7 @@ from opportune.cli import (
     warm_start,
 )
 from opportune.cli.field_policies import field_policies
+from opportune.cli.readiness import readiness
 from opportune.cli.replay import replay_command
 
 __all__ = ["EXIT_CODES", "app", "main"]
@@ -79,6 +80,7 @@ app.command("run-day")(use_case.run_day)
 app.add_typer(decide.app)
 app.add_typer(decisions.app)
 app.command("report")(use_case.report)
+app.command("readiness")(readiness)
 app.command("resume")(use_case.resume)
 app.command("start")(states.start)
 app.command("shadow")(states.shadow)

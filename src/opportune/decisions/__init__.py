@@ -40,6 +40,7 @@ from opportune.decisions.factors import Factor, in_words
 from opportune.decisions.fields import FieldUse, check_fields, field_uses, forbidden_uses
 from opportune.decisions.guard import NotStopped, Stop, UseCaseStopped, guard, resume, stopped
 from opportune.decisions.judge import Excluded, Said, purpose_of
+from opportune.decisions.may_get import MayGet, OptionMayGet, may_get
 from opportune.decisions.model import (
     DECISIONS,
     FEATURES,
@@ -95,12 +96,14 @@ __all__ = [
     "GuardRail",
     "InvalidQuestion",
     "InvalidState",
+    "MayGet",
     "NoOption",
     "NotInAudience",
     "NotOnRequest",
     "NotStarted",
     "NotStopped",
     "Option",
+    "OptionMayGet",
     "Person",
     "Plan",
     "Question",
@@ -129,6 +132,7 @@ __all__ = [
     "keep",
     "make_decider",
     "matrix",
+    "may_get",
     "next_time",
     "note_state",
     "parse_use_case",

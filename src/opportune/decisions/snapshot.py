@@ -14,7 +14,7 @@ from opportune.decisions.allowed import Allowed, allowed
 from opportune.decisions.model import FEATURES, Feature, UseCase
 from opportune.storage import Stores, load_sql
 
-__all__ = ["snapshot"]
+__all__ = ["known_of", "snapshot"]
 
 # What the query of features looks at first.
 TEST_PERSON = "/test_person"
@@ -32,6 +32,20 @@ def snapshot(stores: Stores, use_case: UseCase, day: date, known: pa.Table) -> b
     key = f"features:{use_case.name}:{use_case.version}:{day}"
     if stores.lake.has("features", key):
         return False
+    columns, judged = known_of(stores, use_case, day, known)
+    rows = _rows(use_case, day, columns, judged)
+    rows["zone"] = _zones(stores, use_case, columns)
+    table = pa.table(rows).select(FEATURES.names)
+    return stores.lake.append("features", table, key=key)
+
+
+def known_of(
+    stores: Stores, use_case: UseCase, day: date, known: pa.Table
+) -> tuple[pa.Table, Allowed]:
+    """Ask for ``use_case``'s audience what ``day`` is decided from, and what each may get.
+
+    ``known`` as for `snapshot`; the columns are those that `allowed` reads. Nothing is kept.
+    """
     audience = stores.state.table(
         load_sql("opportune.decisions", "audience"),
         AUDIENCE,
@@ -39,11 +53,7 @@ def snapshot(stores: Stores, use_case: UseCase, day: date, known: pa.Table) -> b
     )
     relations = {"known": known, "audience": audience}
     columns = stores.engine.query(*_select(use_case, day), relations=relations)
-    judged = allowed(stores, use_case, day, columns)
-    rows = _rows(use_case, day, columns, judged)
-    rows["zone"] = _zones(stores, use_case, columns)
-    table = pa.table(rows).select(FEATURES.names)
-    return stores.lake.append("features", table, key=key)
+    return columns, allowed(stores, use_case, day, columns)
 
 
 def _select(use_case: UseCase, day: date) -> tuple[str, dict[str, object]]:

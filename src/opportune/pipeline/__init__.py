@@ -17,6 +17,7 @@ from opportune.pipeline.on_request import (
 )
 from opportune.pipeline.progress import caught_up, somebody_ingests, waiting_bytes
 from opportune.pipeline.read_again import read_again
+from opportune.pipeline.ready import readiness
 from opportune.pipeline.rebuild import (
     WORKER_LOCK,
     Compared,
@@ -43,6 +44,7 @@ __all__ = [
     "drop_rebuild",
     "rebuild",
     "read_again",
+    "readiness",
     "run_day",
     "somebody_ingests",
     "take_in",

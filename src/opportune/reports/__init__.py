@@ -5,6 +5,8 @@ Invariants: nothing here changes what others wrote; an answer says when it was t
 profiles stand behind it; only mature days count; thin evidence is an answer ("too early"), never an
 error; the sizes of the groups are checked before there is a verdict.
 
+`readiness` says before the start whether a lift can be seen at all, and when.
+
 Deliberately absent: attribution, funnels, and any comparison but treatment with control.
 """
 
@@ -58,6 +60,14 @@ from opportune.reports.person import (
     person,
     person_by_id,
 )
+from opportune.reports.readiness import (
+    Earlier,
+    HeldBack,
+    OptionReadiness,
+    Readiness,
+    WaitFor,
+    readiness,
+)
 from opportune.reports.timeline import Entry, Timeline, timeline
 from opportune.reports.usage import Defined, Usage, usage
 from opportune.reports.versions import Version, versions
@@ -79,6 +89,7 @@ __all__ = [
     "DayResult",
     "DayShares",
     "Defined",
+    "Earlier",
     "DeliveryCount",
     "DimensionChoices",
     "Entry",
@@ -87,11 +98,13 @@ __all__ = [
     "Headline",
     "Health",
     "Insights",
+    "HeldBack",
     "KnownTrait",
     "LabelledField",
     "MetricOfReport",
     "Mover",
     "OpenJobs",
+    "OptionReadiness",
     "OptionShare",
     "OutboxState",
     "Performance",
@@ -99,6 +112,7 @@ __all__ = [
     "PolicyInForce",
     "PolicyViolation",
     "Shadow",
+    "Readiness",
     "Spending",
     "StoreSize",
     "Timeline",
@@ -106,6 +120,7 @@ __all__ = [
     "VariantResult",
     "Verdict",
     "begun_with",
+    "WaitFor",
     "behind",
     "consent_answers",
     "consent_counts",
@@ -117,6 +132,7 @@ __all__ = [
     "performance",
     "person",
     "person_by_id",
+    "readiness",
     "timeline",
     "to_document",
     "usage",
