@@ -22,6 +22,7 @@ from opportune.web import (
     review,
     segments,
     signing_in,
+    states,
     use_cases,
 )
 from opportune.web.embed import embed_routes
@@ -39,6 +40,7 @@ SHOWN: Sequence[tuple[str, View]] = (
     ("/use-cases/{name}/decisions.csv", decision_log.as_csv),
     ("/use-cases/{name}/decisions.json", decision_log.as_json),
     ("/use-cases/{name}/health", results.health),
+    ("/use-cases/{name}/state", states.state),
     ("/use-cases/{name}/timeline", results.timeline),
     ("/live", events.live),
     ("/live/rows", events.live_rows),
@@ -72,6 +74,7 @@ DONE: Sequence[tuple[str, View]] = (
     ("/segments/edit", segments.edited),
     ("/segments/preview", segments.preview),
     ("/segments/save", segments.save),
+    ("/use-cases/{name}/state", states.change_state),
     ("/sign-out", signing_in.sign_out),
 )
 
