@@ -5,6 +5,12 @@
 """
 
 from opportune.project.allow import ALLOWABLE, NothingToAllow, allow
+from opportune.project.define import (
+    DefinitionChanged,
+    body_of,
+    define_use_case,
+    judge_use_case,
+)
 from opportune.project.definitions import Reader, apply, load, read
 from opportune.project.model import Project, ProjectNotFound
 from opportune.project.template import (
@@ -20,6 +26,7 @@ from opportune.project.template import (
 
 __all__ = [
     "ALLOWABLE",
+    "DefinitionChanged",
     "FolderNotEmpty",
     "FolderUnusable",
     "NothingToAllow",
@@ -31,6 +38,9 @@ __all__ = [
     "Written",
     "allow",
     "apply",
+    "body_of",
+    "define_use_case",
+    "judge_use_case",
     "load",
     "read",
     "template_files",

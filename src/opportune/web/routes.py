@@ -23,6 +23,7 @@ from opportune.web import (
     segments,
     signing_in,
     states,
+    use_case_builder,
     use_cases,
 )
 from opportune.web.embed import embed_routes
@@ -40,6 +41,8 @@ SHOWN: Sequence[tuple[str, View]] = (
     ("/use-cases/{name}/decisions.csv", decision_log.as_csv),
     ("/use-cases/{name}/decisions.json", decision_log.as_json),
     ("/use-cases/{name}/health", results.health),
+    ("/new-use-case", use_case_builder.new_use_case),
+    ("/use-cases/{name}/edit", use_case_builder.change),
     ("/use-cases/{name}/state", states.state),
     ("/use-cases/{name}/timeline", results.timeline),
     ("/live", events.live),
@@ -74,6 +77,8 @@ DONE: Sequence[tuple[str, View]] = (
     ("/segments/edit", segments.edited),
     ("/segments/preview", segments.preview),
     ("/segments/save", segments.save),
+    ("/use-cases/check", use_case_builder.check),
+    ("/use-cases/save", use_case_builder.save),
     ("/use-cases/{name}/state", states.change_state),
     ("/sign-out", signing_in.sign_out),
 )
