@@ -70,9 +70,12 @@ BESIDE = {
     "replay/sql/identified.sql",
     "replay/sql/logged_decisions.sql",
     "replay/sql/outcomes.sql",
+    "reports/sql/decision_by_id.sql",
     "reports/sql/decision_days.sql",
     "reports/sql/decision_log.sql",
     "reports/sql/metric_before.sql",
+    "reports/sql/known_asked.sql",
+    "reports/sql/known_of_day.sql",
     "reports/sql/profit.sql",
     "segments/sql/kept_events.sql",
 }
@@ -346,6 +349,17 @@ def listed(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
         yield "reports/sql/decision_log.sql", chosen | page, relations
 
 
+def explained(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.Table]]]:
+    """What one decision is explained by."""
+    names = ["decision_id", "day", "profile_id"]
+    one = stores.lake.read("decisions", names).slice(0, 1).to_pylist()[0]
+    facts = {"decision_id": one["decision_id"], "day": one["day"].isoformat()}
+    yield "reports/sql/decision_by_id.sql", facts, {}
+    yield "reports/sql/known_asked.sql", facts, {}
+    who = {"use_case": NAME, "version": 1, "profile_id": one["profile_id"], "day": facts["day"]}
+    yield "reports/sql/known_of_day.sql", who, {}
+
+
 def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.Table]]]:
     """What running days and reporting on them does not ask."""
     day = {"use_case": NAME, "day": DAYS[2].isoformat()}
@@ -423,6 +437,7 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
     yield "decisions/sql/spend.sql", {"use_case": NAME}, {}
     yield "reports/sql/profit.sql", {"use_case": NAME, "version": 1}, {}
     yield from listed(stores)
+    yield from explained(stores)
     yield "cli/sql/treated.sql", day, {}
     yield "replay/sql/held_out.sql", day, {}
     yield "replay/sql/identified.sql", {"source_id": "shop"}, {}

@@ -298,3 +298,25 @@ def test_the_list_of_decisions_its_files_and_the_interface_agree(
     assert (refused.status, "Allowed: treatment, control, random" in refused.text) == (400, True)
     narrow = site.get("/use-cases/next_offer/decisions?explored=yes&from=2030-01-01&profile=5")
     assert "No decision is like that." in narrow.text
+
+
+def test_a_decision_has_a_page_that_the_list_opens(
+    site: Site, apply: Callable[..., None], stores: Stores, history: ModuleType
+) -> None:
+    apply({"next_offer": "<b>Next offer"})
+    history.write(stores, history.past(profiles=20))
+    listed = site.get("/use-cases/next_offer/decisions").text
+    address = re.findall(r'<a href="(/decisions/[^"]+)"', listed)[0]
+    page = site.get(address)
+    document = json.loads(site.get(f"/api{address}").text)
+    assert page.status == 200
+    assert "Decisions of &lt;b&gt;Next offer" in page.text
+    # This past was written without a policy.
+    assert document["missing"] == (
+        "The policy p is not kept any more: policies are dropped 35 days after they decided. The "
+        "probability that was logged stays."
+    )
+    assert document["missing"] in page.text
+    assert "had a chance of 10.0 %" in page.text
+    assert [row[0] for row in rows_of(page.text, "known-table")] == list(document["values"])
+    assert site.get("/api/decisions/nothing").status == 404

@@ -226,6 +226,7 @@ MISSING = {
     "/segments/gold_buyer": "Did you mean &#39;gold_buyers&#39;?",
     "/live/catalogue/Order%20Complete": "Did you mean &#39;Order Completed&#39;?",
     "/requests/nothing": "No request has the id",
+    "/decisions/nothing": "No decision has this id.",
     "/use-cases/nothing": "No use case &#39;nothing&#39;.",
 }
 

@@ -10,7 +10,8 @@ from fastapi import FastAPI, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
-from opportune import project, reports
+from opportune import pipeline, project, reports
+from opportune.api.decide import CandidateAnswer, ExcludedAnswer, FactorAnswer
 from opportune.reports import DecisionFilter, Insights
 from opportune.storage import Stores
 
@@ -64,6 +65,41 @@ class DecisionLogAnswer(BaseModel):
     decisions: list[LoggedDecisionAnswer]
 
 
+class OptionChanceAnswer(BaseModel):
+    """How likely one option of a dimension was, whatever the others."""
+
+    dimension: str
+    option: str
+    probability: float
+
+
+class ExplanationAnswer(BaseModel):
+    """One decision and all its reasons; ``missing`` says what is no longer kept, if anything.
+
+    ``values`` are the features as the policy saw them when this was decided, null where they were
+    not known. ``propensity`` is the chosen action's probability worked out again from what is kept:
+    that of the log. ``factors`` add up to ``advantage``, in log-odds above the average of all that
+    could be chosen.
+    """
+
+    as_of: datetime
+    decided: LoggedDecisionAnswer
+    title: str
+    group: str
+    policy: str
+    trained_through: date | None
+    values: dict[str, float | None]
+    eligible_actions: int | None
+    uniform_share: float | None
+    propensity: float | None
+    candidates: list[CandidateAnswer]
+    chances: list[OptionChanceAnswer]
+    advantage: float | None
+    factors: list[FactorAnswer]
+    excluded: list[ExcludedAnswer]
+    missing: str
+
+
 def decision_routes(
     application: FastAPI,
     stores: Stores,
@@ -102,11 +138,37 @@ def decision_routes(
         found = reports.insights(stores, use_case, now=clock())
         return JSONResponse(reports.to_document(found))
 
+    _explain_route(application, stores, clock=clock, missing=missing)
+
+
+def _explain_route(
+    application: FastAPI,
+    stores: Stores,
+    *,
+    clock: Callable[[], datetime],
+    missing: Mapping[int | str, dict[str, Any]],
+) -> None:
+    @application.get(
+        "/decisions/{decision_id}", response_model=ExplanationAnswer, responses=dict(missing)
+    )
+    def explained(decision_id: str) -> Response:
+        """Say why one decision came out as it did, also long after it was made."""
+        defined = project.read(stores.state)
+        found = pipeline.explain(stores, defined, decision_id, now=clock())
+        document = reports.to_document(found)
+        _write_id(document["decided"])
+        return JSONResponse(document)
+
+
+def _write_id(row: object) -> None:
+    assert isinstance(row, dict), "a report's dataclasses are objects"
+    row["profile_id"] = None if row["profile_id"] is None else str(row["profile_id"])
+
 
 def _with_ids_as_text(document: dict[str, object]) -> dict[str, object]:
     """Write ids of profiles as text: JSON's numbers are doubles in many programs."""
     rows = document["decisions"]
     assert isinstance(rows, list), "a report's tuples are lists"
     for row in rows:
-        row["profile_id"] = None if row["profile_id"] is None else str(row["profile_id"])
+        _write_id(row)
     return document

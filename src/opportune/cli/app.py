@@ -17,6 +17,7 @@ from opportune.cli import (
     demo,
     destinations,
     events,
+    explain,
     forget,
     identity,
     import_,
@@ -79,6 +80,7 @@ app.command("keys")(definitions.keys)
 app.command("run-day")(use_case.run_day)
 app.add_typer(decide.app)
 app.add_typer(decisions.app)
+app.command("explain")(explain.explain)
 app.command("report")(use_case.report)
 app.command("readiness")(readiness)
 app.command("resume")(use_case.resume)

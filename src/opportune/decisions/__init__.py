@@ -39,6 +39,7 @@ from opportune.decisions.decider import Decider, decide_asked, make_decider
 from opportune.decisions.factors import Factor, in_words
 from opportune.decisions.fields import FieldUse, check_fields, field_uses, forbidden_uses
 from opportune.decisions.guard import NotStopped, Stop, UseCaseStopped, guard, resume, stopped
+from opportune.decisions.history import cooled
 from opportune.decisions.judge import Excluded, Said, purpose_of
 from opportune.decisions.may_get import MayGet, OptionMayGet, may_get
 from opportune.decisions.model import (
@@ -56,6 +57,13 @@ from opportune.decisions.model import (
 )
 from opportune.decisions.parse import parse_use_case, read_use_case
 from opportune.decisions.people import AudiencePeople, audience_people
+from opportune.decisions.replayed import (
+    Known,
+    OptionChance,
+    Replayed,
+    exclusions,
+    replayed,
+)
 from opportune.decisions.send_time import next_time, send_times, sends_nothing
 from opportune.decisions.snapshot import snapshot
 from opportune.decisions.spend import BudgetDay, Spent, budget_days, in_unit_of, spent
@@ -70,6 +78,12 @@ from opportune.decisions.states import (
 )
 
 __all__ = [
+    "cooled",
+    "replayed",
+    "exclusions",
+    "Replayed",
+    "OptionChance",
+    "Known",
     "ASKED_FEATURES",
     "DECISIONS",
     "FEATURES",

@@ -22,12 +22,14 @@ from opportune.learning.evaluate import (
 from opportune.learning.model import REWARDS, WarmStart
 from opportune.learning.reward import reward
 from opportune.learning.train import (
+    KEEP_DAYS,
     PolicyKind,
     Trained,
     action_indices,
     lessons,
     model_days,
     newest,
+    of_version,
     prune_models,
     reward_kind,
     rewards_of,
@@ -47,6 +49,8 @@ from opportune.learning.warm import (
 )
 
 __all__ = [
+    "of_version",
+    "KEEP_DAYS",
     "REWARDS",
     "WARM_SHARE",
     "AlreadyLearned",

@@ -20,6 +20,7 @@ from opportune.learning.model import WarmStart
 from opportune.storage import State, Stores, load_sql
 
 __all__ = [
+    "KEEP_DAYS",
     "PolicyKind",
     "Trained",
     "action_indices",
@@ -27,6 +28,7 @@ __all__ = [
     "made_of",
     "model_days",
     "newest",
+    "of_version",
     "prune_models",
     "reward_kind",
     "rewards_of",
@@ -122,6 +124,15 @@ def newest(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Trai
     facts = {**made_of(use_case, metric), "day": day}
     found = _kept(stores, use_case, "newest_model", facts)
     return found or _kept(stores, use_case, "model_before", facts)
+
+
+def of_version(stores: Stores, use_case: UseCase, name: str) -> Trained | None:
+    """Return the policy that decisions call ``name``; None where it is not kept any more."""
+    parts = name.rsplit("/", 2)
+    if len(parts) != 3 or not parts[1].isdecimal():
+        return None
+    facts = {"use_case": parts[0], "version": int(parts[1]), "day": parts[2]}
+    return _kept(stores, use_case, "model_of", facts)
 
 
 def _kept(

@@ -8,6 +8,7 @@ Every step is keyed and finds its own work done: running it again changes nothin
 """
 
 from opportune.pipeline.day import DayDone, create_tables, run_day
+from opportune.pipeline.explain import Explanation, explain
 from opportune.pipeline.ingest import Ingest, take_in
 from opportune.pipeline.on_request import (
     OnRequest,
@@ -29,6 +30,8 @@ from opportune.pipeline.rebuild import (
 from opportune.pipeline.states import change_state
 
 __all__ = [
+    "explain",
+    "Explanation",
     "WORKER_LOCK",
     "Compared",
     "DayDone",

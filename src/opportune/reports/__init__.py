@@ -50,6 +50,7 @@ from opportune.reports.model import (
     VariantResult,
     Verdict,
 )
+from opportune.reports.one_decision import DecisionNotFound, KeptDecision, one_decision
 from opportune.reports.performance import begun_with, headline, performance
 from opportune.reports.person import (
     ConsentAnswer,
@@ -73,6 +74,9 @@ from opportune.reports.usage import Defined, Usage, usage
 from opportune.reports.versions import Version, versions
 
 __all__ = [
+    "one_decision",
+    "KeptDecision",
+    "DecisionNotFound",
     "versions",
     "decisions_csv",
     "decision_log",

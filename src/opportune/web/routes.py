@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from opportune.storage import Stores
 from opportune.web import (
+    decision,
     decision_log,
     events,
     health,
@@ -45,6 +46,7 @@ SHOWN: Sequence[tuple[str, View]] = (
     ("/use-cases/{name}/edit", use_case_builder.change),
     ("/use-cases/{name}/state", states.state),
     ("/use-cases/{name}/timeline", results.timeline),
+    ("/decisions/{id}", decision.decision),
     ("/live", events.live),
     ("/live/rows", events.live_rows),
     ("/live/catalogue", events.catalogue),
