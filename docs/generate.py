@@ -100,6 +100,16 @@ def metrics() -> str:
     return _table(("metric", "meaning"), rows)
 
 
+def functions() -> str:
+    """One table row a function of formulas."""
+    rules = importlib.import_module("opportune.rules")
+    rows = [
+        (f"`{each.usage}`", each.meaning, "all rows" if each.is_over_rows else "each row")
+        for each in rules.FUNCTIONS.values()
+    ]
+    return _table(("function", "meaning", "looks at"), rows)
+
+
 def tables() -> str:
     """One section a table of the lake, one row a column."""
     owners = (

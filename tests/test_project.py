@@ -226,7 +226,10 @@ def test_all_mistakes_of_all_files_are_listed_at_once(folder: Path) -> None:
         .replace('"braze"', '"brase"')
         .replace("[[dimensions]]", "[[dimensions]]\nmeanig = 1"),
     )
-    metrics = "Allowed: aggregate, currency, event, events, title, unit, value, where, window_days."
+    metrics = (
+        "Allowed: aggregate, cost, currency, event, events, formula, title, unit, value, where, "
+        "window_days."
+    )
     where = "use_cases/next.toml"
     assert problems_of(folder) == [
         "'segments/bad name.toml': the file's name is the definition's name. Allowed: small "

@@ -12,8 +12,7 @@ import pytest
 
 from opportune import events, profiles, rules
 from opportune.decisions import DECISIONS, Activation, Dimension, Option, UseCase
-from opportune.events import EVENTS, Metric
-from opportune.events.metric import Aggregate
+from opportune.events import EVENTS, Aggregate, Metric
 from opportune.learning import REWARDS, reward
 from opportune.storage import Stores
 
@@ -327,6 +326,27 @@ def test_what_came_after_a_decision_is_aggregated_as_the_metric_says(
     web = rules.Compare(name="store", operator="is", kind="text", value="web")
     metric = replace(REVENUE, where=web, aggregate=aggregate)
     assert earned(stores, metric) == {("u1", 0): value, ("u2", 0): 0.0}
+
+
+def test_a_calculated_metric_is_asked_of_what_one_decision_brought(
+    stores: Stores, decide: Decide, order: Order
+) -> None:
+    decide("u1", "u2")
+    order("u1", AT + SECOND, {"revenue": 10, "cost": 4})
+    order("u1", AT + 2 * SECOND, {"revenue": 5, "cost": 1})
+    problems: list[str] = []
+    event = {"event": "Order Completed", "window_days": 2}
+    bodies = {
+        "orders": {**event, "unit": "orders"},
+        "profit": {**event, "value": "revenue", "cost": "cost", "currency": "EUR"},
+        "each": {"formula": "profit / orders"},
+    }
+    metric = events.parse_metrics(bodies, problems)["each"]
+    assert problems == []
+    assert metric is not None
+    assert metric.unit == "EUR per orders"
+    # Who ordered nothing has no profit for each order: a division by zero, and no reward.
+    assert earned(stores, metric) == {("u1", 0): 5.0, ("u2", 0): 0.0}
 
 
 def test_an_amount_may_have_any_name(stores: Stores, decide: Decide, order: Order) -> None:

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from opportune.rules import Match, Measure, depends_on_time, measured, parse
+from opportune.rules import Match, Measure, Named, depends_on_time, measured, parse
 from opportune.rules.model import Happened, Rule
 
 STATEMENT = """-- Why it is asked.
@@ -58,7 +58,11 @@ def test_only_the_events_that_are_meant_are_there_each_with_its_amount(
     engine: duckdb.DuckDBPyConnection,
 ) -> None:
     web = happened("Ordered", {"property": "store", "is": "web"})
-    assert ask(engine, Measure(match=web, amount="revenue")) == {"m0": 10.0, "m1": 2.5, "m2": None}
+    assert ask(engine, Measure(match=web, amount=Named(name="revenue"))) == {
+        "m0": 10.0,
+        "m1": 2.5,
+        "m2": None,
+    }
     assert ask(engine, Measure(match=web, amount=None)) == {"m0": 1.0, "m1": 1.0, "m2": 1.0}
 
 
@@ -66,7 +70,7 @@ def test_events_of_several_names_are_meant_and_bad_properties_stop_nobody(
     engine: duckdb.DuckDBPyConnection,
 ) -> None:
     either = Match(events=("Ordered", "Viewed"), where=None)
-    found = ask(engine, Measure(match=either, amount="revenue"))
+    found = ask(engine, Measure(match=either, amount=Named(name="revenue")))
     assert found == {"m0": 10.0, "m1": 2.5, "m2": None, "m3": 7.0, "m4": 8.0, "m6": None}
 
 

@@ -109,7 +109,7 @@ SALES = rules.Measure(
     match=rules.Match(
         events=("Order Completed", "Product Viewed"), where=rules.Exists(name="order_id")
     ),
-    amount="revenue",
+    amount=rules.Named(name="revenue"),
 )
 SEQUENCE = {
     "sequence": [

@@ -35,7 +35,7 @@ from opportune.events.field_policies import (
 )
 from opportune.events.fields import FieldClass, FieldClasses, field_class, read_classes
 from opportune.events.message import KINDS
-from opportune.events.metric import Metric, parse_metric
+from opportune.events.metric import Aggregate, Metric
 from opportune.events.minutes import Minute, keep_minutes, minutes
 from opportune.events.model import (
     EVENTS,
@@ -49,6 +49,7 @@ from opportune.events.model import (
     limits,
 )
 from opportune.events.own import OURS, OWN, Own, decode_own, own_frame, said_by_us
+from opportune.events.parse_metric import parse_metric, parse_metrics
 from opportune.events.plan import TrackingPlan, parse_plan
 from opportune.events.recall import recall
 from opportune.events.record import (
@@ -85,6 +86,7 @@ from opportune.events.tracking import Tracking, TrackingReader, declared_classes
 from opportune.events.violations import Checked, violations
 
 __all__ = [
+    "Aggregate",
     "BUILT_IN",
     "EVENTS",
     "KINDS",
@@ -155,6 +157,7 @@ __all__ = [
     "own_frame",
     "parse_field_policies",
     "parse_metric",
+    "parse_metrics",
     "parse_plan",
     "personal_fields",
     "read_classes",

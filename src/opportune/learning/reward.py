@@ -25,7 +25,8 @@ def reward(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) 
     An event of the metric counts for the decision that it names (``decision_id`` in its
     properties); one that names none of this profile and use case, or one too old, counts for the
     profile's newest decision before it. Either way it must have happened within ``window_days`` of
-    that decision. Days that have rewards already stay as they are.
+    that decision. Of a calculated metric, each part counts in its own window, and the formula is
+    asked of what they come to for one decision. Days that have rewards already stay as they are.
     """
     stores.lake.create("rewards", REWARDS)
     stores.lake.create("decisions", DECISIONS)
@@ -45,13 +46,37 @@ def reward(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) 
         if stores.lake.has("rewards", key):
             continue
         known = profiles.identifiers(stores.state) if known is None else known
-        credited = _credit(stores, use_case, metric, day, (first_us, last_us), known)
+        credited = _earned(stores, use_case, metric, day, (first_us, last_us), known)
         count = credited.num_rows
         matured_at = pa.repeat(pa.scalar(now, pa.timestamp("us", "UTC")), count)
         rows = credited.append_column("matured_at", matured_at)
         if stores.lake.append("rewards", rows.select(REWARDS.names), key=key):
             written.append(day)
     return written
+
+
+def _earned(
+    stores: Stores,
+    use_case: UseCase,
+    metric: Metric,
+    day: date,
+    span_us: tuple[int, int],
+    identifiers: pa.Table,
+) -> pa.Table:
+    """Return what each decision of the day brought; of a calculated metric, by its formula."""
+    credited = [_credit(stores, use_case, each, day, span_us, identifiers) for each in metric.bases]
+    first = credited[0]
+    rewards = first["reward"]
+    if metric.formula is not None:
+        columns = {}
+        for base, rows in zip(metric.bases, credited, strict=True):
+            place = pc.index_in(first["decision_id"], value_set=rows["decision_id"])
+            columns[base.name] = rows["reward"].take(place).to_numpy()
+        found = rules.evaluate(metric.formula, columns, rows=first.num_rows)
+        rewards = pa.array(found, from_pandas=True)
+    # A decision after which there is no mean, no last value and no quotient has earned nothing.
+    earned = pc.fill_null(rewards, 0.0)
+    return first.set_column(first.column_names.index("reward"), "reward", earned)
 
 
 def _credit(
@@ -73,7 +98,7 @@ def _credit(
         "to_us": last_us + window_us,
     }
     asked = rules.measured(metric.measure, load_sql("opportune.learning", "credit"), facts)
-    credited = stores.engine.query(
+    return stores.engine.query(
         asked.text,
         asked.parameters,
         tables={
@@ -83,6 +108,3 @@ def _credit(
         },
         relations={"identifiers": identifiers},
     )
-    # A decision after which there is no mean, and no last value, has earned nothing.
-    place = credited.column_names.index("reward")
-    return credited.set_column(place, "reward", pc.fill_null(credited["reward"], 0.0))

@@ -26,7 +26,7 @@ from opportune.events import (
     Use,
     forbidden_fields,
     parse_field_policies,
-    parse_metric,
+    parse_metrics,
     parse_plan,
 )
 from opportune.learning.train import PolicyKind, reward_kind
@@ -47,7 +47,7 @@ def build(
     ``personal`` are the fields that values tell. If it is None, policies are not asked: what was
     applied is asked about when it is used, and one field must not stop all from being read.
     """
-    metrics = read_each(given.bodies["metric"], parse_metric, problems)
+    metrics = parse_metrics(given.bodies["metric"], problems)
     segments = parse_segments(given.bodies["segment"], problems)
     audiences = parse_audiences(given.bodies["audience"], segments, problems)
     plans = read_each(given.bodies["tracking_plan"], parse_plan, problems)
@@ -121,6 +121,7 @@ def _use_cases(
             problems += (f"use_cases/{name}.toml: {where}: {each.message}" for where, each in found)
         _check_plugins(use_cases[name], problems)
         _check_purpose(use_cases[name], known.consent, problems)
+        _check_metrics(use_cases[name], known.metrics, problems)
         metric = known.metrics.get(use_cases[name].success_metric)
         if len(problems) == before and metric is not None:
             _check_start(use_cases[name], metric, problems)
@@ -236,6 +237,26 @@ def _check_references(
             for name in names
             if name not in segments
         )
+
+
+def _check_metrics(
+    use_case: UseCase, metrics: Mapping[str, Metric | None], problems: list[str]
+) -> None:
+    """Note metrics that cannot be what they are used for."""
+    where = f"use_cases/{use_case.name}.toml"
+    metric = metrics.get(use_case.success_metric)
+    if metric is not None and metric.is_over_rows:
+        problems.append(
+            f"{where}: success_metric: '{metric.name}' looks at all rows together, and a reward is "
+            "what one decision brought. Use a metric of events, or a formula of such row by row."
+        )
+    for rail in use_case.guard_rails:
+        limited = metrics.get(rail.metric)
+        if limited is not None and limited.formula is not None:
+            problems.append(
+                f"{where}: guard_rails.metric: '{limited.name}' is calculated of other metrics, "
+                "and a guard rail is one of events. Limit what it is made of."
+            )
 
 
 def _check_plugins(use_case: UseCase, problems: list[str]) -> None:

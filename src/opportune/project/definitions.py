@@ -12,7 +12,7 @@ from typing import Any
 
 from opportune.decisions import StateChange, note_state, states
 from opportune.documents import InvalidDefinition
-from opportune.events import FieldClasses, Metric, declared_classes, parse_metric, personal_fields
+from opportune.events import FieldClasses, Metric, declared_classes, parse_metrics, personal_fields
 from opportune.project.check import build
 from opportune.project.folder import read_folder
 from opportune.project.model import KINDS, SAID, Body, Definitions, Project
@@ -43,12 +43,12 @@ def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
     """
     problems: list[str] = []
     given = read_folder(folder, problems)
-    project = build(given, problems, personal=personal_fields(state))
+    build(given, problems, personal=personal_fields(state))
     written = []
     with state.transaction() as connection:
         fetch(connection, load_sql("opportune", "lock_definitions"))
         before = applied(fetch(connection, load_sql("opportune", NEWEST)))
-        renewed = _with_another_reward(before, project)
+        renewed = _with_another_reward(before, given)
         use_cases = {**renewed, **given.bodies["use_case"]}
         settings = _settings(given, before)
         every = {**given.bodies, "use_case": use_cases, "settings": settings}
@@ -99,13 +99,15 @@ def _with_states(found: Project, told: Mapping[str, StateChange]) -> Project:
     return replace(found, use_cases=MappingProxyType(use_cases))
 
 
-def _with_another_reward(before: Definitions, project: Project) -> dict[str, Body]:
+def _with_another_reward(before: Definitions, given: Definitions) -> dict[str, Body]:
     """Return the applied use cases whose metric of the same name counts something else now."""
+    known = parse_metrics(before.bodies["metric"], [])
+    # A calculated one may be made of what is applied and not given again.
+    renewed = parse_metrics({**before.bodies["metric"], **given.bodies["metric"]}, [])
     changed = {
         name
-        for name, metric in project.metrics.items()
-        if (body := before.bodies["metric"].get(name)) is not None
-        and _counted(parse_metric(name, body, [])) != _counted(metric)
+        for name, metric in known.items()
+        if before.bodies["metric"][name] is not None and _counted(metric) != _counted(renewed[name])
     }
     return {
         name: body

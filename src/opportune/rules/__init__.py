@@ -15,7 +15,8 @@ A rule is written as a table (TOML or JSON) in one of these forms::
     {segment = "vip"}                       in that segment now
     {all = [...]}   {any = [...]}   {not = {...}}
 
-``docs/how-to/write-a-segment.md`` shows each. What is true of every rule:
+``docs/how-to/write-a-segment.md`` shows each. Beside it stands the language of formulas, which
+metrics are calculated with (`parse_formula`, `evaluate`). What is true of every rule:
 
 - ``holds(rule, facts)`` and ``to_sql(rule, now=...)`` give the same answer for the same facts.
 - Comparisons are typed. A field that is missing, null or of another kind makes every comparison
@@ -42,6 +43,24 @@ from opportune.rules.computed import (
     span_us,
 )
 from opportune.rules.condition import condition, date_expression
+from opportune.rules.formula import (
+    FUNCTIONS,
+    Called,
+    Combined,
+    Formula,
+    Function,
+    InvalidFormula,
+    Named,
+    Negative,
+    Number,
+    formula_text,
+    names_in,
+    nodes,
+    replaced,
+)
+from opportune.rules.formula_read import parse_formula
+from opportune.rules.formula_units import Unit, check_formula, unit_of, unit_text
+from opportune.rules.formula_values import evaluate
 from opportune.rules.holds import holds
 from opportune.rules.measure import Measure, measured
 from opportune.rules.model import (
@@ -82,10 +101,13 @@ from opportune.rules.words import words
 
 __all__ = [
     "AGGREGATES",
+    "FUNCTIONS",
     "OF_EVENTS",
     "SESSION_GAP_US",
     "AllOf",
     "AnyOf",
+    "Called",
+    "Combined",
     "Compare",
     "Computation",
     "Compute",
@@ -95,14 +117,20 @@ __all__ = [
     "EventsApart",
     "Exists",
     "Facts",
+    "Formula",
+    "Function",
     "Happened",
     "InSession",
+    "InvalidFormula",
     "InvalidRule",
     "Match",
     "Measure",
     "Member",
     "Moment",
+    "Named",
+    "Negative",
     "Not",
+    "Number",
     "OneOf",
     "Reach",
     "Rule",
@@ -112,22 +140,32 @@ __all__ = [
     "Sql",
     "Step",
     "TextIs",
+    "Unit",
     "Uses",
     "Value",
     "Window",
+    "check_formula",
     "computations",
     "condition",
     "date_expression",
     "depends_on_time",
+    "evaluate",
+    "formula_text",
     "gives_text",
     "holds",
     "measured",
+    "names_in",
+    "nodes",
     "parse",
+    "parse_formula",
     "pointer",
     "reach",
+    "replaced",
     "select",
     "span_us",
     "to_sql",
+    "unit_of",
+    "unit_text",
     "uses",
     "wakes",
     "words",

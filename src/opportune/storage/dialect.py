@@ -37,7 +37,7 @@ SAME = """
     Alias Column Identifier Literal Placeholder Boolean Null Paren Array DataType Var Interval
     And Or Not EQ NEQ GT GTE LT LTE Is NullSafeEQ NullSafeNEQ In Between Exists Case If Coalesce
     Nullif Like StartsWith EndsWith Contains RegexpExtract
-    Add Sub Mul Div IntDiv Mod Neg Abs Floor Ceil Sqrt Exp Pow Greatest Least IsNan IsInf
+    Add Sub Mul Div IntDiv Mod Neg Abs Floor Ceil Sqrt Exp Ln Pow Greatest Least IsNan IsInf
     BitwiseAnd DPipe Lower Upper Cast TryCast TimeToStr TimestampTrunc
     Bracket ArrayContains Explode Unnest Struct PropertyEQ JSONExtractScalar JSONType
     JSONPath JSONPathRoot JSONPathKey Try
