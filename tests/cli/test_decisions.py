@@ -58,3 +58,17 @@ def test_what_nothing_can_be_is_refused(run: Run) -> None:
     assert (code, out) == (2, "")
     assert err.startswith("invalid_decision_filter: Use case 'second-order' has no dimension")
     assert run("decisions", NAME, "--user-id", "bob")[0] == 3
+
+
+def test_a_decision_and_a_use_case_say_what_happened(run: Run, decided: str) -> None:
+    code, out, _ = run("explain", decided)
+    assert code == 0
+    assert "excluded channel push: only where has_app is true" in out
+    document = json.loads(run("explain", decided, "--json")[1])
+    assert document["decided"]["decision_id"] == decided
+    assert document["propensity"] == document["decided"]["propensity"]
+    assert run("explain", "nothing")[0] == 3
+    out = run("timeline", NAME)[1]
+    assert "Version 1 applied" in out
+    assert "learned from nothing yet" in out
+    assert json.loads(run("timeline", NAME, "--json")[1])["use_case"] == NAME

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from opportune import pipeline, project, reports
 from opportune.api.decide import CandidateAnswer, ExcludedAnswer, FactorAnswer
-from opportune.reports import DecisionFilter, Insights
+from opportune.reports import DecisionFilter, Insights, UseCaseTimeline
 from opportune.storage import Stores
 
 __all__ = ["decision_routes"]
@@ -139,6 +139,7 @@ def decision_routes(
         return JSONResponse(reports.to_document(found))
 
     _explain_route(application, stores, clock=clock, missing=missing)
+    _timeline_route(application, stores, clock=clock, missing=missing)
 
 
 def _explain_route(
@@ -158,6 +159,23 @@ def _explain_route(
         document = reports.to_document(found)
         _write_id(document["decided"])
         return JSONResponse(document)
+
+
+def _timeline_route(
+    application: FastAPI,
+    stores: Stores,
+    *,
+    clock: Callable[[], datetime],
+    missing: Mapping[int | str, dict[str, Any]],
+) -> None:
+    @application.get(
+        "/use-cases/{name}/timeline", response_model=UseCaseTimeline, responses=dict(missing)
+    )
+    def happened(name: str) -> Response:
+        """List what a use case went through: versions with differences, stops, training runs."""
+        use_case = project.read(stores.state).use_case(name)
+        found = reports.use_case_timeline(stores.state, use_case.name, now=clock())
+        return JSONResponse(reports.to_document(found))
 
 
 def _write_id(row: object) -> None:

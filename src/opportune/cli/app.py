@@ -29,6 +29,7 @@ from opportune.cli import (
     serve,
     sign_in,
     states,
+    timeline,
     use_case,
     warm_start,
 )
@@ -81,6 +82,7 @@ app.command("run-day")(use_case.run_day)
 app.add_typer(decide.app)
 app.add_typer(decisions.app)
 app.command("explain")(explain.explain)
+app.command("timeline")(timeline.timeline)
 app.command("report")(use_case.report)
 app.command("readiness")(readiness)
 app.command("resume")(use_case.resume)

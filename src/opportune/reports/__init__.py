@@ -71,9 +71,13 @@ from opportune.reports.readiness import (
 )
 from opportune.reports.timeline import Entry, Timeline, timeline
 from opportune.reports.usage import Defined, Usage, usage
+from opportune.reports.use_case_timeline import Incident, UseCaseTimeline, use_case_timeline
 from opportune.reports.versions import Version, versions
 
 __all__ = [
+    "use_case_timeline",
+    "UseCaseTimeline",
+    "Incident",
     "one_decision",
     "KeptDecision",
     "DecisionNotFound",

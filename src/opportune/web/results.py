@@ -38,7 +38,10 @@ def health(asked: Asked) -> Shown:
 def timeline(asked: Asked) -> Shown:
     """Show what the use case went through."""
     _, chosen = _chosen(asked)
-    told = {"begun_with": reports.begun_with(asked.stores, chosen)}
+    told = {
+        "begun_with": reports.begun_with(asked.stores, chosen),
+        "history": reports.use_case_timeline(asked.stores.state, chosen.name, now=asked.now),
+    }
     return tab_of("use_case_timeline.html", asked, told)
 
 
