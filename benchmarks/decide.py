@@ -204,7 +204,7 @@ def serve(settings: Settings, listening: socket.socket) -> None:
     stores = open_stores(settings, now=datetime.now(UTC))
     routes = [Route(FLOOR, floor, methods=["POST"]), *api.routes(stores)]
     config = uvicorn.Config(Starlette(routes=routes), log_level="error", access_log=False)
-    asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 def measure(

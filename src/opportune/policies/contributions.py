@@ -1,4 +1,4 @@
-"""Why an action scores as it does: the score of the model, taken apart without a remainder."""
+"""What an action is worth and why: the score of the model, taken apart without a remainder."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from opportune.policies.eligible import Eligibility
+from opportune.policies.eligible import Eligibility, require_actions, require_eligible
+from opportune.policies.evidence import sigmoid
+from opportune.policies.knowledge import Knowledge
 from opportune.policies.layout import Layout
+from opportune.policies.rewards import require_features
+from opportune.policies.space import ActionSpace
 from opportune.policies.terms import Terms, basis
 
-__all__ = ["Contributions", "Explaining", "contributions"]
+__all__ = ["Conclusions", "Contributions", "Explaining", "conclusions"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,45 +57,88 @@ class Explaining(Protocol):
         ...
 
 
-def contributions(
-    shape: Layout,
-    terms: Terms,
-    mean: Floats,
-    features: Floats,
-    actions: NDArray[np.int16],
-    eligible: Eligibility,
-) -> Contributions:
-    """Take the scores of actions ``(n, D)`` under the coefficients ``mean`` ``(p,)`` apart."""
-    grid, owners = basis(terms, features), _owners(terms)
-    blocks = mean[: shape.unary].reshape(1 + shape.options, shape.width)
-    wide = actions.astype(np.int64)
-    shares = [_shares(eligible, d, size) for d, size in enumerate(shape.sizes)]
-    split = np.empty((len(grid), len(shape.sizes), owners.shape[1]))
-    for d, offset in enumerate(shape.offsets):
-        table = blocks[1 + offset : 1 + offset + shape.sizes[d]]
-        split[:, d] = (grid * (table[wide[:, d]] - shares[d] @ table)) @ owners
-    pairs = np.empty((len(grid), len(shape.pairs)))
-    for place, (d, e, start) in enumerate(shape.pairs):
-        cells = mean[start : start + shape.sizes[d] * shape.sizes[e]]
-        table = cells.reshape(shape.sizes[d], shape.sizes[e])
-        average = ((shares[d] @ table) * shares[e]).sum(axis=1)
-        pairs[:, place] = table[wide[:, d], wide[:, e]] - average
-    return Contributions(options=split[:, :, 0], features=split[:, :, 1:], pairs=pairs)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Conclusions:
+    """What a factored policy expects of actions and why, ready for whoever asks often.
+
+    ``vectors``: ``(M, p)`` the coefficients of the chance, and of the amount where there is one;
+    ``noise`` is then the variance of its logarithm. ``mean``: ``(p,)`` their sum. ``owners``:
+    ``(q, 2)`` whose each term is, see `rows.Model`.
+    """
+
+    space: ActionSpace
+    shape: Layout
+    terms: Terms
+    vectors: Floats
+    mean: Floats
+    noise: float | None
+    owners: Ints
+
+    def expected(self, features: Floats, actions: NDArray[np.int16]) -> Floats:
+        """The reward to expect of given actions ``(n, D)``; features ``(n, n_features)`` raw."""
+        from opportune.policies import rows
+
+        self._require(features, actions)
+        shape, grid = self.shape, basis(self.terms, features)
+        eta = np.empty((len(self.vectors), len(grid)))
+        rows.expect(grid, _wide(actions), self.vectors, shape.offsets, shape.cells, eta)
+        value = sigmoid(eta[0])
+        if self.noise is not None:
+            # The mean of a log-normal amount.
+            value *= np.exp(eta[1] + self.noise / 2.0)
+        return value
+
+    def contributions(
+        self, features: Floats, actions: NDArray[np.int16], eligible: Eligibility
+    ) -> Contributions:
+        """Why given actions ``(n, D)`` score as they do; features ``(n, n_features)`` raw."""
+        from opportune.policies import rows
+
+        require_eligible(self.space, eligible)
+        self._require(features, actions)
+        shape, count = self.shape, len(actions)
+        apart = rows.Apart(
+            options=np.zeros((count, len(shape.sizes))),
+            features=np.zeros((count, len(shape.sizes), features.shape[1])),
+            pairs=np.empty((count, len(shape.cells))),
+        )
+        model = rows.Model(
+            vector=self.mean,
+            sizes=np.array(shape.sizes, dtype=np.int64),
+            offsets=shape.offsets,
+            cells=shape.cells,
+            owners=self.owners,
+        )
+        masks = np.array(eligible.options, dtype=np.int64, order="C")
+        rows.take_apart(basis(self.terms, features), _wide(actions), masks, model, apart)
+        return Contributions(options=apart.options, features=apart.features, pairs=apart.pairs)
+
+    def _require(self, features: Floats, actions: NDArray[np.int16]) -> None:
+        require_features(features, len(actions), len(self.terms.scale.center))
+        require_actions(self.space, actions)
 
 
-def _shares(eligible: Eligibility, d: int, size: int) -> Floats:
-    """The same share for each eligible option of a dimension: ``(n, K_d)``."""
-    allowed = (eligible.options[:, d, None] >> np.arange(size)) & 1
-    return np.asarray(allowed / allowed.sum(axis=1, keepdims=True))
+def conclusions(space: ActionSpace, shape: Layout, known: Knowledge) -> Conclusions:
+    """Conclude from the mean of the memory trusted most."""
+    vectors = np.stack([each.members[known.best].whole(shape.size) for each in known.models])
+    return Conclusions(
+        space=space,
+        shape=shape,
+        terms=known.terms,
+        vectors=vectors,
+        mean=vectors.sum(axis=0),
+        noise=None if known.amount is None else known.amount.beliefs.noise,
+        owners=_owners(known.terms),
+    )
 
 
-def _owners(terms: Terms) -> Floats:
-    """Whose each term is: ``(q, 1 + n_features)``, 1 itself and then the features."""
-    count = len(terms.scale.center)
-    found = np.zeros((terms.width, 1 + count))
-    found[np.arange(1 + count), np.arange(1 + count)] = 1.0
-    places = 1 + count + np.arange(len(terms.products))
-    found[places, 1 + terms.products[:, 0]] = found[places, 1 + terms.products[:, 1]] = 0.5
-    first = 1 + count + len(terms.products)
-    found[first + np.arange(len(terms.steps)), 1 + terms.steps] = 1.0
-    return found
+def _wide(actions: NDArray[np.int16]) -> Ints:
+    return np.array(actions, dtype=np.int64, order="C")
+
+
+def _owners(terms: Terms) -> Ints:
+    own = np.arange(-1, len(terms.scale.center))
+    single = np.concatenate([own, terms.steps])
+    pairs = np.stack([single, single], axis=1)
+    first = len(own)
+    return np.concatenate([pairs[:first], terms.products, pairs[first:]]).astype(np.int64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -228,8 +228,7 @@ def _nth_option(masks: Ints, ranks: Ints) -> NDArray[np.int16]:
 
 def everything(space: ActionSpace, profiles: int) -> Eligibility:
     """Every combination for every profile; the masks are a read-only view."""
-    full = np.array([(1 << size) - 1 for size in space.sizes], dtype=np.int64)
-    return Eligibility(options=np.broadcast_to(full, (profiles, len(space.sizes))))
+    return Eligibility(options=np.broadcast_to(space.full, (profiles, len(space.sizes))))
 
 
 def require_eligible(space: ActionSpace, eligible: Eligibility) -> None:
@@ -251,21 +250,13 @@ def require_eligible(space: ActionSpace, eligible: Eligibility) -> None:
             f"Eligibility has shape {options.shape}; allowed is (profiles, "
             f"{len(space.dimensions)}): one bitmask per profile and dimension."
         )
-    _require_options(space, options)
-    full = np.array([(1 << size) - 1 for size in space.sizes], dtype=np.int64)
-    stray = (options & ~full).any(axis=0)
-    if stray.any():
-        dimension = space.dimensions[int(stray.argmax())]
-        raise BadArray(
-            f"Eligibility of dimension '{dimension.name}' has bits beyond its "
-            f"{len(dimension.options)} options. Allowed are 1 to "
-            f"{(1 << len(dimension.options)) - 1}."
-        )
+    if ((options <= 0) | (options > space.full)).any():
+        _refuse_options(space, options)
     if eligible.combinations is not None and eligible.pattern is not None:
         _require_patterns(space, eligible, eligible.combinations, eligible.pattern)
 
 
-def _require_options(space: ActionSpace, options: Ints) -> None:
+def _refuse_options(space: ActionSpace, options: Ints) -> NoReturn:
     without = (options == 0).sum(axis=0)
     if without.any():
         worst = int(without.argmax())
@@ -274,6 +265,12 @@ def _require_options(space: ActionSpace, options: Ints) -> None:
             f"{without[worst]} of {len(options)} profiles. Make one eligible, for example a "
             "fallback option, or leave these profiles out."
         )
+    dimension = space.dimensions[int((options & ~space.full).any(axis=0).argmax())]
+    raise BadArray(
+        f"Eligibility of dimension '{dimension.name}' has bits beyond its "
+        f"{len(dimension.options)} options. Allowed are 1 to "
+        f"{(1 << len(dimension.options)) - 1}."
+    )
 
 
 def _require_patterns(

@@ -16,11 +16,11 @@ from opportune.errors import nearest
 from opportune.policies.argmax import MAX_COMBINATIONS, Committee, best_actions
 from opportune.policies.best import require_moderate
 from opportune.policies.committee import committee, drawn
-from opportune.policies.contributions import Contributions, contributions
+from opportune.policies.contributions import Conclusions, Contributions, conclusions
 from opportune.policies.eligible import Eligibility, require_actions, require_eligible
 from opportune.policies.encoding import StoredSpace, pack, space_of, stored_space, unpack
 from opportune.policies.errors import BadPolicySetting
-from opportune.policies.evidence import RewardKind, chunks, scores, sigmoid
+from opportune.policies.evidence import RewardKind
 from opportune.policies.features import Summary, summarise
 from opportune.policies.knowledge import Knowledge, nothing_known, refitted
 from opportune.policies.layout import Layout, layout
@@ -196,22 +196,7 @@ class FactoredThompson:
         Features ``(n, n_features)`` raw, actions ``(n, D)`` -> ``(n,)``: a probability for binary
         rewards, else in the reward's unit.
         """
-        require_features(features, len(actions), self.n_features)
-        require_actions(self.space, actions)
-        known = self._known()
-        shape = self._layout(known)
-        means = np.stack([each.members[known.best].whole(shape.size) for each in known.models])
-        nothing = np.zeros(len(actions))
-        batch = Batch(features=features, actions=actions, rewards=nothing, propensities=nothing)
-        found = np.empty(len(actions))
-        for chunk in chunks(known.terms, shape, batch):
-            eta = scores(shape, chunk, means)
-            value = sigmoid(eta[0])
-            if known.amount is not None:
-                # The mean of a log-normal amount.
-                value *= np.exp(eta[1] + known.amount.beliefs.noise / 2.0)
-            found[chunk.rows] = value
-        return found
+        return self.conclusions().expected(features, actions)
 
     def contributions(
         self, features: Floats, actions: NDArray[np.int16], eligible: Eligibility
@@ -220,13 +205,12 @@ class FactoredThompson:
 
         Features ``(n, n_features)`` raw, actions ``(n, D)``.
         """
-        require_eligible(self.space, eligible)
-        require_features(features, len(actions), self.n_features)
-        require_actions(self.space, actions)
+        return self.conclusions().contributions(features, actions, eligible)
+
+    def conclusions(self) -> Conclusions:
+        """What `expected` and `contributions` do, made ready once."""
         known = self._known()
-        shape, models = self._layout(known), known.models
-        mean = np.sum([each.members[known.best].whole(shape.size) for each in models], axis=0)
-        return contributions(shape, known.terms, mean, features, actions, eligible)
+        return conclusions(self.space, self._layout(known), known)
 
     def update(self, evidence: Batch) -> FactoredThompson:
         """A new policy that has also learned from these rows. Give every row once."""

@@ -128,9 +128,8 @@ def scale_of(summary: Summary) -> FeatureScale:
 
 def standardised(scale: FeatureScale, features: Floats) -> Floats:
     """Features on one scale ``(n, n_features)``, cut at 4. Missing counts as average."""
-    body = features - scale.center
-    body /= scale.spread
-    np.clip(body, -CLIP, CLIP, out=body)
-    # clip passes NaN through (and has cut infinity, which is a value and not a gap).
-    np.nan_to_num(body, copy=False, nan=0.0)
+    from opportune.policies import rows
+
+    body = np.ascontiguousarray(features - scale.center)
+    rows.scale(body, scale.spread, CLIP)
     return body

@@ -10,7 +10,7 @@ of them matters, the others are likelier to. Groups of one *type* share how larg
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations
 
@@ -43,16 +43,21 @@ class Layout:
     groups: Ints
     types: Ints
     group_types: Ints
+    offsets: Ints = field(init=False)
+    """Number of the first option of each dimension, counting options over all dimensions."""
+    cells: Ints = field(init=False)
+    """``pairs`` with the size of the table's second dimension: ``(P, 4)``."""
+
+    def __post_init__(self) -> None:
+        offsets = np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.int64)
+        cells = [(d, e, start, self.sizes[e]) for d, e, start in self.pairs]
+        object.__setattr__(self, "offsets", offsets)
+        object.__setattr__(self, "cells", np.array(cells, dtype=np.int64).reshape(-1, 4))
 
     @property
     def options(self) -> int:
         """Options over all dimensions."""
         return sum(self.sizes)
-
-    @property
-    def offsets(self) -> Ints:
-        """Number of the first option of each dimension, counting options over all dimensions."""
-        return np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.int64)
 
     @property
     def unary(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,10 @@ class ActionSpace:
     """
 
     dimensions: tuple[Dimension, ...]
+    sizes: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """Options per dimension."""
+    full: NDArray[np.int64] = field(init=False, repr=False, compare=False)
+    """The bitmask of all options of each dimension: ``(D,)``."""
 
     def __post_init__(self) -> None:
         names = [dimension.name for dimension in self.dimensions]
@@ -60,11 +64,11 @@ class ActionSpace:
             raise BadActionSpace(
                 f"Two dimensions share a name: {', '.join(names)}. Give each its own name."
             )
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Options per dimension."""
-        return tuple(len(dimension.options) for dimension in self.dimensions)
+        sizes = tuple(len(dimension.options) for dimension in self.dimensions)
+        full = np.array([(1 << size) - 1 for size in sizes], dtype=np.int64)
+        full.setflags(write=False)
+        object.__setattr__(self, "sizes", sizes)
+        object.__setattr__(self, "full", full)
 
     @property
     def combinations(self) -> int:

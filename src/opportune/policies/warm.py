@@ -31,9 +31,11 @@ def warm_up() -> None:
             propensities=np.full(ROWS, 1.0 / space.combinations),
         )
         policy = FactoredThompson(space, 2, reward="binary").update(rows)
+        policy.expected(rows.features, rows.actions)
         allowed = np.ones((ROWS, space.combinations), dtype=bool)
         allowed[:, 0] = False
         for eligible in (everything(space, ROWS), Eligibility.of_combinations(space, allowed)):
             play = policy.distribution(rows.features, eligible, seed=1)
+            policy.contributions(rows.features, rows.actions, eligible)
             draw(play, np.linspace(0.0, 0.999, ROWS))
             eligible.mean(space, [np.zeros(size) for size in sizes])
