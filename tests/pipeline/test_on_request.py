@@ -307,13 +307,13 @@ def test_without_the_database_nobody_is_told_anything(shop: Stores, on_request: 
     pairs = [(question(1, "b"), person(shop))]
     ready = decisions.decide_asked(decider(shop), pairs, now=NOW)
     with pytest.raises(DatabaseUnavailable):
-        decisions.keep(away, [each for each in ready if isinstance(each, decisions.Decided)])
+        decisions.keep(away.state, [each for each in ready if isinstance(each, decisions.Decided)])
     assert kept(shop) == 1
     assert on_request.ask(question(1, "a"), now=NOW).result(30) == first
 
 
 def person(stores: Stores) -> decisions.Person:
-    found = decisions.people_asked(stores, [question(1, "b")], ("adults",))[0]
+    found = decisions.people_asked(stores.state, [question(1, "b")], ("adults",))[0]
     assert isinstance(found, decisions.Person)
     return found
 

@@ -15,7 +15,7 @@ from opportune.decisions.asked import ASKED_FEATURES, Answer, Decided, Person, Q
 from opportune.decisions.decide import SHADOW
 from opportune.decisions.model import DECISIONS
 from opportune.profiles import UnknownProfile, storable
-from opportune.storage import Stores, fetch, load_sql
+from opportune.storage import Asked, Stores, fetch, load_sql
 
 __all__ = ["KEPT_FOR", "hand_over_asked", "keep", "people_asked", "read_answer"]
 
@@ -34,7 +34,7 @@ _ANSWERS = msgspec.json.Decoder(Answer)
 
 
 def people_asked(
-    stores: Stores,
+    state: Asked,
     questions: Sequence[Question],
     segments: Sequence[str],
     *,
@@ -57,12 +57,12 @@ def people_asked(
         "segments": list(segments),
         "purpose": purpose,
     }
-    rows = stores.state.rows(load_sql(ROOM, "asked_profiles"), facts)
+    rows = state.rows(load_sql(ROOM, "asked_profiles"), facts)
     found = {asked[row["place"] - 1][0]: _person(row) for row in rows}
     return [found.get(place, _nobody(each.kind)) for place, each in enumerate(questions)]
 
 
-def keep(stores: Stores, decided: Sequence[Decided]) -> list[Answer]:
+def keep(state: Asked, decided: Sequence[Decided]) -> list[Answer]:
     """Write the answers in one transaction and return what holds: for a known key, the first one.
 
     Only what this returned may be told. A process that is killed before has decided nothing.
@@ -70,11 +70,10 @@ def keep(stores: Stores, decided: Sequence[Decided]) -> list[Answer]:
     # One document: an array of texts is escaped letter by letter.
     facts = {"rows": msgspec.json.encode(list(decided)).decode()}
     answers: dict[tuple[str, int, str], Answer] = {}
-    with stores.state.transaction() as connection:
-        written = {_key(row) for row in fetch(connection, load_sql(ROOM, "keep_answers"), facts)}
-        if len(written) < len(decided):
-            rows = fetch(connection, load_sql(ROOM, "kept_answers"), _keys(decided))
-            answers = {_key(row): read_answer(row["answer"]) for row in rows}
+    written = {_key(row) for row in state.rows(load_sql(ROOM, "keep_answers"), facts)}
+    if len(written) < len(decided):
+        rows = state.rows(load_sql(ROOM, "kept_answers"), _keys(decided))
+        answers = {_key(row): read_answer(row["answer"]) for row in rows}
     keys = [(each.use_case, each.profile_id, each.request) for each in decided]
     return [answers.get(key, each.answer) for key, each in zip(keys, decided, strict=True)]
 

@@ -122,6 +122,8 @@ def make_decider(
     seed = policies.seed(f"{use_case.name}:{day}")
     prepare = getattr(policy, "seeded", None)
     play = partial(policy.distribution, seed=seed) if prepare is None else prepare(seed)
+    conclude = getattr(policy, "conclusions", None)
+    ready = policy if conclude is None else conclude()
     return Decider(
         use_case=use_case,
         day=day,
@@ -130,8 +132,8 @@ def make_decider(
         trained_through=trained_through,
         space=use_case.space,
         play=cast(Play, play),
-        expect=cast("Expect | None", getattr(policy, "expected", None)),
-        explain=policy.contributions if isinstance(policy, policies.Explaining) else None,
+        expect=cast("Expect | None", getattr(ready, "expected", None)),
+        explain=ready.contributions if isinstance(ready, policies.Explaining) else None,
         consent=consent,
     )
 

@@ -23,7 +23,7 @@ from opportune.decisions import (
 )
 from opportune.errors import OpportuneError, Unavailable, nearest
 from opportune.project import Project, ProjectNotFound
-from opportune.storage import Stores
+from opportune.storage import Asked, Stores
 
 __all__ = ["OnRequest", "TooManyQuestions", "decide_on_request", "would_decide"]
 
@@ -54,10 +54,10 @@ def decide_on_request(stores: Stores, question: Question, *, now: datetime) -> A
     """
     definitions = project.read(stores.state)
     ready = _prepare(stores, definitions, [question.use_case], {}, now=now)
-    (found,) = _decide(stores, ready, [question], now=now)
+    (found,) = _decide(stores.state, ready, [question], now=now)
     if isinstance(found, OpportuneError):
         raise found
-    return decisions.keep(stores, [found])[0] if isinstance(found, Decided) else found
+    return decisions.keep(stores.state, [found])[0] if isinstance(found, Decided) else found
 
 
 def would_decide(
@@ -70,7 +70,7 @@ def would_decide(
         Question(use_case=name, kind=kind, value=value, dry_run=True, request_id="")
         for name in names
     ]
-    found = _decide(stores, ready, questions, now=now)
+    found = _decide(stores.state, ready, questions, now=now)
     return {
         name: each.answer if isinstance(each, Decided) else each
         for name, each in zip(names, found, strict=True)
@@ -135,12 +135,17 @@ class OnRequest:
                     thread.start()
 
     def _decide(self) -> None:
+        with self._stores.state.direct() as state:
+            self._decide_all(state)
+        self._decided.put(None)
+
+    def _decide_all(self, state: Asked) -> None:
         while together := _together(self._asked):
             now = together[-1].now
             questions = [each.question for each in together]
             try:
                 ready = self._ready.of({each.use_case for each in questions}, now=now)
-                found = _decide(self._stores, ready, questions, now=now)
+                found = _decide(state, ready, questions, now=now)
             except Exception as error:
                 # Whatever it is: who is not answered would wait for ever.
                 _fail((each.answer for each in together), error)
@@ -152,12 +157,15 @@ class OnRequest:
                     each.answer.set_exception(answer)
                 else:
                     each.answer.set_result(answer)
-        self._decided.put(None)
 
     def _keep(self) -> None:
+        with self._stores.state.direct() as state:
+            self._keep_all(state)
+
+    def _keep_all(self, state: Asked) -> None:
         while together := _together(self._decided):
             try:
-                answers = decisions.keep(self._stores, [decided for decided, _ in together])
+                answers = decisions.keep(state, [decided for decided, _ in together])
             except Exception as error:
                 _fail((waiting for _, waiting in together), error)
                 continue
@@ -294,7 +302,7 @@ def _decider(
 
 
 def _decide(
-    stores: Stores, ready: Ready, questions: Sequence[Question], *, now: datetime
+    state: Asked, ready: Ready, questions: Sequence[Question], *, now: datetime
 ) -> list[Outcome]:
     """Decide all questions, those of one use case together."""
     places: dict[str, list[int]] = {}
@@ -306,18 +314,18 @@ def _decide(
         if isinstance(decider, OpportuneError):
             found |= dict.fromkeys(here, _again(decider))
             continue
-        answered = _decide_one_case(stores, decider, [questions[place] for place in here], now)
+        answered = _decide_one_case(state, decider, [questions[place] for place in here], now)
         found |= dict(zip(here, answered, strict=True))
     return [found[place] for place in range(len(questions))]
 
 
 def _decide_one_case(
-    stores: Stores, decider: Decider, questions: Sequence[Question], now: datetime
+    state: Asked, decider: Decider, questions: Sequence[Question], now: datetime
 ) -> list[Outcome]:
     """What was answered before, and what nothing is kept of, is an answer already."""
     use_case = decider.use_case
     people = decisions.people_asked(
-        stores,
+        state,
         questions,
         (*use_case.audience, *use_case.minus),
         purpose=decisions.purpose_of(use_case, decider.consent),

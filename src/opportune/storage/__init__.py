@@ -39,6 +39,7 @@ from opportune.storage.log import (
 )
 from opportune.storage.migrate import NewerDatabase, migrate, migrations
 from opportune.storage.state import (
+    Asked,
     Connection,
     DatabaseUnavailable,
     State,
@@ -48,6 +49,7 @@ from opportune.storage.state import (
 )
 
 __all__ = [
+    "Asked",
     "ConcurrentWrite",
     "Connection",
     "CorruptLog",

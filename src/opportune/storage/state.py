@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 import pyarrow as pa
@@ -18,7 +18,16 @@ from pyarrow import csv
 from opportune.errors import Unavailable
 from opportune.storage.engine import QueryFailed
 
-__all__ = ["Connection", "DatabaseUnavailable", "State", "fetch", "read_table", "stage"]
+__all__ = [
+    "Asked",
+    "Connection",
+    "DatabaseUnavailable",
+    "Direct",
+    "State",
+    "fetch",
+    "read_table",
+    "stage",
+]
 
 CONNECT_TIMEOUT_S = 5
 POOL_SIZE = 8
@@ -51,11 +60,21 @@ class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
 
 
+class Asked(Protocol):
+    """What runs one statement as a transaction of its own: `State`, or one connection of it."""
+
+    def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+        """Return its rows."""
+        ...
+
+
 class State:
     """A pool of connections to one PostgreSQL; `transaction` is the only way to change anything."""
 
     def __init__(self, url: str, *, schema: str | None = None) -> None:
         """``schema`` is where the tables are, unless where the server looks by itself."""
+        settings: dict[str, Any] = {"row_factory": dict_row, "connect_timeout": CONNECT_TIMEOUT_S}
+        self._connect = partial(_connect, url, schema=schema, settings=settings)
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             connection_class=psycopg.Connection[Row],
@@ -67,7 +86,7 @@ class State:
             open=False,
             configure=partial(_configure, schema=schema),
             check=ConnectionPool.check_connection,
-            kwargs={"row_factory": dict_row, "connect_timeout": CONNECT_TIMEOUT_S},
+            kwargs=settings,
         )
 
     def close(self) -> None:
@@ -80,23 +99,24 @@ class State:
 
         Raises ``DatabaseUnavailable``, or ``QueryFailed`` for a statement that is wrong.
         """
+        with _told():
+            try:
+                self._pool.open()
+                with self._pool.connection() as connection:
+                    yield connection
+            except (PoolTimeout, psycopg.OperationalError):
+                # A restarted server leaves dead connections behind: none is tried one by one.
+                self._pool.drain()
+                raise
+
+    @contextmanager
+    def direct(self) -> Iterator[Direct]:
+        """A connection of its own for the block, for one thread that asks a thousand times."""
+        direct = Direct(self._connect)
         try:
-            self._pool.open()
-            with self._pool.connection() as connection:
-                yield connection
-            return
-        except (PoolTimeout, psycopg.OperationalError) as cause:
-            # A restarted server leaves dead connections behind: none of them is tried one by one.
-            self._pool.drain()
-            raise DatabaseUnavailable(
-                f"PostgreSQL does not answer ({type(cause).__name__}). Check the server, or "
-                "OPPORTUNE_DATABASE_URL; events are still accepted, and the same command finishes "
-                "the work later."
-            ) from cause
-        except psycopg.Error as cause:
-            failure = QueryFailed(f"A statement failed: {_said(cause)}")
-        # Its error quotes rows, and would be printed with this one.
-        raise failure from None
+            yield direct
+        finally:
+            direct.close()
 
     @contextmanager
     def lock(self, name: str) -> Iterator[bool]:
@@ -153,6 +173,39 @@ class State:
             with self.transaction() as connection:
                 connection.execute(ANALYZE.format(compose.Identifier(name)))
         return len(names)
+
+
+class Direct:
+    """One connection that stays: each statement is a transaction of its own, and nothing else.
+
+    To borrow a connection, look whether it lives, begin and commit takes three times as long as a
+    small statement. Only for statements that may be run twice: one that the server never answered,
+    because it was restarted meanwhile, is run again on a new connection. Not for several threads.
+    """
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._connection: Connection | None = None
+
+    def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+        """Run one statement; return its rows, none if it has none.
+
+        Raises ``DatabaseUnavailable``, or ``QueryFailed`` for a statement that is wrong.
+        """
+        with _told():
+            if self._connection is not None:
+                try:
+                    return fetch(self._connection, sql, parameters)
+                except psycopg.OperationalError:
+                    self.close()
+            self._connection = self._connect()
+            return fetch(self._connection, sql, parameters)
+
+    def close(self) -> None:
+        """Give the connection back; the next statement opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def fetch(
@@ -225,6 +278,31 @@ def stage(connection: Connection, name: str, columns: Sequence[str], data: pa.Ta
     with connection.cursor() as cursor, cursor.copy(statement) as stream:
         stream.write(buffer.getbuffer())
     connection.execute(ANALYZE.format(compose.Identifier(name)))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say in our own words what PostgreSQL or its client says of an error."""
+    try:
+        yield
+        return
+    except (PoolTimeout, psycopg.OperationalError) as cause:
+        raise DatabaseUnavailable(
+            f"PostgreSQL does not answer ({type(cause).__name__}). Check the server, or "
+            "OPPORTUNE_DATABASE_URL; events are still accepted, and the same command finishes "
+            "the work later."
+        ) from cause
+    except psycopg.Error as cause:
+        failure = QueryFailed(f"A statement failed: {_said(cause)}")
+    # Its error quotes rows, and would be printed with this one.
+    raise failure from None
+
+
+def _connect(url: str, *, schema: str | None, settings: Mapping[str, Any]) -> Connection:
+    connection = psycopg.Connection[Row].connect(url, **settings)
+    _configure(connection, schema=schema)
+    connection.autocommit = True
+    return connection
 
 
 def _configure(connection: Connection, *, schema: str | None) -> None:
