@@ -26,7 +26,7 @@ from opportune.decisions import (
     UseCase,
     snapshot,
 )
-from opportune.decisions.judge import eligibility, judge
+from opportune.decisions.judge import eligibility, judge_of
 from opportune.decisions.read_traits import features_of
 from opportune.profiles.snapshot import SNAPSHOT
 from opportune.storage import Stores
@@ -183,7 +183,7 @@ def test_one_profile_is_known_as_all_are(
     kept = sorted(
         (row for row in every if row["version"] == version), key=lambda row: row["profile_id"]
     )
-    judged = [judge(case, json.loads(text), DAY) for text in told]
+    judged = [judge_of(case, DAY).judge(json.loads(text)) for text in told]
     np.testing.assert_array_equal(
         np.array([features_of(case, json.loads(text)) for text in told]),
         np.array([row["values"] for row in kept], float),
@@ -200,11 +200,11 @@ def test_one_profile_is_known_as_all_are(
 
 
 def test_what_is_excluded_says_by_which_rule(use_case: Callable[..., UseCase]) -> None:
-    judged = judge(use_case(), {"fiber": False}, DAY)
+    judged = judge_of(use_case(), DAY).judge({"fiber": False})
     assert judged.options == (0b101, 0b11)
     assert [(dict(each.options), each.because) for each in judged.excluded] == [
         ({"offer": "fiber"}, "only where fiber is true")
     ]
-    assert judge(use_case(), {"fiber": True}, DAY) == replace(
+    assert judge_of(use_case(), DAY).judge({"fiber": True}) == replace(
         judged, options=(0b111, 0b11), excluded=()
     )

@@ -16,8 +16,10 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from opportune.api import bodies
+from opportune.api.errors import ours
 from opportune.api.operations import DECIDED, Counts
 from opportune.decisions import Answer, InvalidQuestion, Question
 from opportune.errors import OpportuneError
@@ -124,8 +126,12 @@ class DecideAnswer(BaseModel):
 
 def decide_routes(
     application: FastAPI, stores: Stores, *, clock: Clock, counts: Counts, missing: Responses
-) -> None:
-    """Add the route; ``missing`` is how a use case or profile that is none is answered."""
+) -> ASGIApp:
+    """Add the route; ``missing`` is how a use case or profile that is none is answered.
+
+    Returns what answers it alone, for whoever asks a thousand times a second: the way through an
+    application takes as long as a decision.
+    """
     on_request, new_ids = OnRequest(stores), _new_ids()
     refused: dict[int | str, dict[str, Any]] = {
         409: {**missing[404], "description": "Nothing is decided for this profile now."}
@@ -153,6 +159,16 @@ def decide_routes(
         counts[f"{DECIDED}:{'dry_run' if asked.dry_run else answer.group}"] += 1
         said = for_group(answer, show_control=asked.show_control)
         return Response(msgspec.json.encode(said), media_type="application/json")
+
+    async def alone(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            response = await decide(request)
+        except OpportuneError as error:
+            response = ours(request, error)
+        await response(scope, receive, send)
+
+    return alone
 
 
 def _read(body: bytes) -> DecideRequest:

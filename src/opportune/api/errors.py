@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from opportune import errors
 
-__all__ = ["HANDLERS", "STATUSES", "answer", "status_of"]
+__all__ = ["HANDLERS", "STATUSES", "answer", "ours", "status_of"]
 
 LOGGER = logging.getLogger("opportune")
 RETRY_AFTER_S = 5
@@ -45,7 +45,8 @@ def answer(status: int, *, code: str, message: str) -> Response:
     return Response(content, status, headers=headers, media_type="application/json")
 
 
-def _ours(_: Request, error: Exception) -> Response:
+def ours(_: Request, error: Exception) -> Response:
+    """Answer an error of the program by its family; any other is a defect."""
     if not isinstance(error, errors.OpportuneError):
         return _defect(_, error)
     status = status_of(error)
@@ -81,7 +82,7 @@ def _defect(_: Request, __: Exception) -> Response:
 
 # For the application that serves these routes.
 HANDLERS = {
-    errors.OpportuneError: _ours,
+    errors.OpportuneError: ours,
     RequestValidationError: _wrong_request,
     HTTPException: _no_such_route,
     Exception: _defect,

@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
 
 import opportune
 from opportune import project
@@ -105,8 +106,10 @@ def routes(
     counted: Counts = Counter() if counts is None else counts
     told = clock or (lambda: datetime.now(UTC))
     application.add_middleware(Door, stores=stores, clock=told)
-    _add(application, stores, told, counted)
+    decide = _add(application, stores, told, counted)
     return (
+        # Asked more often than all others together: it goes past the application.
+        Route("/api/decide", Door(decide, stores=stores, clock=told), methods=["POST"]),
         Mount("/api", application),
         *operation_routes(stores, counted),
     )
@@ -114,12 +117,11 @@ def routes(
 
 def _add(
     application: FastAPI, stores: Stores, clock: Callable[[], datetime], counts: Counts
-) -> None:
+) -> ASGIApp:
     missing: dict[int | str, dict[str, Any]] = {
         404: {"model": Problem, "description": "There is nothing of this name."}
     }
-    # Routes are tried in this order: the one that is asked most comes first.
-    decide_routes(application, stores, clock=clock, counts=counts, missing=missing)
+    decide = decide_routes(application, stores, clock=clock, counts=counts, missing=missing)
     catalogue_routes(application, stores, clock=clock, missing=missing)
     reject_routes(application, stores, missing=missing)
     tail_routes(application, stores)
@@ -146,6 +148,8 @@ def _add(
         chosen = defined.use_case(name)
         report = performance(stores, chosen, defined.metric_of(chosen), now=clock())
         return JSONResponse(to_document(report))
+
+    return decide
 
 
 def _use_case(stores: Stores, defined: Project, use_case: UseCase) -> UseCaseAnswer:

@@ -26,7 +26,7 @@ from opportune.decisions.budget import RANDOM, explored
 from opportune.decisions.decide import SHADOW, NoOption, variants
 from opportune.decisions.dues import dues
 from opportune.decisions.factors import Factor, factors_of
-from opportune.decisions.judge import Judged, channels_allowed, eligibility, judge
+from opportune.decisions.judge import Judge, Judged, channels_allowed, eligibility, judge_of
 from opportune.decisions.model import UseCase
 from opportune.decisions.read_traits import features_of
 from opportune.errors import OpportuneError
@@ -70,6 +70,7 @@ class Decider:
     policy_version: str
     trained_through: date | None
     space: policies.ActionSpace
+    judge: Judge
     play: Play
     expect: Expect | None
     explain: Explain | None
@@ -131,6 +132,7 @@ def make_decider(
         policy_version=policy_version,
         trained_through=trained_through,
         space=use_case.space,
+        judge=judge_of(use_case, day),
         play=cast(Play, play),
         expect=cast("Expect | None", getattr(ready, "expected", None)),
         explain=ready.contributions if isinstance(ready, policies.Explaining) else None,
@@ -210,7 +212,7 @@ def _ready(decider: Decider, place: int, question: Question, person: Person) -> 
     traits = {**person.traits, **question.traits} if question.traits else person.traits
     _check_audience(use_case, person, traits)
     channels = channels_allowed(use_case, decider.consent, person.said)
-    judged = judge(use_case, traits, decider.day, channels=channels)
+    judged = decider.judge.judge(traits, channels=channels)
     for mask, dimension in zip(judged.options, use_case.dimensions, strict=True):
         if not mask:
             reasons = "; ".join(

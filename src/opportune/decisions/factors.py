@@ -54,10 +54,10 @@ def in_words(factor: Factor) -> str:
 
 def by_trait(use_case: UseCase, columns: Floats) -> Floats:
     """Sum over the columns of each feature: ``(..., feature_count)`` -> ``(..., features)``."""
-    owner = np.repeat(
-        np.eye(len(use_case.features)), [each.width for each in use_case.features], axis=0
-    )
-    return np.asarray(columns @ owner)
+    widths = [each.width for each in use_case.features]
+    if not widths:
+        return columns
+    return np.asarray(np.add.reduceat(columns, np.cumsum([0, *widths[:-1]]), axis=-1))
 
 
 def factors_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
@@ -11,11 +11,21 @@ import pyarrow as pa
 
 from opportune import policies, rules
 from opportune.decisions.combinations import parts, quiet_options
-from opportune.decisions.model import Dimension, Option, UseCase
+from opportune.decisions.constraints import Forbidden
+from opportune.decisions.model import Dimension, UseCase
 from opportune.profiles import ConsentRules
 from opportune.rules import Facts
 
-__all__ = ["Excluded", "Judged", "Said", "channels_allowed", "eligibility", "judge", "purpose_of"]
+__all__ = [
+    "Excluded",
+    "Judge",
+    "Judged",
+    "Said",
+    "channels_allowed",
+    "eligibility",
+    "judge_of",
+    "purpose_of",
+]
 
 Said = tuple[str, str, int]
 """What a profile said of a channel: its name or '*', the state, and when (microseconds)."""
@@ -41,47 +51,73 @@ class Judged:
     excluded: tuple[Excluded, ...]
 
 
-def judge(
-    use_case: UseCase,
-    traits: Mapping[str, object],
-    day: date,
-    *,
-    channels: Mapping[str, bool] | None = None,
-) -> Judged:
-    """Ask every rule of ``use_case`` of one profile, as of the end of the day before ``day``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bar:
+    """All that may keep an option from a profile; texts say what does, whoever it is."""
 
-    It has one meaning with `snapshot`, which asks them of all profiles at once. ``channels`` are
-    those that the profile allows or does not; None: nothing is asked for.
+    bit: int
+    options: Mapping[str, str]
+    rule: rules.Rule | None
+    unless: str
+    channel: str | None
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """Asks every rule of a use case of one profile, as of the end of the day before ``day``.
+
+    It has one meaning with `snapshot`, which asks them of all profiles at once.
     """
-    facts = Facts(now=datetime.combine(day, time(), UTC), traits=traits)
+
+    day: date
+    dimensions: tuple[tuple[_Bar, ...], ...]
+    # Each forbidden combination: when it applies, None: always; and what is said of it then.
+    forbidden: tuple[tuple[rules.Rule | None, Excluded], ...]
+
+    def judge(
+        self, traits: Mapping[str, object], *, channels: Mapping[str, bool] | None = None
+    ) -> Judged:
+        """Say what the profile of these traits may get.
+
+        ``channels`` are those that it allows or does not; None: nothing is asked for.
+        """
+        facts = Facts(now=datetime.combine(self.day, time(), UTC), traits=traits)
+        masks: list[int] = []
+        excluded: list[Excluded] = []
+        for bars in self.dimensions:
+            mask = 0
+            for bar in bars:
+                reasons = _reasons(bar, facts, channels)
+                if reasons:
+                    because = "; ".join(reasons)
+                    excluded.append(Excluded(options=bar.options, because=because))
+                else:
+                    mask |= bar.bit
+            masks.append(mask)
+        forbidden = 0
+        for place, (rule, said) in enumerate(self.forbidden):
+            if rule is None or rules.holds(rule, facts):
+                forbidden |= 1 << place
+                excluded.append(said)
+        return Judged(options=tuple(masks), forbidden=forbidden, excluded=tuple(excluded))
+
+
+def judge_of(use_case: UseCase, day: date) -> Judge:
+    """Make ready what is the same for every profile."""
     quiet = quiet_options(use_case).tolist()
-    masks: list[int] = []
-    excluded: list[Excluded] = []
-    for dimension, loud in zip(use_case.dimensions, quiet, strict=True):
-        mask = 0
-        for place, option in enumerate(dimension.options):
-            reasons = list(_barred(dimension, option, facts, day, channels))
-            if option.cost and use_case.budget is not None:
-                # The day's run shares the budget out; a second hand in it could exceed it.
-                reasons.append("it costs money of a budget, which the day's run gives out")
-            if not (loud >> place) & 1:
-                reasons.append("it is in the quiet hours")
-            if reasons:
-                because = "; ".join(reasons)
-                excluded.append(Excluded(options={dimension.name: option.name}, because=because))
-            else:
-                mask |= 1 << place
-        masks.append(mask)
-    forbidden = 0
-    for place, each in enumerate(use_case.constraints.forbidden):
-        if each.when is None or rules.holds(each.when, facts):
-            forbidden |= 1 << place
-            together = {name: " or ".join(named) for name, named in each.options.items()}
-            why = "forbidden together"
-            if each.when is not None:
-                why += f" where {rules.words(each.when)}"
-            excluded.append(Excluded(options=together, because=why))
-    return Judged(options=tuple(masks), forbidden=forbidden, excluded=tuple(excluded))
+    return Judge(
+        day=day,
+        dimensions=tuple(
+            tuple(
+                _bar(use_case, dimension, place, day, is_quiet=not (loud >> place) & 1)
+                for place in range(len(dimension.options))
+            )
+            for dimension, loud in zip(use_case.dimensions, quiet, strict=True)
+        ),
+        forbidden=tuple((each.when, _together(each)) for each in use_case.constraints.forbidden),
+    )
 
 
 def channels_allowed(
@@ -113,23 +149,49 @@ def purpose_of(use_case: UseCase, consent: ConsentRules | None) -> str | None:
 def eligibility(use_case: UseCase, judged: Sequence[Judged]) -> policies.Eligibility:
     """Put what several profiles may get into columns; they are too few for several parts."""
     options = np.array([each.options for each in judged], dtype=np.int64)
+    if not any(each.forbidden for each in judged):
+        return policies.Eligibility(options=options)
     forbidden = np.array([each.forbidden for each in judged], dtype=np.int64)
     none = pa.nulls(len(judged), pa.list_(pa.int64()))
     ((_, eligible),) = parts(use_case, options, forbidden, none)
     return eligible
 
 
-def _barred(
-    dimension: Dimension,
-    option: Option,
-    facts: Facts,
-    day: date,
-    channels: Mapping[str, bool] | None,
-) -> Iterator[str]:
+def _bar(use_case: UseCase, dimension: Dimension, place: int, day: date, *, is_quiet: bool) -> _Bar:
+    option = dimension.options[place]
+    before, after = [], []
     if not option.is_valid(day):
         first, last = option.valid_from or "the beginning", option.valid_until or "the end"
-        yield f"only from {first} to {last}"
-    if option.eligible is not None and not rules.holds(option.eligible, facts):
-        yield f"only where {rules.words(option.eligible)}"
-    if dimension.meaning == "channel" and channels is not None and not channels[option.name]:
-        yield "the person does not allow this channel"
+        before.append(f"only from {first} to {last}")
+    if option.cost and use_case.budget is not None:
+        # The day's run shares the budget out; a second hand in it could exceed it.
+        after.append("it costs money of a budget, which the day's run gives out")
+    if is_quiet:
+        after.append("it is in the quiet hours")
+    return _Bar(
+        bit=1 << place,
+        options={dimension.name: option.name},
+        rule=option.eligible,
+        unless="" if option.eligible is None else f"only where {rules.words(option.eligible)}",
+        channel=option.name if dimension.meaning == "channel" else None,
+        before=tuple(before),
+        after=tuple(after),
+    )
+
+
+def _reasons(bar: _Bar, facts: Facts, channels: Mapping[str, bool] | None) -> list[str]:
+    reasons = list(bar.before)
+    if bar.rule is not None and not rules.holds(bar.rule, facts):
+        reasons.append(bar.unless)
+    if bar.channel is not None and channels is not None and not channels[bar.channel]:
+        reasons.append("the person does not allow this channel")
+    reasons.extend(bar.after)
+    return reasons
+
+
+def _together(forbidden: Forbidden) -> Excluded:
+    together = {name: " or ".join(named) for name, named in forbidden.options.items()}
+    why = "forbidden together"
+    if forbidden.when is not None:
+        why += f" where {rules.words(forbidden.when)}"
+    return Excluded(options=together, because=why)

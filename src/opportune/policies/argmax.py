@@ -59,10 +59,14 @@ class Committee:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Kept:
-    """What is the same for everybody: ``bounds`` as in `search.Tables`, ``weights`` of a task."""
+    """What is the same for everybody: ``bounds`` as in `search.Tables`, ``weights`` of a task.
+
+    ``tables``: those where no combination is forbidden.
+    """
 
     bounds: Single
     weights: Single
+    tables: Tables
 
 
 @overload
@@ -121,7 +125,7 @@ def best_actions(
         some = slice(first, min(first + at_once, draws))
         kept = _kept(space, committee, some)
         task = _Task(
-            tables=_tables(space, kept.bounds, eligible),
+            tables=_with_patterns(kept.tables, eligible),
             weights=kept.weights,
             basis=basis,
             eligible=eligible,
@@ -209,7 +213,8 @@ def _kept(space: ActionSpace, committee: Committee, draws: slice) -> Kept:
     known = committee.kept.get((draws.start, draws.stop))
     if known is not None:
         return known
-    found = Kept(bounds=_bounds(space, committee, draws), weights=_weights(committee, draws))
+    bounds = _bounds(space, committee, draws)
+    found = Kept(bounds=bounds, weights=_weights(committee, draws), tables=_tables(space, bounds))
     if found.bounds.size + found.weights.size <= KEPT_CELLS:
         committee.kept[draws.start, draws.stop] = found
     return found
@@ -232,22 +237,30 @@ def _bounds(space: ActionSpace, committee: Committee, draws: slice) -> Single:
     return bounds
 
 
-def _tables(space: ActionSpace, bounds: Single, eligible: Eligibility) -> Tables:
+def _tables(space: ActionSpace, bounds: Single) -> Tables:
     from opportune.policies.search import Tables
 
     sizes = np.array(space.sizes, dtype=np.int64)
     ends = np.cumsum(np.cumprod(sizes))
     starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
-    patterns = eligible.combinations
-    allowed = np.zeros((0 if patterns is None else len(patterns), ends[-1]), dtype=np.bool_)
-    if patterns is not None:
-        allowed[:, starts[-1] :] = patterns
-        for d in range(len(sizes) - 1, 0, -1):
-            below = (len(allowed), ends[d - 1] - starts[d - 1], sizes[d])
-            here, above = slice(starts[d], ends[d]), slice(starts[d - 1], ends[d - 1])
-            np.any(allowed[:, here].reshape(below), axis=2, out=allowed[:, above])
     first = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+    allowed = np.zeros((0, ends[-1]), dtype=np.bool_)
     return Tables(sizes=sizes, first=first, starts=starts, bounds=bounds, allowed=allowed)
+
+
+def _with_patterns(tables: Tables, eligible: Eligibility) -> Tables:
+    """The same where some combinations are forbidden: which beginnings of one lead anywhere."""
+    patterns = eligible.combinations
+    if patterns is None:
+        return tables
+    sizes, starts, ends = tables.sizes, tables.starts, np.cumsum(np.cumprod(tables.sizes))
+    allowed = np.zeros((len(patterns), ends[-1]), dtype=np.bool_)
+    allowed[:, starts[-1] :] = patterns
+    for d in range(len(sizes) - 1, 0, -1):
+        below = (len(allowed), ends[d - 1] - starts[d - 1], sizes[d])
+        here, above = slice(starts[d], ends[d]), slice(starts[d - 1], ends[d - 1])
+        np.any(allowed[:, here].reshape(below), axis=2, out=allowed[:, above])
+    return tables._replace(allowed=allowed)
 
 
 def _scratch(tables: Tables) -> Scratch:
