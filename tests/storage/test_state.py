@@ -379,3 +379,36 @@ def test_a_restarted_server_is_found_again_by_the_same_state() -> None:
                     continue
             assert found == [{"one": 1}]
         server.stop()
+
+
+def test_a_statement_on_a_connection_of_its_own_is_a_transaction(
+    database_url: str, state: State
+) -> None:
+    state.rows("create table kept (n int)")
+    with state.direct() as direct:
+        assert direct.rows("insert into kept (n) values (%(n)s) returning n", {"n": 7}) == [
+            {"n": 7}
+        ]
+        assert state.rows("select n from kept") == [{"n": 7}]
+        with pytest.raises(QueryFailed):
+            direct.rows("insert into kept (n) values (1 / 0)")
+        # What failed holds nothing up, and the connection goes on.
+        assert direct.rows("select n from kept") == [{"n": 7}]
+        assert direct.rows("drop table kept") == []
+
+
+def test_a_statement_whose_connection_was_cut_is_run_on_a_new_one(state: State) -> None:
+    with state.direct() as direct:
+        (before,) = direct.rows("select pg_backend_pid() as pid")
+        state.rows("select pg_terminate_backend(%(pid)s)", before)
+        (after,) = direct.rows("select pg_backend_pid() as pid")
+    assert after["pid"] != before["pid"]
+
+
+def test_a_connection_of_its_own_is_unavailable_without_a_server(tmp_path: Path) -> None:
+    with (
+        closing(State(f"postgresql://nobody@/none?host={tmp_path}")) as away,
+        away.direct() as direct,
+        pytest.raises(DatabaseUnavailable),
+    ):
+        direct.rows("select 1")

@@ -123,8 +123,7 @@ def make_decider(
     seed = policies.seed(f"{use_case.name}:{day}")
     prepare = getattr(policy, "seeded", None)
     play = partial(policy.distribution, seed=seed) if prepare is None else prepare(seed)
-    conclude = getattr(policy, "conclusions", None)
-    ready = policy if conclude is None else conclude()
+    ready = getattr(policy, "conclusions", lambda: policy)()
     return Decider(
         use_case=use_case,
         day=day,
