@@ -90,7 +90,10 @@ def served() -> list[tuple[str, str, str]]:
         stores = attach(Settings(data_folder=Path(folder), database_url="postgresql:///nowhere"))
         for route in (*api.routes(stores), *web.routes(stores)):
             found += _route(route)
-    return sorted(found, key=lambda each: (each[1], each[0]))
+    # A route that goes past the application is described there.
+    told = {each[:2]: each for each in found if each[2].startswith("Page: ")}
+    told |= {each[:2]: each for each in found if not each[2].startswith("Page: ")}
+    return sorted(told.values(), key=lambda each: (each[1], each[0]))
 
 
 def metrics() -> str:
