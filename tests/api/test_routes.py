@@ -13,7 +13,7 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 
-from opportune import errors
+from opportune import errors, project, reports
 from opportune.api import HANDLERS, STATUSES
 from opportune.api.errors import status_of
 from opportune.settings import Settings
@@ -59,6 +59,18 @@ def test_performance_is_as_its_schema_says(site: Site) -> None:
     assert schema["servers"] == [{"url": "/api"}]
 
 
+@pytest.mark.usefixtures("told")
+def test_delays_of_rewards_are_those_of_the_report(
+    site: Site, stores: Stores, history: ModuleType
+) -> None:
+    answer = site.get("/api/use-cases/next_offer/delays")
+    metric = project.read(stores.state).metrics["orders"]
+    curve = reports.delay_curve(stores, history.use_case(), metric, now=history.NOW)
+    assert (answer.status, json.loads(answer.text)) == (200, reports.to_document(curve))
+    assert curve.rewarded > curve.least
+
+
+@pytest.mark.usefixtures("told")
 def test_a_profile_is_found_by_any_identifier(site: Site, stores: Stores) -> None:
     with stores.state.transaction() as connection:
         connection.execute(

@@ -106,9 +106,11 @@ def test_report_is_readable_and_has_a_form_for_programs(run: Run, folder: Path) 
     code, out, _ = run("report", "next-best-offer")
     assert code == 0
     assert "Next best offer" in out
+    assert "How long rewards take is not known yet: 0 decisions" in out
     code, out, _ = run("report", "next-best-offer", "--json")
     document = json.loads(out)
     assert (code, document["verdict"]) == (0, "too_early")
+    assert (document["delays"]["rewarded"], document["delays"]["points"]) == (0, [])
 
 
 def test_an_unknown_use_case_is_answered_with_the_nearest_name(run: Run, folder: Path) -> None:

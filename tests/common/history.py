@@ -159,7 +159,23 @@ def _rewards(told: Past, common: dict[str, pa.Array], place: int) -> pa.Table:
     at = datetime.combine(FIRST_DAY, time(6), tzinfo=UTC) + timedelta(days=place + 3)
     matured_at = pa.repeat(pa.scalar(at, pa.timestamp("us", "UTC")), len(told.control))
     reward = pa.array(told.rewards[:, place])
-    return pa.table({**common, "reward": reward, "matured_at": matured_at}).select(REWARDS.names)
+    count = len(told.control)
+    began_us = (at - timedelta(days=3) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
+        microseconds=1
+    )
+    # Whoever is rewarded is so in the first, second, third ... hour, one after the other.
+    hours = np.arange(count) % 48
+    first = pa.array(began_us + hours * 3_600_000_000, mask=told.rewards[:, place] == 0)
+    rows = {
+        **common,
+        "reward": reward,
+        "matured_at": matured_at,
+        "metric": pa.repeat("orders", count),
+        "began_at_us": pa.repeat(began_us, count),
+        "first_at_us": first,
+        "last_at_us": first,
+    }
+    return pa.table(rows).select(REWARDS.names)
 
 
 def _outbox(stores: Stores) -> None:

@@ -74,7 +74,10 @@ def reward(stores: Stores, day: date, share: float) -> None:
     table = rows.select(["use_case", "day", "decision_id", "profile_id", "variant"])
     table = table.append_column("reward", pa.array(np.where(lucky, 10.0, 0.0)))
     at = pa.repeat(pa.scalar(datetime(2026, 4, 1, tzinfo=UTC)), len(rows))
-    stores.lake.append("rewards", table.append_column("matured_at", at), key=f"rewards:{day}")
+    table = table.append_column("matured_at", at)
+    for field in list(REWARDS)[len(table.columns) :]:
+        table = table.append_column(field, pa.nulls(len(rows), field.type))
+    stores.lake.append("rewards", table, key=f"rewards:{day}")
 
 
 def ledger(stores: Stores) -> tuple[dict[date, int], int, int]:

@@ -93,7 +93,11 @@ def decide(stores: Stores, known: dict[str, int]) -> Decide:
     """Log decisions of a day for users, in one commit."""
 
     def log(
-        *users: str, day: date = DAY, at: datetime | None = None, use_case: str = "next"
+        *users: str,
+        day: date = DAY,
+        at: datetime | None = None,
+        use_case: str = "next",
+        waits: timedelta | None = None,
     ) -> None:
         decided_at = at or datetime.combine(day, time(6), tzinfo=UTC)
         rows = [
@@ -112,6 +116,7 @@ def decide(stores: Stores, known: dict[str, int]) -> Decide:
                 "policy_version": "p",
                 "explored": False,
                 "decided_at": decided_at,
+                "due_at": None if waits is None else decided_at + waits,
                 "decided_at_us": (decided_at - datetime(1970, 1, 1, tzinfo=UTC)) // MICROSECOND,
             }
             for user in users
@@ -176,7 +181,9 @@ def test_a_reward_says_whose_it_is_and_zero_is_one_too(
     assert reward(stores, USE_CASE, ORDERS, now=now) == [DAY]
     found = stores.lake.read("rewards")
     assert found.schema.names == REWARDS.names
-    common = {"use_case": "next", "day": DAY, "matured_at": now}
+    at_us = (AT - datetime(1970, 1, 1, tzinfo=UTC)) // MICROSECOND
+    common = {"use_case": "next", "day": DAY, "matured_at": now, "metric": "orders"}
+    common["began_at_us"] = at_us
     assert found.to_pylist() == [
         common
         | {
@@ -184,6 +191,8 @@ def test_a_reward_says_whose_it_is_and_zero_is_one_too(
             "profile_id": known["u1"],
             "variant": "treatment",
             "reward": 1.0,
+            "first_at_us": at_us + 1_000_000,
+            "last_at_us": at_us + 1_000_000,
         },
         common
         | {
@@ -191,6 +200,8 @@ def test_a_reward_says_whose_it_is_and_zero_is_one_too(
             "profile_id": known["u3"],
             "variant": "control",
             "reward": 0.0,
+            "first_at_us": None,
+            "last_at_us": None,
         },
     ]
 
@@ -300,6 +311,63 @@ def test_a_day_that_was_decided_late_counts_from_when_it_was_decided(
     order("u1", late + timedelta(hours=2))
     order("u1", late + timedelta(hours=3), {"decision_id": decision_id("u1")})
     assert earned(stores) == {("u1", 0): 2.0, ("u1", 10): 1.0}
+
+
+@pytest.mark.parametrize(
+    ("waits", "days"),
+    [
+        (None, 0),
+        (timedelta(0), 0),
+        (timedelta(hours=23, minutes=59), 0),
+        (timedelta(days=1), 1),
+        (timedelta(days=5, hours=7), 5),
+        (timedelta(hours=-3), 0),
+    ],
+    ids=["sends nothing", "at once", "same day", "next day", "five days", "in the past"],
+)
+def test_the_window_begins_on_the_day_of_the_send_in_control_as_well(
+    stores: Stores, decide: Decide, order: Order, waits: timedelta | None, days: int
+) -> None:
+    decide("u1", "u3", waits=waits)
+    began = AT + timedelta(days=days)
+    for user in ("u1", "u3"):
+        order(user, began - MICROSECOND)
+        order(user, began)
+        order(user, began + WINDOW - MICROSECOND)
+        order(user, began + WINDOW)
+    assert reward(stores, USE_CASE, ORDERS, now=began + WINDOW - MICROSECOND) == []
+    assert earned(stores, now=began + WINDOW) == {("u1", 0): 2.0, ("u3", 0): 2.0}
+
+
+def test_what_happens_before_the_send_counts_for_the_decision_before(
+    stores: Stores, decide: Decide, order: Order
+) -> None:
+    decide("u1", day=day(0))
+    decide("u1", day=day(1), waits=timedelta(days=3))
+    order("u1", AT + timedelta(days=1, hours=1))
+    order("u1", AT + timedelta(days=4, hours=1))
+    # Whoever names a decision before its send knows better.
+    order("u1", AT + timedelta(days=1, hours=2), {"decision_id": decision_id("u1", day(1))})
+    assert earned(stores) == {("u1", 0): 1.0, ("u1", 1): 2.0}
+
+
+def test_a_reward_knows_when_the_first_and_the_last_of_it_came(
+    stores: Stores, decide: Decide, order: Order
+) -> None:
+    decide("u1", "u2")
+    order("u1", AT + 5 * SECOND, {"revenue": 2})
+    order("u1", AT + 9 * SECOND, {"revenue": 3})
+    order("u1", AT + SECOND, {"revenue": -1})
+    order("u1", AT + 99 * SECOND, {"revenue": "a lot"})
+    order("u2", AT + SECOND, {"revenue": 1e300})
+    reward(stores, USE_CASE, REVENUE, now=AT + WINDOW)
+    at_us = (AT - datetime(1970, 1, 1, tzinfo=UTC)) // MICROSECOND
+    columns = ["reward", "metric", "began_at_us", "first_at_us", "last_at_us"]
+    found = stores.lake.read("rewards", columns).to_pylist()
+    assert [tuple(row[name] for name in columns) for row in found] == [
+        (4.0, "revenue", at_us, at_us + 5_000_000, at_us + 9_000_000),
+        (0.0, "revenue", at_us, None, None),
+    ]
 
 
 def test_an_amount_is_summed(stores: Stores, decide: Decide, order: Order) -> None:

@@ -26,6 +26,7 @@ from opportune.testing import Compared
 # Every query that reads the lake: what the ten days ask of it, and what `beside` asks.
 BY_THE_DAYS = {
     "activation/sql/treatment_of_day.sql",
+    "decisions/sql/delays.sql",
     "decisions/sql/held_back.sql",
     "decisions/sql/snapshot_of_day.sql",
     "learning/sql/credit.sql",
@@ -243,6 +244,7 @@ def test_every_query_of_the_program_has_the_same_rows_on_both_engines(
     assert report.mature_days >= 5
     chosen = reports.insights(stores, use_case, now=morning(DAYS[-1]))
     assert len(chosen.days) >= report.mature_days
+    assert reports.delay_curve(stores, use_case, metric, now=morning(DAYS[-1])).rewarded > 0
     assert report.treatment.reward_sum > 0
     assert segment_size(stores) > 100
     assert computed(stores) > 100

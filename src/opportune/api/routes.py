@@ -19,6 +19,7 @@ from opportune import project
 from opportune.api.catalogue import catalogue_routes, reject_routes
 from opportune.api.decide import decide_routes
 from opportune.api.decisions import decision_routes
+from opportune.api.delays import delay_routes
 from opportune.api.destinations import destination_routes
 from opportune.api.door import Door
 from opportune.api.errors import HANDLERS
@@ -38,6 +39,15 @@ from opportune.reports import Performance, performance, to_document
 from opportune.storage import Stores
 
 __all__ = ["Problem", "UseCaseAnswer", "UseCasesAnswer", "routes"]
+
+ALIKE = (
+    privacy_routes,
+    stop_routes,
+    decision_routes,
+    delay_routes,
+    state_routes,
+    readiness_routes,
+)
 
 
 class Problem(BaseModel):
@@ -130,7 +140,7 @@ def _add(
     destination_routes(application, stores, clock=clock, missing=missing)
     segment_routes(application, stores, clock=clock, missing=missing)
     profile_routes(application, stores, clock=clock, counts=counts, missing=missing)
-    for add in (privacy_routes, stop_routes, decision_routes, state_routes, readiness_routes):
+    for add in ALIKE:
         add(application, stores, clock=clock, missing=missing)
 
     @application.get("/use-cases")

@@ -77,10 +77,13 @@ def report(
         metric = definitions.metric_of(use_case)
         now = datetime.now(UTC)
         performance = reports.performance(stores, use_case, metric, now=now)
+        delays = reports.delay_curve(stores, use_case, metric, now=now)
         if as_json:
-            typer.echo(json.dumps(reports.to_document(performance)))
+            document = reports.to_document(performance) | {"delays": reports.to_document(delays)}
+            typer.echo(json.dumps(document))
             return
         chosen = reports.insights(stores, use_case, now=now)
         deliveries = reports.delivery_counts(stores.state, use_case.name)
     print_performance(Console(), performance)
+    Console().print(delays.answer)
     print_insights(Console(), chosen, deliveries)

@@ -36,6 +36,7 @@ from opportune.decisions.combinations import parts
 from opportune.decisions.constraints import Constraints, Cooldown, Forbidden, QuietHours
 from opportune.decisions.decide import NoOption, decide, held_back, matrix, variants
 from opportune.decisions.decider import Decider, decide_asked, make_decider
+from opportune.decisions.delays import RewardDelays, reward_delays
 from opportune.decisions.factors import Factor, in_words
 from opportune.decisions.fields import FieldUse, check_fields, field_uses, forbidden_uses
 from opportune.decisions.guard import NotStopped, Stop, UseCaseStopped, guard, resume, stopped
@@ -64,7 +65,12 @@ from opportune.decisions.replayed import (
     exclusions,
     replayed,
 )
-from opportune.decisions.send_time import next_time, send_times, sends_nothing
+from opportune.decisions.send_time import (
+    MOST_DAYS_AHEAD,
+    next_time,
+    send_times,
+    sends_nothing,
+)
 from opportune.decisions.snapshot import snapshot
 from opportune.decisions.spend import BudgetDay, Spent, budget_days, in_unit_of, spent
 from opportune.decisions.states import (
@@ -87,6 +93,7 @@ __all__ = [
     "ASKED_FEATURES",
     "DECISIONS",
     "FEATURES",
+    "MOST_DAYS_AHEAD",
     "REASONS",
     "STATES",
     "WEEKDAYS",
@@ -122,6 +129,7 @@ __all__ = [
     "Plan",
     "Question",
     "QuietHours",
+    "RewardDelays",
     "Said",
     "Spent",
     "StateChange",
@@ -156,6 +164,7 @@ __all__ = [
     "read_answer",
     "read_use_case",
     "resume",
+    "reward_delays",
     "send_times",
     "sends_nothing",
     "shadow_price",

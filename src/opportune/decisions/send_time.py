@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from opportune.decisions.constraints import QuietHours
 from opportune.decisions.model import WEEKDAYS, UseCase
 
-__all__ = ["sends_nothing", "next_time", "send_times"]
+__all__ = ["MOST_DAYS_AHEAD", "sends_nothing", "next_time", "send_times"]
 
-# A week and the days that a change of the clocks, or quiet hours, may take from it.
 MOST_DAYS_AHEAD = 16
+"""No send waits longer: a week, and what a change of the clocks or quiet hours may take from it."""
+
 MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -8,7 +8,10 @@ import pyarrow as pa
 
 __all__ = ["REWARDS", "WarmStart"]
 
-# What each decision earned in its window: one row a decision, zero included.
+# What each decision earned in its window: one row a decision, zero included. ``metric``: what was
+# counted. ``began_at_us``: where the window begins; ``first_at_us``, ``last_at_us``: when the first
+# and the last of what is worth more than nothing happened, null where nothing did. All four are
+# null in rows from before they were kept.
 REWARDS = pa.schema(
     [
         pa.field("use_case", pa.string(), nullable=False),
@@ -18,6 +21,10 @@ REWARDS = pa.schema(
         pa.field("variant", pa.string(), nullable=False),
         pa.field("reward", pa.float64(), nullable=False),
         pa.field("matured_at", pa.timestamp("us", "UTC"), nullable=False),
+        pa.field("metric", pa.string()),
+        pa.field("began_at_us", pa.int64()),
+        pa.field("first_at_us", pa.int64()),
+        pa.field("last_at_us", pa.int64()),
     ]
 )
 

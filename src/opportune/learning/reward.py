@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opportune import profiles, rules
-from opportune.decisions import DECISIONS, UseCase
+from opportune.decisions import DECISIONS, MOST_DAYS_AHEAD, UseCase
 from opportune.events import Metric
 from opportune.learning.model import REWARDS
 from opportune.storage import Stores, load_sql
@@ -24,9 +24,11 @@ def reward(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) 
 
     An event of the metric counts for the decision that it names (``decision_id`` in its
     properties); one that names none of this profile and use case, or one too old, counts for the
-    profile's newest decision before it. Either way it must have happened within ``window_days`` of
-    that decision. Of a calculated metric, each part counts in its own window, and the formula is
-    asked of what they come to for one decision. Days that have rewards already stay as they are.
+    profile's newest decision whose window began before it. Either way it must have happened within
+    ``window_days`` of the beginning of that window: the decision, or as many whole days later as
+    its send had to wait. Control waits alike. Of a calculated metric, each part counts in its own
+    window, and the formula is asked of what they come to for one decision; no part says when that
+    came. Days that have rewards already stay as they are.
     """
     stores.lake.create("rewards", REWARDS)
     stores.lake.create("decisions", DECISIONS)
@@ -74,9 +76,19 @@ def _earned(
             columns[base.name] = rows["reward"].take(place).to_numpy()
         found = rules.evaluate(metric.formula, columns, rows=first.num_rows)
         rewards = pa.array(found, from_pandas=True)
+        first = _calculated(first, metric.name)
     # A decision after which there is no mean, no last value and no quotient has earned nothing.
     earned = pc.fill_null(rewards, 0.0)
     return first.set_column(first.column_names.index("reward"), "reward", earned)
+
+
+def _calculated(rows: pa.Table, name: str) -> pa.Table:
+    """The rows of a part as those of the metric ``name``, whose value came at no one moment."""
+    none = pa.nulls(rows.num_rows, pa.int64())
+    said = {"metric": pa.repeat(name, rows.num_rows), "first_at_us": none, "last_at_us": none}
+    for column, values in said.items():
+        rows = rows.set_column(rows.column_names.index(column), column, values)
+    return rows
 
 
 def _credit(
@@ -92,6 +104,7 @@ def _credit(
     facts = {
         "use_case": use_case.name,
         "day": day.isoformat(),
+        "metric": metric.name,
         "aggregate": metric.aggregate,
         "window_us": window_us,
         "from_us": first_us,
@@ -103,7 +116,11 @@ def _credit(
         asked.parameters,
         tables={
             # Before: an outcome may name an older decision. After: a newer one may be closer to it.
-            "decisions": ("decided_at_us", first_us - window_us, last_us + window_us),
+            "decisions": (
+                "decided_at_us",
+                first_us - window_us - MOST_DAYS_AHEAD * DAY_US,
+                last_us + window_us,
+            ),
             "events": ("occurred_at_us", first_us, last_us + window_us),
         },
         relations={"identifiers": identifiers},

@@ -19,6 +19,7 @@ from opportune.reports.decision_log import (
     decision_log,
 )
 from opportune.reports.decisions_csv import decisions_csv
+from opportune.reports.delays import delay_curve
 from opportune.reports.deliveries import delivery_counts
 from opportune.reports.document import to_document
 from opportune.reports.field_use import (
@@ -36,6 +37,8 @@ from opportune.reports.model import (
     DayOfVariant,
     DayResult,
     DayShares,
+    DelayCurve,
+    DelayPoint,
     DeliveryCount,
     DimensionChoices,
     ExploredDay,
@@ -96,6 +99,8 @@ __all__ = [
     "DayOfVariant",
     "DayResult",
     "DayShares",
+    "DelayCurve",
+    "DelayPoint",
     "Defined",
     "Earlier",
     "DeliveryCount",
@@ -132,6 +137,7 @@ __all__ = [
     "behind",
     "consent_answers",
     "consent_counts",
+    "delay_curve",
     "delivery_counts",
     "field_report",
     "headline",

@@ -15,6 +15,8 @@ __all__ = [
     "DayOfVariant",
     "DayResult",
     "DayShares",
+    "DelayCurve",
+    "DelayPoint",
     "DeliveryCount",
     "DimensionChoices",
     "ExploredDay",
@@ -54,6 +56,42 @@ class VariantResult:
     rewarded: int
     reward_sum: float
     reward_mean: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelayPoint:
+    """The share of rewarded decisions, 0 to 1, that were so after ``age_hours`` of their window.
+
+    ``low`` and ``high`` hold for the whole curve at once with 95 % confidence.
+    """
+
+    age_hours: int
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelayCurve:
+    """How long rewards take to come, as of ``as_of``: the first one of each rewarded decision.
+
+    Over ``rewarded`` decisions of the mature days ``since`` to ``until``, both None where there is
+    none. ``points`` go on to the end of the window and are empty below ``least`` rewarded ones;
+    then ``half_hours`` and ``most_hours``, after which 50 % and 90 % had come, are None. ``answer``
+    says it in one sentence.
+    """
+
+    as_of: datetime
+    use_case: str
+    metric: MetricOfReport
+    rewarded: int
+    least: int
+    since: date | None
+    until: date | None
+    half_hours: int | None
+    most_hours: int | None
+    points: tuple[DelayPoint, ...]
+    answer: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Pure maths over evidence that adds: means, lift, sample ratio, off-policy value.
+"""Pure maths over evidence that adds: means, lift, sample ratio, delays, off-policy value.
 
 What is true of everything here:
 
@@ -18,6 +18,14 @@ from opportune.stats.adjusted import (
     of_ratio,
 )
 from opportune.stats.columns import Estimate
+from opportune.stats.delay import (
+    LEAST_REWARDS,
+    Arrived,
+    Delays,
+    arrived_by,
+    arrived_shares,
+    hours_until,
+)
 from opportune.stats.discoveries import Discovery, discoveries
 from opportune.stats.errors import InvalidPropensity, InvalidSample
 from opportune.stats.intervals import (
@@ -51,8 +59,11 @@ from opportune.stats.sequential import GroupSequentialPlan, Spending, crossed, g
 from opportune.stats.skewed import skewed_interval
 
 __all__ = [
+    "LEAST_REWARDS",
     "TIGHTEST_AT",
     "AdjustedLift",
+    "Arrived",
+    "Delays",
     "Discovery",
     "Estimate",
     "GroupSequentialPlan",
@@ -72,6 +83,8 @@ __all__ = [
     "Spending",
     "Wait",
     "adjusted_lift",
+    "arrived_by",
+    "arrived_shares",
     "boundary",
     "chance_to_find",
     "chi_square_tail",
@@ -80,6 +93,7 @@ __all__ = [
     "discoveries",
     "doubly_robust",
     "group_sequential",
+    "hours_until",
     "half_width",
     "ips",
     "joint_moments",

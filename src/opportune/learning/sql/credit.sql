@@ -15,7 +15,11 @@ with outcome as (
     where events.occurred_at_us >= $from_us and events.occurred_at_us < $to_us
 ),
 decided as (
-    select decision_id, profile_id, variant, day, decided_at_us
+    select decision_id, profile_id, variant, day, decided_at_us,
+        -- The window begins on the day of the send, at the hour of the decision: so all windows are as long, and of
+        -- the same hours, whichever hour or weekday was chosen.
+        decided_at_us + 86400000000
+            * coalesce(greatest(cast(floor((epoch_us(due_at) - decided_at_us) / 86400000000) as bigint), 0), 0) as began_at_us
     from decisions
     -- Nothing was sent of what was decided in shadow: it earned nothing.
     where use_case = $use_case and variant <> 'shadow'
@@ -25,17 +29,18 @@ named as (
     from outcome
     join decided on decided.decision_id = outcome.decision_id and decided.profile_id = outcome.profile_id
     where outcome.occurred_at_us >= decided.decided_at_us
-        and outcome.occurred_at_us < decided.decided_at_us + $window_us
+        and outcome.occurred_at_us < decided.began_at_us + $window_us
 ),
 followed as (
     select outcome.message_id, outcome.occurred_at_us, outcome.amount, decided.decision_id,
         row_number() over (
-            partition by outcome.message_id order by decided.decided_at_us desc, decided.decision_id desc
+            partition by outcome.message_id
+            order by decided.began_at_us desc, decided.decided_at_us desc, decided.decision_id desc
         ) as place
     from outcome
     join decided on decided.profile_id = outcome.profile_id
-    where outcome.occurred_at_us >= decided.decided_at_us
-        and outcome.occurred_at_us < decided.decided_at_us + $window_us
+    where outcome.occurred_at_us >= decided.began_at_us
+        and outcome.occurred_at_us < decided.began_at_us + $window_us
         and not exists (select 1 from named where named.message_id = outcome.message_id)
 ),
 credit as (
@@ -47,6 +52,7 @@ counted as (
     select
         decision_id,
         amount,
+        occurred_at_us,
         occurred_at_us // 86400000000 as utc_day,
         row_number() over (
             partition by decision_id order by occurred_at_us desc, message_id desc
@@ -67,9 +73,13 @@ select
         -- Of nothing there is no mean and no last one.
         when $aggregate = 'mean' then avg(counted.amount)
         else max(case when counted.place = 1 then counted.amount end)
-    end as reward
+    end as reward,
+    $metric as metric,
+    decided.began_at_us,
+    min(counted.occurred_at_us) filter (where counted.amount > 0) as first_at_us,
+    max(counted.occurred_at_us) filter (where counted.amount > 0) as last_at_us
 from decided
 left join counted on counted.decision_id = decided.decision_id
 where decided.day = cast($day as date)
-group by decided.day, decided.decision_id, decided.profile_id, decided.variant
+group by decided.day, decided.decision_id, decided.profile_id, decided.variant, decided.began_at_us
 order by decided.decision_id
