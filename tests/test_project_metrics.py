@@ -1,0 +1,70 @@
+"""Metrics that a use case cannot be judged by are refused when it is defined."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from opportune import project
+from opportune.documents import InvalidDefinition
+
+FILES = {
+    "metrics/orders.toml": 'event = "Ordered"\nunit = "orders"\nwindow_days = 2\n',
+    "metrics/each.toml": 'formula = "orders * 2"\n',
+    "metrics/part.toml": 'formula = "share(orders)"\nunit = "of all"\n',
+    "segments/all.toml": "[rule]\nall = []\n",
+}
+USE_CASE = """
+title = "Next"
+success_metric = "{metric}"
+decide_at = "06:00"
+features = []
+[audience]
+segments = ["all"]
+[groups]
+control_share = 0.1
+[policy]
+name = "uniform"
+[activation]
+connector = "braze"
+campaign_id = "8f0f0b8e-6c53-4a0b-9a51-0b6a5e1f2d10"
+base_url = "http://127.0.0.1:8421"
+[[dimensions]]
+name = "offer"
+options = [{{ name = "tv" }}, {{ name = "sim" }}]
+{more}
+"""
+RAIL = '[[guard_rails]]\nmetric = "each"\ndirection = "at_most"\nlimit = 0.1\ndays = 7\n'
+
+
+def load(place: Path, metric: str, more: str = "") -> project.Project:
+    files = {**FILES, "use_cases/next.toml": USE_CASE.format(metric=metric, more=more)}
+    for name, text in files.items():
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_text(text)
+    return project.load(place)
+
+
+def test_a_formula_row_by_row_may_be_the_success_metric(tmp_path: Path) -> None:
+    found = load(tmp_path, "each")
+    metric = found.metric_of(found.use_case("next"))
+    assert (metric.unit, [each.name for each in metric.bases]) == ("orders", ["orders"])
+
+
+def test_what_looks_at_all_rows_is_no_success_metric(tmp_path: Path) -> None:
+    with pytest.raises(InvalidDefinition) as refusal:
+        load(tmp_path, "part")
+    assert refusal.value.problems == (
+        "use_cases/next.toml: success_metric: 'part' looks at all rows together, and a reward is "
+        "what one decision brought. Use a metric of events, or a formula of such row by row.",
+    )
+
+
+def test_a_calculated_metric_is_no_guard_rail(tmp_path: Path) -> None:
+    with pytest.raises(InvalidDefinition) as refusal:
+        load(tmp_path, "orders", RAIL)
+    assert refusal.value.problems == (
+        "use_cases/next.toml: guard_rails.metric: 'each' is calculated of other metrics, and a "
+        "guard rail is one of events. Limit what it is made of.",
+    )
