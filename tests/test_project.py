@@ -237,7 +237,7 @@ def test_all_mistakes_of_all_files_are_listed_at_once(folder: Path) -> None:
         "segments/broken.toml: not valid TOML: Invalid initial character for a key part "
         "(at line 1, column 9)",
         "opportune.toml: traits.personal: 'plan' given, must be a list of texts.",
-        "opportune.toml: trats: unknown key. Did you mean 'traits'? Allowed: identity, "
+        "opportune.toml: trats: unknown key. Did you mean 'traits'? Allowed: holdout, identity, "
         "properties, traits.",
         "metrics/orders.toml: unit: missing, must be a non-empty text.",
         f"metrics/orders.toml: unti: unknown key. Did you mean 'unit'? {metrics}",
@@ -444,3 +444,15 @@ def test_a_project_cannot_be_changed_by_its_reader(folder: Path) -> None:
     found = project.load(folder)
     with pytest.raises(TypeError):
         found.metrics["x"] = found.metrics["orders"]  # type: ignore[index]
+
+
+def test_another_holdout_is_a_new_version_of_every_use_case(folder: Path, stores: Stores) -> None:
+    project.apply(stores.state, folder, now=NOW)
+    write(folder, "opportune.toml", "[holdout]\nshare = 0.05\n")
+    written = project.apply(stores.state, folder, now=NOW)
+    assert {"use_case/next version 2", "settings/holdout version 1"} <= set(written)
+    assert project.read(stores.state).use_cases["next"].holdout_share == 0.05
+    assert project.apply(stores.state, folder, now=NOW) == []
+    write(folder, "opportune.toml", "[holdout]\nshare = 0.7\n")
+    with pytest.raises(InvalidDefinition, match=r"opportune.toml: holdout.share: 0.7 given"):
+        project.apply(stores.state, folder, now=NOW)

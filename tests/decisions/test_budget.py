@@ -55,6 +55,7 @@ def plan(
         uniforms=policies.uniforms(key, ids),
         order=np.argsort(policies.uniforms(f"{key}:order", ids), kind="stable"),
         variants=variants,
+        players={"random": policies.Uniform(SPACE)},
         costs=costs,
         left=None if left is None else millionths(left),
     )

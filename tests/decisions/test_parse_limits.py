@@ -90,7 +90,8 @@ def test_nothing_said_is_free_and_without_limits() -> None:
         ),
         (
             {"groups": {"control_share": 0.6, "random_share": 0.4}},
-            "groups: control_share 0.6 and random_share 0.4 given, must be below 1 together.",
+            "groups.control_share: control_share 0.6, random_share 0.4 and champion_share 0 given, "
+            "must be below 1 together.",
         ),
         (
             {

@@ -12,7 +12,7 @@ import pytest
 
 from opportune import activation, decisions, pipeline, project, reports
 from opportune.activation.send import _reserve
-from opportune.decisions import InvalidState, Question, UseCaseNotDeciding
+from opportune.decisions import InvalidState, NotOnRequest, Question, UseCaseNotDeciding
 from opportune.pipeline import DayDone, OnRequest, decide_on_request
 from opportune.storage import Stores
 
@@ -224,3 +224,19 @@ def test_a_definition_says_its_state_once(stores: Stores, define: Define, tmp_pa
     file.write_text('state = "gone"\n' + file.read_text())
     with pytest.raises(Exception, match="state: 'gone' given, must be one of draft, shadow"):
         project.apply(stores.state, tmp_path / "project", now=NOW)
+
+
+@pytest.mark.usefixtures("customers")
+def test_in_the_a_a_mode_nobody_is_treated(stores: Stores, tmp_path: Path) -> None:
+    file = tmp_path / "project" / "use_cases" / "next.toml"
+    file.write_text(file.read_text().replace("[groups]", "[groups]\naa = true"))
+    project.apply(stores.state, tmp_path / "project", now=NOW)
+    done = run(stores)
+    assert (done.decided, done.enqueued, waiting(stores)) == (True, 0, {})
+    assert {(row["variant"], row["cost"]) for row in logged(stores)} == {
+        ("control", 0.0),
+        ("treatment", 0.0),
+    }
+    question = Question(use_case="next", kind="user_id", value="u1", request_id="r")
+    with pytest.raises(NotOnRequest, match=r"A/A mode: nobody is treated"):
+        decide_on_request(stores, question, now=NOW)

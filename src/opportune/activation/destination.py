@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from opportune.activation.channel import Patience
 from opportune.activation.connectors.segment import MAX_MESSAGES
+from opportune.decisions import SENT, UNSENT
 from opportune.documents import Document
 from opportune.errors import NotFound, nearest
 from opportune.settings import SECRET_PREFIX
@@ -34,9 +35,7 @@ BATCH = {"segment": 100, "webhook": 1, "file": 1_000}
 # Calls that are no track calls, sent on as they came.
 CALLS = ("page", "screen", "group", "alias")
 KINDS = ("profile", "segment", "decision", *CALLS)
-VARIANTS = ("treatment", "random", "control")
-# Who is sent what was decided.
-SENT = ("treatment", "random")
+VARIANTS = (*SENT, *UNSENT)
 AUDIENCE_AS = ("track", "identify")
 EVERY = "*"
 SECRET = re.compile(rf"{SECRET_PREFIX}[A-Z0-9_]{{1,63}}")

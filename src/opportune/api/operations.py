@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from opportune import reports
 from opportune.api.errors import answer
+from opportune.decisions import SENT, UNSENT
 from opportune.errors import OpportuneError
 from opportune.storage import Stores, load_sql
 
@@ -99,7 +100,7 @@ def counted(counts: Counts) -> Iterator[str]:
     yield from _figure(TIME_ZONE_DEFAULT, zones, kind="counter")
     decided = [
         ({"outcome": outcome}, counts[f"{DECIDED}:{outcome}"])
-        for outcome in ("treatment", "random", "control", "dry_run", "refused")
+        for outcome in (*SENT, *UNSENT, "dry_run", "refused")
     ]
     yield from _figure(DECIDED, decided, kind="counter")
 

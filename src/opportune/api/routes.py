@@ -24,8 +24,10 @@ from opportune.api.destinations import destination_routes
 from opportune.api.door import Door
 from opportune.api.errors import HANDLERS
 from opportune.api.field_policies import field_policy_routes
+from opportune.api.groups import group_routes
 from opportune.api.identity import identity_routes
 from opportune.api.operations import Counts, operation_routes
+from opportune.api.overlap import overlap_routes
 from opportune.api.privacy import privacy_routes
 from opportune.api.profiles import profile_routes
 from opportune.api.readiness import readiness_routes
@@ -47,6 +49,8 @@ ALIKE = (
     delay_routes,
     state_routes,
     readiness_routes,
+    group_routes,
+    overlap_routes,
 )
 
 

@@ -34,6 +34,8 @@ from opportune.cli import (
     warm_start,
 )
 from opportune.cli.field_policies import field_policies
+from opportune.cli.groups import groups
+from opportune.cli.overlap import overlap
 from opportune.cli.readiness import readiness
 from opportune.cli.replay import replay_command
 
@@ -84,6 +86,8 @@ app.add_typer(decisions.app)
 app.command("explain")(explain.explain)
 app.command("timeline")(timeline.timeline)
 app.command("report")(use_case.report)
+app.command("groups")(groups)
+app.command("overlap")(overlap)
 app.command("readiness")(readiness)
 app.command("resume")(use_case.resume)
 app.command("start")(states.start)

@@ -28,6 +28,8 @@ STYLES = {
     "no_difference": "bold",
     "too_early": "bold yellow",
     "no_verdict": "bold yellow",
+    "groups_differ": "bold red",
+    "groups_alike": "bold green",
 }
 BAR_WIDTH = 40
 # More days than that are shown by every second, third, ... of them, and the last.

@@ -34,11 +34,12 @@ from opportune.decisions.asked import (
 from opportune.decisions.budget import Chosen, Plan, choose, shadow_price
 from opportune.decisions.combinations import parts
 from opportune.decisions.constraints import Constraints, Cooldown, Forbidden, QuietHours
-from opportune.decisions.decide import NoOption, decide, held_back, matrix, variants
+from opportune.decisions.decide import NoOption, decide, held_back, matrix
 from opportune.decisions.decider import Decider, decide_asked, make_decider
 from opportune.decisions.delays import RewardDelays, reward_delays
 from opportune.decisions.factors import Factor, in_words
 from opportune.decisions.fields import FieldUse, check_fields, field_uses, forbidden_uses
+from opportune.decisions.groups import SENT, UNSENT, expected_shares, variants
 from opportune.decisions.guard import NotStopped, Stop, UseCaseStopped, guard, resume, stopped
 from opportune.decisions.history import cooled
 from opportune.decisions.judge import Excluded, Said, purpose_of
@@ -57,6 +58,7 @@ from opportune.decisions.model import (
     UseCase,
 )
 from opportune.decisions.parse import parse_use_case, read_use_case
+from opportune.decisions.parse_groups import parse_holdout
 from opportune.decisions.people import AudiencePeople, audience_people
 from opportune.decisions.replayed import (
     Known,
@@ -71,7 +73,7 @@ from opportune.decisions.send_time import (
     send_times,
     sends_nothing,
 )
-from opportune.decisions.snapshot import snapshot
+from opportune.decisions.snapshot import audience_of, snapshot
 from opportune.decisions.spend import BudgetDay, Spent, budget_days, in_unit_of, spent
 from opportune.decisions.states import (
     InvalidState,
@@ -95,7 +97,9 @@ __all__ = [
     "FEATURES",
     "MOST_DAYS_AHEAD",
     "REASONS",
+    "SENT",
     "STATES",
+    "UNSENT",
     "WEEKDAYS",
     "Activation",
     "Answer",
@@ -138,12 +142,14 @@ __all__ = [
     "UseCaseNotDeciding",
     "UseCaseStopped",
     "audience_people",
+    "audience_of",
     "budget_days",
     "change_state",
     "check_fields",
     "choose",
     "decide",
     "decide_asked",
+    "expected_shares",
     "field_uses",
     "forbidden_uses",
     "guard",
@@ -157,6 +163,7 @@ __all__ = [
     "may_get",
     "next_time",
     "note_state",
+    "parse_holdout",
     "parse_use_case",
     "parts",
     "people_asked",

@@ -16,17 +16,16 @@ Amounts are whole millionths in here: sums are exact.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opportune import policies
+from opportune.decisions.groups import CHAMPION, UNSENT
 
 __all__ = [
-    "CONTROL",
-    "RANDOM",
     "Chosen",
     "Plan",
     "choose",
@@ -38,8 +37,6 @@ __all__ = [
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-CONTROL = "control"
-RANDOM = "random"
 MILLION = 1_000_000
 # The shadow price is found on so many profiles; the cap is what keeps the promise.
 SAMPLE = 4_096
@@ -66,7 +63,8 @@ class Plan:
 
     ``options``: ``(n, D)`` masks of eligible options; ``parts`` says which combinations of them
     are allowed. ``uniforms``: ``(n,)`` in [0, 1), which choose; ``order``: ``(n,)`` rows in the
-    order in which they are decided; ``variants``: ``(n,)``, of which control spends nothing.
+    order in which they are decided; ``variants``: ``(n,)``, of which `UNSENT` spend nothing.
+    ``players``: who plays for a variant in place of ``policy``.
     ``costs`` None: all options are free. ``left``: millionths that may still be spent; None:
     without limit.
     ``cost_weight``: how much of the reward's unit a unit of cost is worth before any shadow price.
@@ -80,6 +78,7 @@ class Plan:
     uniforms: Floats
     order: Integers
     variants: NDArray[np.str_]
+    players: Mapping[str, policies.Policy]
     costs: policies.Costs | None
     left: int | None
     cost_weight: float = 1.0
@@ -171,7 +170,7 @@ def millionths(amount: float) -> int:
 
 def _price(plan: Plan, left: int) -> float:
     """The shadow price of the day, found on the first profiles of its order: a random sample."""
-    spending = plan.order[plan.variants[plan.order] != CONTROL]
+    spending = plan.order[_sent(plan, plan.order)]
     sample = np.sort(spending[:SAMPLE])
     if not len(sample):
         return 0.0
@@ -198,7 +197,7 @@ def _capped(
     while place < len(plan.order):
         block = plan.order[place : place + size]
         options = plan.options[block] & _affordable(prices, levels[level])
-        worst = _worst(options, prices) * (plan.variants[block] != CONTROL)
+        worst = _worst(options, prices) * _sent(plan, block)
         if worst[0] > left:
             level, size = level + 1, FEWEST
             continue
@@ -206,7 +205,7 @@ def _capped(
         drawn = _draw(plan, block[able], options[able], price=price)
         spent = np.zeros(len(block), dtype=np.int64)
         spent[able] = _cost_of(drawn.actions, prices)
-        spent[plan.variants[block] == CONTROL] = 0
+        spent[~_sent(plan, block)] = 0
         # What everybody before has spent, and the dearest that may come: does it fit?
         fits = np.cumsum(spent) - spent + worst <= left
         end = len(block) if fits.all() else int(fits.argmin())
@@ -246,11 +245,11 @@ def _draw(plan: Plan, rows: Integers, options: Integers, *, price: float) -> pol
 def _played(
     plan: Plan, rows: Integers, options: Integers, *, price: float
 ) -> Iterator[tuple[Integers, policies.ActionDistribution]]:
-    """The policy's play, and uniform play for the random group: who, and how likely what is."""
-    by_chance = plan.variants[rows] == RANDOM
-    uniform = policies.Uniform(plan.space)
-    costs = _weighed(plan, price)
-    for policy, chosen in ((plan.policy, ~by_chance), (uniform, by_chance)):
+    """The policy's play, and that of the groups with a player of their own: who, and how likely."""
+    costs, groups = _weighed(plan, price), plan.variants[rows]
+    others = [(policy, group) for group, policy in plan.players.items()]
+    for policy, group in [(plan.policy, ""), *others]:
+        chosen = groups == group if group else ~np.isin(groups, list(plan.players))
         mine = np.flatnonzero(chosen)
         if not len(mine):
             continue
@@ -258,7 +257,12 @@ def _played(
             here = mine[places]
             features = plan.features[rows[here]]
             distribution = policy.distribution(features, eligible, seed=plan.seed, costs=costs)
-            yield here, explored(distribution, plan.exploration_min)
+            least = 0.0 if group == CHAMPION else plan.exploration_min
+            yield here, explored(distribution, least)
+
+
+def _sent(plan: Plan, rows: Integers) -> NDArray[np.bool_]:
+    return np.isin(plan.variants[rows], UNSENT, invert=True)
 
 
 def explored(
@@ -359,7 +363,7 @@ def _chosen(
     drawn = _taken(drawn, order)
     free = tuple(np.zeros(size) for size in plan.space.sizes)
     costs = plan.costs or policies.Costs(sent=free, rewarded=free)
-    is_sent = plan.variants[rows[order]] != CONTROL
+    is_sent = _sent(plan, rows[order])
     committed = _cost_of(drawn.actions, _prices(plan)) * is_sent
     return Chosen(
         rows=rows[order],

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from opportune import policies
 from opportune.decisions.allowed import OPTIONLESS, REASONS
-from opportune.decisions.budget import CONTROL, RANDOM, Chosen, Plan, choose
+from opportune.decisions.budget import Chosen, Plan, choose
 from opportune.decisions.combinations import parts
+from opportune.decisions.groups import players, variants
 from opportune.decisions.model import DECISIONS, FEATURES, UseCase
 from opportune.decisions.movers import note_movers
 from opportune.decisions.send_time import send_times, sends_nothing
@@ -23,7 +24,7 @@ from opportune.decisions.spend import left_for_a_day, note_day
 from opportune.errors import InvalidInput
 from opportune.storage import Stores, load_sql
 
-__all__ = ["NoOption", "decide", "held_back", "matrix", "variants"]
+__all__ = ["NoOption", "decide", "held_back", "matrix"]
 
 SHADOW = "shadow"
 
@@ -83,18 +84,6 @@ def decide(
     return stores.lake.append("decisions", pa.table(rows).select(DECISIONS.names), key=key)
 
 
-def variants(use_case: UseCase, profile_ids: Integers) -> NDArray[np.str_]:
-    """Return each profile's group by a stable hash of (use case, profile).
-
-    "control" is decided and never sent to; "random" gets any eligible action with the same
-    probability; everybody else is "treatment". A changed share moves nobody between control and
-    random, as they are at the two ends.
-    """
-    chance = policies.uniforms(f"{use_case.name}:group", profile_ids)
-    others = np.where(chance >= 1.0 - use_case.random_share, RANDOM, "treatment")
-    return np.where(chance < use_case.control_share, CONTROL, others)
-
-
 def matrix(column: pa.ChunkedArray, width: int) -> Floats:
     """Turn a column of n lists of ``width`` numbers into an (n, width) array of doubles."""
     flat: Floats = pc.list_flatten(column).to_numpy().astype(np.float64)
@@ -141,6 +130,7 @@ def _plan(use_case: UseCase, day: date, policy: policies.Policy, known: pa.Table
         uniforms=policies.uniforms(draw_key, profile_ids),
         order=np.argsort(policies.uniforms(f"{draw_key}:order", profile_ids), kind="stable"),
         variants=variants(use_case, profile_ids),
+        players=players(use_case),
         costs=use_case.costs,
         left=None,
         # Costs in a unit of their own cannot be taken off the reward.
@@ -152,7 +142,7 @@ def _plan(use_case: UseCase, day: date, policy: policies.Policy, known: pa.Table
 
 def _rows(use_case: UseCase, day: date, known: pa.Table, chosen: Chosen) -> dict[str, pa.Array]:
     count, drawn = known.num_rows, chosen.drawn
-    silent = sends_nothing(use_case, drawn.actions)
+    silent = sends_nothing(use_case, drawn.actions) | use_case.aa
     profile_ids = known["profile_id"].to_numpy()
     return {
         "decision_id": _decision_ids(use_case.name, day, profile_ids),

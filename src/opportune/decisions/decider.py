@@ -22,10 +22,11 @@ from opportune.decisions.asked import (
     Person,
     Question,
 )
-from opportune.decisions.budget import RANDOM, explored
-from opportune.decisions.decide import SHADOW, NoOption, variants
+from opportune.decisions.budget import explored
+from opportune.decisions.decide import SHADOW, NoOption
 from opportune.decisions.dues import dues
 from opportune.decisions.factors import Factor, factors_of
+from opportune.decisions.groups import CHAMPION, RANDOM, players, variants
 from opportune.decisions.judge import Judge, Judged, channels_allowed, eligibility, judge_of
 from opportune.decisions.model import UseCase
 from opportune.decisions.read_traits import features_of
@@ -156,13 +157,12 @@ def decide_asked(
             found[place] = refusal
     ids = np.array([each.person.profile_id for each in ready], dtype=np.int64)
     groups = variants(decider.use_case, ids).tolist()
-    for by_chance in (False, True):
-        places = [row for row, group in enumerate(groups) if (group == RANDOM) == by_chance]
-        some = [ready[row] for row in places]
-        if not some:
-            continue
-        played = _play(decider, some, by_chance=by_chance)
-        for row, (each, place) in enumerate(zip(some, places, strict=True)):
+    kinds = [group * (group in (RANDOM, CHAMPION)) for group in groups]
+    for kind in sorted(set(kinds)):
+        places = [row for row, each in enumerate(kinds) if each == kind]
+        played = _play(decider, [ready[row] for row in places], kind=kind)
+        for row, place in enumerate(places):
+            each = ready[place]
             said = _answer(decider, each, played, row)
             group = SHADOW if decider.use_case.is_shadow else groups[place]
             answer = Answer(**said, group=group, decided_at=now)
@@ -170,18 +170,18 @@ def decide_asked(
     return [each for each in found if each is not None]
 
 
-def _play(decider: Decider, ready: Sequence[_Asked], *, by_chance: bool) -> _Played:
-    """The policy's play, or uniform play for the random group, as the day's run has it."""
+def _play(decider: Decider, ready: Sequence[_Asked], *, kind: str) -> _Played:
+    """The policy's play, or that of the group ``kind``'s own player, as the day's run has it."""
     use_case = decider.use_case
     eligible = eligibility(use_case, [each.judged for each in ready])
     values = np.array([each.values for each in ready]).reshape(len(ready), -1)
-    if by_chance:
-        play = policies.Uniform(decider.space).distribution(values, eligible, seed=0)
+    if kind:
+        play = players(use_case)[kind].distribution(values, eligible, seed=0)
     else:
         # Under a budget nothing that costs is left to choose.
         costs = use_case.costs if use_case.budget is None else None
         play = decider.play(values, eligible, costs=costs)
-    play = explored(play, use_case.exploration_min)
+    play = explored(play, 0.0 if kind == CHAMPION else use_case.exploration_min)
     counts = eligible.counts(decider.space).tolist()
     drawn = policies.draw(play, _chances(decider, ready))
     advantages, factors = _factors(decider, values, drawn.actions, eligible)

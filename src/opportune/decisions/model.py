@@ -183,7 +183,9 @@ class UseCase:
     """One decisioning problem, as its newest version says.
 
     ``version`` is 0 for a definition that was not applied yet. ``state`` is what it may do, one of
-    `STATES`; it is no part of the version.
+    `STATES`; it is no part of the version. ``champion``: the option of each dimension that the
+    group of that name gets; ``holdout_share``: of all people, whom no use case sends anything.
+    ``aa``: control and treatment are treated alike, nobody is sent anything: a test of the program.
     """
 
     name: str
@@ -201,6 +203,10 @@ class UseCase:
     policy_settings: Mapping[str, object] = field(default_factory=dict)
     constraints: Constraints = field(default_factory=Constraints)
     random_share: float = 0.0
+    champion_share: float = 0.0
+    champion: tuple[str, ...] = ()
+    holdout_share: float = 0.0
+    aa: bool = False
     exploration_min: float = 0.0
     budget: Budget | None = None
     guard_rails: tuple[GuardRail, ...] = ()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opportune import policies
-from opportune.decisions.budget import RANDOM, Chosen, Plan
+from opportune.decisions.budget import Chosen, Plan
 from opportune.decisions.factors import by_trait
 from opportune.decisions.model import UseCase
 from opportune.storage import Stores, load_sql
@@ -25,10 +25,11 @@ Floats = NDArray[np.float64]
 def note_movers(stores: Stores, use_case: UseCase, day: date, plan: Plan, chosen: Chosen) -> None:
     """Note what moved the choices of ``day``: just before its decisions are written.
 
-    Of a policy that does not explain itself nothing is noted, nor of the random group.
+    Of a policy that does not explain itself nothing is noted, nor of groups that have
+    another player.
     """
     policy = plan.policy
-    places = np.flatnonzero(plan.variants[chosen.rows] != RANDOM)
+    places = np.flatnonzero(~np.isin(plan.variants[chosen.rows], list(plan.players)))
     if not isinstance(policy, policies.Explaining) or not len(places):
         return
     places = places[:: -(-len(places) // SAMPLE)]

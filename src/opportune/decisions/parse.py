@@ -15,6 +15,7 @@ from opportune.decisions.parse_constraints import (
     read_option,
     read_rule,
 )
+from opportune.decisions.parse_groups import read_groups
 from opportune.decisions.parse_limits import (
     check_limits,
     parse_budget,
@@ -64,19 +65,18 @@ def read_use_case(
             for place, item in enumerate(document.items("features", ()))
         ),
         dimensions=tuple(_dimension(table) for table in document.tables("dimensions")),
-        control_share=groups.number("control_share", 0.1, low=0.0, high=0.9),
+        control_share=0.0,
         policy=policy.text("name", "factored_thompson"),
         policy_settings={key: value for key, value in policy.body.items() if key != "name"},
         decide_at=_decide_at(document),
         activation=_activation(document.table("activation")),
-        random_share=groups.number("random_share", 0.0, low=0.0, high=0.5),
-        exploration_min=groups.number("exploration_min", 0.0, low=0.0, high=0.5),
         budget=parse_budget(document),
         guard_rails=parse_guard_rails(document),
         state=_state(document),
     )
     constraints = document.table("constraints", required=False)
     use_case = replace(use_case, constraints=read_constraints(constraints, use_case.dimensions))
+    use_case = read_groups(groups, use_case)
     for table in (audience, groups, document):
         table.close()
     if audience.body.get("segments") == []:

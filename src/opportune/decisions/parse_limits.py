@@ -47,13 +47,7 @@ def parse_guard_rails(document: Document) -> tuple[GuardRail, ...]:
 
 
 def check_limits(document: Document, use_case: UseCase) -> None:
-    """Note what does not fit together: shares above 1, a budget where nothing costs anything."""
-    if use_case.control_share + use_case.random_share >= 1:
-        document.wrong(
-            "groups",
-            f"control_share {use_case.control_share:g} and random_share "
-            f"{use_case.random_share:g} given, must be below 1 together.",
-        )
+    """Note what does not fit together: a budget where nothing costs anything."""
     if use_case.budget is not None and use_case.costs is None:
         document.wrong("budget", "no option has a cost; give those that cost anything their cost.")
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from opportune import policies, rules
 from opportune.decisions.asked import Candidate
-from opportune.decisions.budget import RANDOM, explored
+from opportune.decisions.budget import explored
 from opportune.decisions.combinations import parts, quiet_options
 from opportune.decisions.factors import Factor, factors_of
+from opportune.decisions.groups import CHAMPION, players
 from opportune.decisions.judge import Excluded
 from opportune.decisions.model import Dimension, Option, UseCase
 
@@ -80,13 +81,14 @@ def replayed(use_case: UseCase, policy: policies.Policy, known: Known) -> Replay
     space = use_case.space
     values = np.array([known.values]).reshape(1, -1)
     eligible = _eligibility(use_case, known)
-    if known.variant == RANDOM:
-        play = policies.Uniform(space).distribution(values, eligible, seed=0)
+    player = players(use_case).get(known.variant)
+    if player is not None:
+        play = player.distribution(values, eligible, seed=0)
     else:
         seed = policies.seed(f"{use_case.name}:{known.day}")
         costs = _costs(use_case, known)
         play = policy.distribution(values, eligible, seed=seed, costs=costs)
-    play = explored(play, use_case.exploration_min)
+    play = explored(play, 0.0 if known.variant == CHAMPION else use_case.exploration_min)
     action = np.array([space.indices(known.action)], dtype=np.int16)
     count = float(eligible.counts(space)[0])
     advantage, factors = _factors(use_case, policy, values, action, eligible)

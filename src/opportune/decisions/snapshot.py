@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from opportune import profiles, rules
 from opportune.decisions.allowed import Allowed, allowed
 from opportune.decisions.model import FEATURES, Feature, UseCase
-from opportune.storage import Stores, load_sql
+from opportune.storage import State, Stores, load_sql
 
-__all__ = ["known_of", "snapshot"]
+__all__ = ["audience_of", "known_of", "snapshot"]
 
 # What the query of features looks at first.
 TEST_PERSON = "/test_person"
@@ -39,6 +39,12 @@ def snapshot(stores: Stores, use_case: UseCase, day: date, known: pa.Table) -> b
     return stores.lake.append("features", table, key=key)
 
 
+def audience_of(state: State, use_case: UseCase) -> pa.Table:
+    """Return the ids of who is in ``use_case``'s audience, as its segments are kept now."""
+    facts = {"segments": list(use_case.audience), "minus": list(use_case.minus)}
+    return state.table(load_sql("opportune.decisions", "audience"), AUDIENCE, facts)
+
+
 def known_of(
     stores: Stores, use_case: UseCase, day: date, known: pa.Table
 ) -> tuple[pa.Table, Allowed]:
@@ -46,11 +52,7 @@ def known_of(
 
     ``known`` as for `snapshot`; the columns are those that `allowed` reads. Nothing is kept.
     """
-    audience = stores.state.table(
-        load_sql("opportune.decisions", "audience"),
-        AUDIENCE,
-        {"segments": list(use_case.audience), "minus": list(use_case.minus)},
-    )
+    audience = audience_of(stores.state, use_case)
     relations = {"known": known, "audience": audience}
     columns = stores.engine.query(*_select(use_case, day), relations=relations)
     return columns, allowed(stores, use_case, day, columns)

@@ -109,6 +109,9 @@ def _trained_and_known(
 def _hand_over(
     stores: Stores, project: Project, use_case: decisions.UseCase, day: date, *, now: datetime
 ) -> int:
+    if use_case.aa:
+        # Groups that are treated alike are sent nothing, by nobody.
+        return 0
     enqueued = activation.enqueue(stores, use_case, day, now=now)
     for destination in project.destinations.values():
         activation.tell_decisions(stores, destination, use_case, day, now=now)

@@ -246,6 +246,10 @@ def _prepare(
 
 
 def _check_state(use_case: decisions.UseCase) -> None:
+    if use_case.aa:
+        raise decisions.NotOnRequest(
+            f"Use case '{use_case.name}' is in A/A mode: nobody is treated. Take groups.aa away."
+        )
     if not use_case.decides:
         is_draft = use_case.state == "draft"
         raise UseCaseNotDeciding(

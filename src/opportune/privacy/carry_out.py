@@ -212,7 +212,7 @@ def _decided(stores: Stores, values: Values) -> frozenset[str]:
         name = values.replaced(row["decision_id"]) or ""
         if row["mature"] or (
             name[-16:] not in gone
-            and (row["variant"] in ("control", "shadow") or name in handed_over)
+            and (row["variant"] in ("control", "holdout", "shadow") or name in handed_over)
         ):
             stays.add(name)
     return frozenset(stays)

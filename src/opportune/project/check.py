@@ -16,7 +16,7 @@ from opportune.activation import (
     sent_fields,
 )
 from opportune.activation.connectors import connector
-from opportune.decisions import UseCase, forbidden_uses, read_use_case
+from opportune.decisions import UseCase, forbidden_uses, parse_holdout, read_use_case
 from opportune.documents import InvalidDefinition, read_each
 from opportune.errors import InvalidInput, OpportuneError, Unsupported, nearest
 from opportune.events import (
@@ -31,7 +31,7 @@ from opportune.events import (
 )
 from opportune.learning.train import PolicyKind, reward_kind
 from opportune.profiles import ComputedTrait, ConsentRules, parse_computed_trait, parse_consent
-from opportune.project.model import CONSENT, PRIVACY, Definitions, Project
+from opportune.project.model import CONSENT, HOLDOUT, PRIVACY, Definitions, Project
 from opportune.segments import Audience, Segment, parse_audiences, parse_segments
 
 __all__ = ["build"]
@@ -71,6 +71,7 @@ def build(
     use_cases = _use_cases(given, known, problems, personal=personal)
     if problems:
         raise InvalidDefinition(problems)
+    use_cases = _held_out(use_cases, given)
     return Project(
         metrics=_readable(metrics),
         segments=_readable(segments),
@@ -83,6 +84,12 @@ def build(
         consent=consent,
         computed_traits=_readable(computed),
     )
+
+
+def _held_out(use_cases: Mapping[str, UseCase], given: Definitions) -> dict[str, UseCase]:
+    """Tell each use case the share of all people whom none of them sends anything."""
+    share = parse_holdout(given.said.get(HOLDOUT, {}), [], where=HOLDOUT)
+    return {name: replace(each, holdout_share=share) for name, each in use_cases.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from opportune.documents import InvalidDefinition
 from opportune.events import FieldClasses, Metric, declared_classes, parse_metrics, personal_fields
 from opportune.project.check import build
 from opportune.project.folder import read_folder
-from opportune.project.model import KINDS, SAID, Body, Definitions, Project
+from opportune.project.model import HOLDOUT, KINDS, SAID, Body, Definitions, Project
 from opportune.storage import Connection, State, fetch, load_sql
 
 __all__ = ["NEWEST", "Reader", "applied", "apply", "load", "read", "write"]
@@ -39,7 +39,8 @@ def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
     Returns "kind/name version n" for each that was written; applying the same folder again writes
     nothing. Either everything is written or nothing: also when a definition that was applied before
     and is not in this folder would not fit any more. A use case whose success metric counts
-    something else from now on gets a new version, because what was learned does not fit it.
+    something else from now on gets a new version, because what was learned does not fit it; another
+    holdout gives one to all of them, because who is compared is not who was.
     """
     problems: list[str] = []
     given = read_folder(folder, problems)
@@ -49,6 +50,9 @@ def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
         fetch(connection, load_sql("opportune", "lock_definitions"))
         before = applied(fetch(connection, load_sql("opportune", NEWEST)))
         renewed = _with_another_reward(before, given)
+        if before.said.get(HOLDOUT, {}) != given.said.get(HOLDOUT, {}):
+            # Who is compared is not who was.
+            renewed = {name: body for name, body in before.bodies["use_case"].items() if body}
         use_cases = {**renewed, **given.bodies["use_case"]}
         settings = _settings(given, before)
         every = {**given.bodies, "use_case": use_cases, "settings": settings}

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from opportune.decisions import parse_holdout
 from opportune.documents import Document, read_named_toml, read_toml
 from opportune.events import FieldClasses, read_classes
 from opportune.profiles import parse_identity_rules
-from opportune.project.model import CONSENT, IDENTITY, KINDS, PRIVACY, Definitions, ProjectNotFound
+from opportune.project.model import (
+    CONSENT,
+    HOLDOUT,
+    IDENTITY,
+    KINDS,
+    PRIVACY,
+    Definitions,
+    ProjectNotFound,
+)
 
 __all__ = ["read_folder"]
 
@@ -37,6 +46,10 @@ def read_folder(folder: Path, problems: list[str]) -> Definitions:
     written = document.table(IDENTITY, required=False).body
     parse_identity_rules(written, problems, where=f"{settings.name}: {IDENTITY}")
     said = {IDENTITY: written} if IDENTITY in document.body else {}
+    held_out = document.table(HOLDOUT, required=False).body
+    parse_holdout(held_out, problems, where=f"{settings.name}: {HOLDOUT}")
+    if HOLDOUT in document.body:
+        said[HOLDOUT] = held_out
     document.close()
     for name in (PRIVACY, CONSENT):
         file = folder / f"{name}.toml"

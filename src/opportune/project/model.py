@@ -14,6 +14,7 @@ from opportune.segments import Audience, Segment
 
 __all__ = [
     "CONSENT",
+    "HOLDOUT",
     "IDENTITY",
     "KINDS",
     "PRIVACY",
@@ -34,8 +35,9 @@ KINDS = {
 IDENTITY = "identity"
 PRIVACY = "privacy"
 CONSENT = "consent"
+HOLDOUT = "holdout"
 # What holds for everything.
-SAID = (IDENTITY, PRIVACY, CONSENT)
+SAID = (IDENTITY, PRIVACY, CONSENT, HOLDOUT)
 
 Body = Mapping[str, object]
 

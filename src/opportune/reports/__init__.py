@@ -5,9 +5,10 @@ Invariants: nothing here changes what others wrote; an answer says when it was t
 profiles stand behind it; only mature days count; thin evidence is an answer ("too early"), never an
 error; the sizes of the groups are checked before there is a verdict.
 
-`readiness` says before the start whether a lift can be seen at all, and when.
+`readiness` says before the start whether a lift can be seen at all, and when; `groups`
+compares treatment with every other group.
 
-Deliberately absent: attribution, funnels, and any comparison but treatment with control.
+Deliberately absent: attribution and funnels.
 """
 
 from opportune.reports.decision_log import (
@@ -29,6 +30,7 @@ from opportune.reports.field_use import (
     PolicyViolation,
     field_report,
 )
+from opportune.reports.groups import GroupComparison, GroupResult, Groups, groups
 from opportune.reports.health import Health, OpenJobs, OutboxState, StoreSize, behind, health
 from opportune.reports.insights import insights
 from opportune.reports.model import (
@@ -54,6 +56,7 @@ from opportune.reports.model import (
     Verdict,
 )
 from opportune.reports.one_decision import DecisionNotFound, KeptDecision, one_decision
+from opportune.reports.overlap import GroupElsewhere, Overlap, SendsPerProfile, overlap
 from opportune.reports.performance import begun_with, headline, performance
 from opportune.reports.person import (
     ConsentAnswer,
@@ -84,6 +87,14 @@ __all__ = [
     "one_decision",
     "KeptDecision",
     "DecisionNotFound",
+    "GroupElsewhere",
+    "Overlap",
+    "SendsPerProfile",
+    "overlap",
+    "GroupComparison",
+    "GroupResult",
+    "Groups",
+    "groups",
     "versions",
     "decisions_csv",
     "decision_log",

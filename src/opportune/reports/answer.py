@@ -21,7 +21,7 @@ class Evidence:
     """Everything that a verdict depends on.
 
     ``tightest_at`` shaped the interval of ``lift``; ``outlook`` expects the days to come to be like
-    the mature ones, None where they are too few to say.
+    the mature ones, None where they are too few to say. ``aa``: nobody was treated.
     """
 
     metric: MetricOfReport
@@ -35,6 +35,7 @@ class Evidence:
     decided_days: int
     mature_days: int
     oldest_immature_day: date | None
+    aa: bool = False
 
 
 def answer(evidence: Evidence) -> tuple[Verdict, str]:
@@ -109,6 +110,8 @@ def _compared(evidence: Evidence) -> tuple[Verdict, str]:
         f"{percent(lift.relative, signed=True)} {evidence.metric.unit} per profile (between "
         f"{percent(lift.low, signed=True)} and {percent(lift.high, signed=True)}) over {days}."
     )
+    if evidence.aa:
+        return _alike(lift.low > 0 or lift.high < 0, found)
     if lift.low > 0:
         return "better", f"Treatment did better than control: {found}"
     if lift.high < 0:
@@ -117,6 +120,16 @@ def _compared(evidence: Evidence) -> tuple[Verdict, str]:
         "no_difference",
         f"No difference seen between treatment and control: {found}{_wait(evidence)}",
     )
+
+
+def _alike(is_different: bool, found: str) -> tuple[Verdict, str]:
+    """What an A/A comparison says of the program, as nobody was treated."""
+    if is_different:
+        return "groups_differ", (
+            f"Groups differ though they were treated alike (A/A mode): {found} Find out why before "
+            "you trust any verdict; five use cases in a hundred do so by chance."
+        )
+    return "groups_alike", f"Groups do not differ, as they were treated alike (A/A mode): {found}"
 
 
 def _wait(evidence: Evidence) -> str:

@@ -26,7 +26,7 @@ __all__ = [
 
 ROOM = "opportune.reports"
 MOST_EXPORTED = 100_000
-VARIANTS = ("treatment", "control", "random")
+VARIANTS = ("treatment", "control", "random", "champion", "holdout")
 IDS = pa.schema([pa.field("profile_id", pa.int64(), nullable=False)])
 
 Row = Mapping[str, Any]

@@ -32,7 +32,16 @@ __all__ = [
     "Verdict",
 ]
 
-Verdict = Literal["better", "worse", "no_difference", "too_early", "no_verdict"]
+# "groups_differ" and "groups_alike" are those of the A/A mode, in which nobody is treated.
+Verdict = Literal[
+    "better",
+    "worse",
+    "no_difference",
+    "too_early",
+    "no_verdict",
+    "groups_differ",
+    "groups_alike",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

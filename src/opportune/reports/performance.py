@@ -23,7 +23,7 @@ from opportune.reports.model import (
 from opportune.reports.spending import spending
 from opportune.storage import Stores, load_sql
 
-__all__ = ["begun_with", "headline", "performance"]
+__all__ = ["by_group", "begun_with", "headline", "performance"]
 
 MOST_DAYS = 90
 # The interval is tightest at so many times the profiles of the first day: between an audience that
@@ -119,7 +119,20 @@ def _evidence(stores: Stores, use_case: UseCase, metric: Metric) -> Evidence:
         decided_days=totals["decided_days"],
         mature_days=totals["mature_days"],
         oldest_immature_day=totals["oldest_immature_day"],
+        aa=use_case.aa,
     )
+
+
+def by_group(
+    stores: Stores, use_case: UseCase
+) -> tuple[dict[str, tuple[VariantResult, stats.Moments]], int]:
+    """Return what each group earned over the mature days, and where an interval is tightest."""
+    totals = next(iter(_rows(stores, use_case, "totals")), NO_DAYS)
+    earned = {
+        row["variant"]: (_variant(row["variant"], row), _moments(row))
+        for row in _rows(stores, use_case, "variants")
+    }
+    return earned, _tightest_at(totals["first_day_decisions"])
 
 
 def _tightest_at(first_day_decisions: int | None) -> int:
@@ -177,8 +190,8 @@ def _moments(row: Row) -> stats.Moments:
 def _sample_ratio(use_case: UseCase, treated: int, held_out: int) -> stats.SampleRatio | None:
     if use_case.control_share == 0:
         return None
-    # The random group is compared with nobody.
-    control = use_case.control_share / (1 - use_case.random_share)
+    # Other groups are compared by themselves.
+    control = use_case.control_share / (1 - use_case.random_share - use_case.champion_share)
     return stats.sample_ratio(
         {"treatment": treated, "control": held_out},
         {"treatment": 1 - control, "control": control},

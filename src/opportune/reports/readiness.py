@@ -259,14 +259,15 @@ def _outlook(
     use_case: UseCase, metric: Metric, found: MayGet, earlier: Earlier, *, within_days: int
 ) -> stats.Outlook:
     """Every window brings the evidence of the whole audience, as far as it is new."""
-    compared = 1.0 - use_case.random_share
+    meant = decisions.expected_shares(use_case)
+    compared = meant["treatment"] + meant.get("control", 0.0)
     windows = max(within_days / metric.window_days, 1.0)
     people = len(found.profile_ids)
     return stats.Outlook(
         mean=max(earlier.mean, 0.0),
         variance=earlier.variance * (1 + (windows - 1) * earlier.repeated),
         rewarded_share=earlier.rewarded / people if people else 0.0,
-        control_share=use_case.control_share / compared,
+        control_share=meant.get("control", 0.0) / compared,
         units_a_day=people * compared / metric.window_days,
     )
 

@@ -26,6 +26,8 @@ VERDICTS: dict[Verdict, tuple[str, str]] = {
     "no_difference": ("=", "no difference seen"),
     "too_early": ("…", "too early"),
     "no_verdict": ("!", "no verdict"),
+    "groups_differ": ("!", "groups differ"),
+    "groups_alike": ("=", "groups do not differ"),
 }
 
 

@@ -3,7 +3,7 @@
 with recipient as (
     select profile_id, min(decided_at_us) as since_us
     from decisions
-    where use_case = $use_case and variant <> 'control' and due_at is not null
+    where use_case = $use_case and variant not in ('control', 'holdout') and due_at is not null
         and day >= cast($from_day as date) and day < cast($day as date)
     group by profile_id
 ),

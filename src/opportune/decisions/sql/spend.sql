@@ -7,7 +7,7 @@ select
     count(*) as decisions
 from decisions
 left join rewards on rewards.decision_id = decisions.decision_id
-where decisions.use_case = $use_case and decisions.variant <> 'control'
+where decisions.use_case = $use_case and decisions.variant not in ('control', 'holdout')
     and (decisions.cost > 0 or decisions.cost_rewarded > 0)
 group by 1, 2, 3, 4
 order by 1, 2, 3, 4

@@ -6,7 +6,7 @@ with profile as (
         decisions.profile_id,
         sum(
             rewards.reward - case
-                when decisions.variant = 'control' then 0.0
+                when decisions.variant in ('control', 'holdout') then 0.0
                 else coalesce(decisions.cost, 0.0)
                     + case when rewards.reward > 0 then coalesce(decisions.cost_rewarded, 0.0) else 0.0 end
             end

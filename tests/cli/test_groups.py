@@ -1,0 +1,32 @@
+"""`opportune groups` and `opportune overlap`, and the same over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from opportune import project
+from opportune.storage import Stores
+
+SHOP = Path(__file__).parents[2] / "examples" / "shop"
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_groups_and_overlap_are_told_before_anything_was_decided(run: Run, stores: Stores) -> None:
+    project.apply(stores.state, SHOP, now=datetime.now(UTC))
+    code, out, _ = run("groups", "second-order")
+    assert code == 0
+    assert out.splitlines() == [
+        "treatment: 0 profiles, 0.0 % of 90.0 % meant, 0 EUR per profile",
+        "control: 0 profiles, 0.0 % of 10.0 % meant, 0 EUR per profile",
+        "Too early to say: 0 profiles of treatment brought EUR so far, a comparison wants at "
+        "least 10.",
+    ]
+    assert len(json.loads(run("groups", "second-order", "--json")[1])["comparisons"]) == 1
+    code, out, _ = run("overlap", "second-order")
+    assert out == (
+        "0 of 0 profiles were sent something by two use cases or more in the last 28 days.\n"
+    )
+    assert json.loads(run("overlap", "second-order", "--json")[1])["audience"] == 0
