@@ -74,7 +74,6 @@ BESIDE = {
     "reports/sql/decision_by_id.sql",
     "reports/sql/decision_days.sql",
     "reports/sql/decision_log.sql",
-    "reports/sql/metric_before.sql",
     "reports/sql/known_asked.sql",
     "reports/sql/known_of_day.sql",
     "reports/sql/profit.sql",
