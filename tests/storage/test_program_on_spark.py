@@ -17,7 +17,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from opportune import events, pipeline, privacy, profiles, project, reports, rules, segments
+from opportune import (
+    decisions,
+    events,
+    pipeline,
+    privacy,
+    profiles,
+    project,
+    reports,
+    rules,
+    segments,
+)
 from opportune.settings import Settings
 from opportune.simulate import internet_provider
 from opportune.storage import Frame, SegmentLog, Stores, load_sql, open_engine, open_stores
@@ -352,6 +362,7 @@ def listed(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
 
 def explained(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.Table]]]:
     """What one decision is explained by."""
+    stores.lake.create("asked_features", decisions.ASKED_FEATURES)
     names = ["decision_id", "day", "profile_id"]
     one = stores.lake.read("decisions", names).slice(0, 1).to_pylist()[0]
     facts = {"decision_id": one["decision_id"], "day": one["day"].isoformat()}
