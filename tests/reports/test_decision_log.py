@@ -113,7 +113,7 @@ def test_a_decision_says_what_was_logged_and_what_became_of_it(
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
-        (DecisionFilter(variant="holdout"), "Allowed: treatment, control, random"),
+        (DecisionFilter(variant="everybody"), "Allowed: treatment, control, random"),
         (DecisionFilter(dimension="colour", option="red"), "Allowed: channel, hour, offer"),
         (DecisionFilter(option="red"), "Give both"),
         (

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from opportune.api import bodies
 from opportune.api.errors import ours
 from opportune.api.operations import DECIDED, Counts
-from opportune.decisions import UNSENT, Answer, InvalidQuestion, Question
+from opportune.decisions import SENT, Answer, InvalidQuestion, Question
 from opportune.errors import OpportuneError
 from opportune.pipeline import OnRequest
 from opportune.storage import Stores
@@ -104,7 +104,7 @@ class DecideAnswer(BaseModel):
     use_case: str
     version: int
     day: date
-    group: Literal["champion", "control", "holdout", "random", "treatment"]
+    group: Literal["champion", "control", "holdout", "random", "shadow", "treatment"]
     action: dict[str, str] | None
     parameters: dict[str, dict[str, str | int | float | bool]]
     propensity: float | None
@@ -210,8 +210,8 @@ def _schema() -> dict[str, Any]:
 
 
 def for_group(answer: Answer, *, show_control: bool) -> Answer:
-    """Leave out of an answer for control what would have been done; business goes on as usual."""
-    if answer.group not in UNSENT or show_control:
+    """Leave out what would have been done where nothing is: business goes on as usual."""
+    if answer.group in SENT or show_control:
         return answer
     return replace(
         answer,

@@ -22,7 +22,9 @@ class ListDecisions(BaseModel):
     """Which decisions are meant; ``option`` as dimension:option, days are inclusive."""
 
     model_config = ConfigDict(extra="forbid")
-    variant: Literal["treatment", "control", "random", "champion", "holdout"] | None = None
+    variant: Literal["treatment", "control", "random", "champion", "holdout", "shadow"] | None = (
+        None
+    )
     option: str = Field("", max_length=400, pattern=r"^[^\x00]*$")
     explored: bool | None = None
     from_day: date | None = None

@@ -13,7 +13,7 @@ import typer
 
 from opportune import pipeline, settings
 from opportune.cli.stores import opened
-from opportune.decisions import UNSENT, Answer, InvalidQuestion, Question, in_words
+from opportune.decisions import SENT, Answer, InvalidQuestion, Question, in_words
 
 __all__ = ["app"]
 
@@ -70,7 +70,7 @@ def _traits(text: str) -> dict[str, object]:
 
 
 def _lines(answer: Answer) -> list[str]:
-    is_control = answer.group in UNSENT
+    is_control = answer.group not in SENT
     chosen = _named(answer.action or {})
     return [
         f"{answer.use_case} version {answer.version}, group {answer.group}"

@@ -32,6 +32,9 @@ class Variant(StrEnum):
     treatment = "treatment"
     control = "control"
     random = "random"
+    champion = "champion"
+    holdout = "holdout"
+    shadow = "shadow"
 
 
 Name = Annotated[str, typer.Argument(help="Name of the use case.")]

@@ -13,6 +13,7 @@ Deliberately absent: attribution and funnels.
 
 from opportune.reports.decision_log import (
     MOST_EXPORTED,
+    VARIANTS,
     DecisionFilter,
     DecisionLog,
     InvalidDecisionFilter,
@@ -104,6 +105,7 @@ __all__ = [
     "DecisionLog",
     "DecisionFilter",
     "MOST_EXPORTED",
+    "VARIANTS",
     "BegunWith",
     "ConsentAnswer",
     "Contrast",

@@ -17,6 +17,7 @@ from opportune.storage import State, Stores, load_sql
 
 __all__ = [
     "MOST_EXPORTED",
+    "VARIANTS",
     "DecisionFilter",
     "DecisionLog",
     "InvalidDecisionFilter",
@@ -26,7 +27,8 @@ __all__ = [
 
 ROOM = "opportune.reports"
 MOST_EXPORTED = 100_000
-VARIANTS = ("treatment", "control", "random", "champion", "holdout")
+VARIANTS = ("treatment", "control", "random", "champion", "holdout", "shadow")
+"""The groups of decisions that are listed; of those in shadow nothing was sent either."""
 IDS = pa.schema([pa.field("profile_id", pa.int64(), nullable=False)])
 
 Row = Mapping[str, Any]

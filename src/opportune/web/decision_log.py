@@ -59,6 +59,7 @@ def decisions(asked: Asked) -> Shown:
     told = {
         "log": log,
         "fields": dict(address.fields()),
+        "variants": reports.VARIANTS,
         "options": [
             (each.name, [option.name for option in each.options]) for each in chosen.dimensions
         ],
