@@ -143,13 +143,13 @@ def test_all_mistakes_are_listed_at_once() -> None:
         "dimensions[2].options[1].title: unknown key. Allowed: cost, cost_due, days, eligible, "
         "name, nothing, parameters, valid_from, valid_until.",
         "dimensions[2].options: '24' given, an hour is a name from 00 to 23.",
-        "groups.control_share: 0.95 given, must be a number from 0 to 0.9.",
         "decide_at: '25:00' given, must be a time of day in UTC such as 06:00.",
         "activation.connector: missing, must be a non-empty text.",
         "activation.campaign_id: 1.5 given, must be a text or a whole number.",
+        "groups.control_share: 0.95 given, must be a number from 0 to 0.9.",
         "audience.minos: unknown key. Did you mean 'minus'? Allowed: minus, segments.",
         "titel: unknown key. Did you mean 'title'? Allowed: activation, audience, budget, "
-        "constraints, decide_at, dimensions, features, groups, guard_rails, policy, "
+        "constraints, decide_at, dimensions, features, groups, guard_rails, policy, state, "
         "success_metric, title.",
         "audience.segments: [] given, must name one segment or more.",
         "dimensions: 'offer' stands there twice, names must differ.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from opportune.policies.draw import draw
@@ -15,8 +17,12 @@ __all__ = ["warm_up"]
 ROWS = 64
 
 
+@cache
 def warm_up() -> None:
-    """Learn and decide once in small spaces, so that nothing is left to compile."""
+    """Learn and decide once in small spaces, so that nothing is left to compile.
+
+    Once in a process: what is compiled stays.
+    """
     for sizes in ((2, 3), (2, 2, 2)):
         space = ActionSpace(
             dimensions=tuple(
