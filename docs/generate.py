@@ -119,6 +119,7 @@ def tables() -> str:
         ("opportune.events", ("EVENTS", "REJECTS")),
         ("opportune.decisions", ("FEATURES", "DECISIONS", "ASKED_FEATURES")),
         ("opportune.learning", ("REWARDS",)),
+        ("opportune.reports", ("PROFILE_TOTALS",)),
     )
     sections = []
     for room, names in owners:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import shutil
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
-from opportune import privacy, profiles, reports
+from opportune import privacy, profiles, project, reports
 
 ANA = "c000013"
 NEEDLES = (ANA, "ana.maria@mail.example", "901-820", "+4930901820", "visitor-0815-ana")
@@ -86,6 +87,49 @@ def test_what_is_measured_stays_when_somebody_was_erased(life: Any) -> None:
     ]
     lost = [sum(then) - sum(now) for then, now in zip(decisions[:4], decisions[4:], strict=True)]
     assert lost == [0, 0, 1, 1]
+
+
+def reported(life: Any) -> list[object]:
+    """All that is summed up of the use case, as whoever looks is told."""
+    defined = project.read(life.stores.state)
+    use_case = defined.use_case("next-best-offer")
+    metric = defined.metric_of(use_case)
+    told = (
+        life.report(),
+        reports.insights(life.stores, use_case, now=life.report().as_of),
+        reports.groups(life.stores, use_case, metric, now=life.report().as_of),
+    )
+    return [rounded(reports.to_document(each)) for each in told]
+
+
+def sum_up(life: Any, *, from_scratch: bool = False) -> list[date]:
+    if from_scratch:
+        life.stores.state.rows("delete from day_summary")
+        shutil.rmtree(life.stores.lake.folder / "profile_totals")
+    return reports.summarise(
+        life.stores, project.read(life.stores.state).use_case("next-best-offer")
+    )
+
+
+@pytest.mark.parametrize("mode", ["erase", "anonymise"])
+def test_what_was_summed_up_is_what_a_count_from_scratch_says(
+    life: Any, mode: privacy.Mode
+) -> None:
+    life.forget(mode=mode)
+    # What lost a decision is missing, and counted by whoever looks.
+    looked = reported(life)
+    assert sum_up(life) == [date(2026, 3, 3), date(2026, 3, 4)]
+    assert reported(life) == looked
+    life.reward(until=datetime(2026, 3, 9, tzinfo=UTC))
+    looked = reported(life)
+    assert life.report().mature_days == 4
+    # Who was forgotten is still one unit, of what was earned before and after.
+    assert sum_up(life) == [date(2026, 3, 3), date(2026, 3, 4)]
+    assert reported(life) == looked
+    assert len(sum_up(life, from_scratch=True)) == 4
+    assert reported(life) == looked
+    life.stores.state.rows("delete from day_summary")
+    assert reported(life) == looked
 
 
 def test_rewards_still_to_come_are_credited_to_who_was_made_anonymous(life: Any) -> None:

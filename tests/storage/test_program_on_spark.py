@@ -49,15 +49,16 @@ BY_THE_DAYS = {
     "profiles/sql/days_received.sql",
     "profiles/sql/may_speak.sql",
     "profiles/sql/own_events.sql",
-    "reports/sql/choices.sql",
-    "reports/sql/contrasts.sql",
-    "reports/sql/days.sql",
+    "reports/sql/day_choices.sql",
+    "reports/sql/day_decided.sql",
+    "reports/sql/day_earned.sql",
+    "reports/sql/day_edges.sql",
+    "reports/sql/decided_counts.sql",
     "reports/sql/decisions_of_person.sql",
     "reports/sql/events_of_person.sql",
-    "reports/sql/explored.sql",
+    "reports/sql/rewarded_days.sql",
     "reports/sql/shadow.sql",
-    "reports/sql/totals.sql",
-    "reports/sql/variants.sql",
+    "reports/sql/totals_so_far.sql",
     "segments/sql/events.sql",
 }
 BESIDE = {
@@ -86,7 +87,6 @@ BESIDE = {
     "reports/sql/decision_log.sql",
     "reports/sql/known_asked.sql",
     "reports/sql/known_of_day.sql",
-    "reports/sql/profit.sql",
     "segments/sql/kept_events.sql",
 }
 # What is asked of a relation called like a table of the lake, by the process that has it at hand.
@@ -447,7 +447,6 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
         {"identifiers": pa.table(named), "asked": asked},
     )
     yield "decisions/sql/spend.sql", {"use_case": NAME}, {}
-    yield "reports/sql/profit.sql", {"use_case": NAME, "version": 1}, {}
     yield from listed(stores)
     yield from explained(stores)
     yield "cli/sql/treated.sql", day, {}

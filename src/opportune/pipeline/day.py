@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from opportune import activation, decisions, events, learning, profiles, segments
+from opportune import activation, decisions, events, learning, profiles, reports, segments
 from opportune.pipeline.read_again import read_again
 from opportune.project import Project
 from opportune.storage import (
@@ -47,6 +47,7 @@ def create_tables(stores: Stores) -> None:
     stores.lake.create("asked_features", decisions.ASKED_FEATURES)
     stores.lake.create("decisions", decisions.DECISIONS)
     stores.lake.create("rewards", learning.REWARDS)
+    stores.lake.create("profile_totals", reports.PROFILE_TOTALS)
 
 
 def run_day(stores: Stores, project: Project, name: str, day: date, *, now: datetime) -> DayDone:
@@ -74,14 +75,11 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
             return _not_decided(use_case, audience, rewarded, stop)
         trained = _trained_and_known(stores, use_case, metric, day)
         decided = decisions.decide(
-            stores,
-            use_case,
-            day,
-            policy=trained.policy,
-            policy_version=trained.version,
-            now=now,
+            stores, use_case, day, policy=trained.policy, policy_version=trained.version, now=now
         )
         enqueued = _hand_over(stores, project, use_case, day, now=now)
+        # Last: nothing of the day waits for what is only looked at.
+        reports.summarise(stores, use_case)
         held_back = decisions.held_back(stores, use_case, day)
         running.count("enqueued", enqueued)
         running.count("held_back", sum(held_back.values()))

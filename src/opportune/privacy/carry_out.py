@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import msgspec
 import pyarrow as pa
 
+from opportune import reports
 from opportune.errors import OpportuneError
 from opportune.privacy.changes import Changes
 from opportune.privacy.keep import Kept
@@ -186,6 +187,7 @@ def _forget_in_lake(
         found = rewrite(stores.lake, table, change, told=partial(told, table))
         done[f"lake.{table}"] += found.rewritten
         drop_history(stores.lake, table)
+    reports.forget_open(stores.state)
 
 
 def _decided(stores: Stores, values: Values) -> frozenset[str]:

@@ -43,6 +43,7 @@ class Changes:
             "features": self._about_profiles(self._feature),
             "asked_features": self._about_profiles(self._decision),
             "rewards": self._about_profiles(self._reward),
+            "profile_totals": self._about_profiles(self._total),
             "events": self._events,
             "rejects": self._rejects,
         }
@@ -73,6 +74,9 @@ class Changes:
             **self._nobody(row),
             "decision_id": self.values.replaced(row["decision_id"]),
         }
+
+    def _total(self, row: Row) -> Row:
+        return self._nobody(row)
 
     def _nobody(self, row: Row) -> Row:
         changed: Row = {"profile_id": self.values.new_ids.get(row["profile_id"], row["profile_id"])}

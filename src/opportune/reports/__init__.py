@@ -76,6 +76,8 @@ from opportune.reports.readiness import (
     WaitFor,
     readiness,
 )
+from opportune.reports.summarise import summarise
+from opportune.reports.summary import PROFILE_TOTALS, forget_open
 from opportune.reports.timeline import Entry, Timeline, timeline
 from opportune.reports.usage import Defined, Usage, usage
 from opportune.reports.use_case_timeline import Incident, UseCaseTimeline, use_case_timeline
@@ -106,6 +108,7 @@ __all__ = [
     "DecisionFilter",
     "MOST_EXPORTED",
     "VARIANTS",
+    "PROFILE_TOTALS",
     "BegunWith",
     "ConsentAnswer",
     "Contrast",
@@ -153,6 +156,7 @@ __all__ = [
     "delay_curve",
     "delivery_counts",
     "field_report",
+    "forget_open",
     "headline",
     "health",
     "insights",
@@ -160,6 +164,7 @@ __all__ = [
     "person",
     "person_by_id",
     "readiness",
+    "summarise",
     "timeline",
     "to_document",
     "usage",

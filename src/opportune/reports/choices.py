@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-import pyarrow as pa
-
 from opportune.decisions import Dimension, UseCase
 from opportune.reports.model import Contrast, DayShares, DimensionChoices, Mover, OptionShare
+from opportune.reports.summary import DaySummary, edges_of
 from opportune.storage import Stores, load_sql
 
 __all__ = ["choices", "contrasts", "movers"]
@@ -20,38 +19,27 @@ MOST_MOVERS = 12
 LIMITS = {"fewest": 30, "least": 0.05, "most": 8}
 
 Row = Mapping[str, Any]
-Counts = Mapping[tuple[str, date, str], int]
 
 
-def choices(stores: Stores, use_case: UseCase, *, since: date) -> tuple[DimensionChoices, ...]:
-    """Return the share of each option for treatment since ``since``, per dimension and day."""
-    rows: list[Row] = stores.engine.query(
-        load_sql("opportune.reports", "choices"),
-        _parameters(use_case, since),
-        tables={"decisions": ("day", since, date.max)},
-        relations={"dimensions": _dimensions(use_case)},
-    ).to_pylist()
-    counts = {(row["dimension"], row["day"], row["choice"]): row["decisions"] for row in rows}
-    days = sorted({row["day"] for row in rows})
-    return tuple(_dimension(dimension, counts, days) for dimension in use_case.dimensions)
+def choices(use_case: UseCase, days: Sequence[DaySummary]) -> tuple[DimensionChoices, ...]:
+    """Return the share of each option for treatment on ``days``, per dimension and day."""
+    treated = [each for each in days if each.choices]
+    return tuple(_dimension(dimension, treated) for dimension in use_case.dimensions)
 
 
-def contrasts(stores: Stores, use_case: UseCase, *, since: date) -> tuple[Contrast, ...]:
-    """Return where treatment's choices since ``since`` differed most between sides of a feature.
+def contrasts(
+    stores: Stores, use_case: UseCase, days: Sequence[DaySummary]
+) -> tuple[Contrast, ...]:
+    """Return where treatment's choices on ``days`` differed most between sides of a feature.
 
-    A feature that is only 0 or 1 is split there, any other at its median. Of each feature and
-    dimension the option with the greatest difference counts, if it is 5 percentage points or more;
-    the greatest of all come first, at most 8.
+    A feature that is only 0 or 1 is split there, any other in the middle of treatment's decisions,
+    at an edge of a scale of two digits. Of each feature and dimension the option with the greatest
+    difference counts, if it is 5 percentage points or more; the greatest of all come first, at
+    most 8.
     """
-    names = use_case.feature_names
+    edges = edges_of(stores, use_case, days)
     rows: list[Row] = stores.engine.query(
-        load_sql("opportune.reports", "contrasts"),
-        {**_parameters(use_case, since), **LIMITS},
-        tables=dict.fromkeys(("decisions", "features"), ("day", since, date.max)),
-        relations={
-            "dimensions": _dimensions(use_case),
-            "feature_columns": _numbered("feature", names),
-        },
+        load_sql("opportune.reports", "contrasts"), LIMITS, relations={"edges": edges}
     ).to_pylist()
     return tuple(_contrast(row) for row in rows)
 
@@ -71,27 +59,11 @@ def movers(stores: Stores, use_case: UseCase, *, since: date) -> tuple[Mover, ..
     return tuple(Mover(**row) for row in rows if row["moved"] > 0)
 
 
-def _parameters(use_case: UseCase, since: date) -> dict[str, object]:
-    return {
-        "use_case": use_case.name,
-        "version": use_case.version,
-        "from_day": since.isoformat(),
-    }
-
-
-def _dimensions(use_case: UseCase) -> pa.Table:
-    return _numbered("dimension", [dimension.name for dimension in use_case.dimensions])
-
-
-def _numbered(column: str, names: Sequence[str]) -> pa.Table:
-    """Names with their place in a list of the lake, the first being 1."""
-    places = pa.array(range(1, len(names) + 1), pa.int64())
-    return pa.table({column: pa.array(names, pa.string()), "position": places})
-
-
-def _dimension(dimension: Dimension, counts: Counts, days: Sequence[date]) -> DimensionChoices:
+def _dimension(dimension: Dimension, days: Sequence[DaySummary]) -> DimensionChoices:
     options = [option.name for option in dimension.options]
-    by_day = [[counts.get((dimension.name, day, name), 0) for name in options] for day in days]
+    by_day = [
+        [day.choices.get(dimension.name, {}).get(name, 0) for name in options] for day in days
+    ]
     overall = [sum(column) for column in zip(*by_day, strict=True)]
     return DimensionChoices(
         dimension=dimension.name,
@@ -100,7 +72,8 @@ def _dimension(dimension: Dimension, counts: Counts, days: Sequence[date]) -> Di
             for name, count, share in zip(options, overall, _shares(overall), strict=False)
         ),
         days=tuple(
-            DayShares(day=day, shares=_shares(row)) for day, row in zip(days, by_day, strict=True)
+            DayShares(day=day.day, shares=_shares(row))
+            for day, row in zip(days, by_day, strict=True)
         ),
     )
 

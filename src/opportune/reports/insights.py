@@ -7,7 +7,9 @@ from datetime import datetime
 from opportune.decisions import UseCase
 from opportune.reports.choices import choices, contrasts, movers
 from opportune.reports.model import ExploredDay, Insights
-from opportune.storage import Stores, load_sql
+from opportune.reports.summarise import days_of
+from opportune.reports.summary import DaySummary
+from opportune.storage import Stores
 
 __all__ = ["insights"]
 
@@ -18,29 +20,25 @@ CONTRAST_DAYS = 5
 
 def insights(stores: Stores, use_case: UseCase, *, now: datetime) -> Insights:
     """Report on the choices of ``use_case`` in its newest version: those of treatment."""
-    days = _explored(stores, use_case)
-    since = days[-CONTRAST_DAYS:][0].day if days else None
+    known = days_of(stores, use_case)[-MOST_DAYS:]
+    newest = known[-CONTRAST_DAYS:]
+    since = newest[0].day if newest else None
     return Insights(
         as_of=now,
         use_case=use_case.name,
         version=use_case.version,
-        days=days,
-        choices=choices(stores, use_case, since=days[0].day) if days else (),
+        days=tuple(_explored(each) for each in known if "treatment" in each.variants),
+        choices=choices(use_case, known) if known else (),
         contrasts_since=since,
-        contrasts=contrasts(stores, use_case, since=since) if since else (),
+        contrasts=contrasts(stores, use_case, newest) if newest else (),
         movers=movers(stores, use_case, since=since) if since else (),
     )
 
 
-def _explored(stores: Stores, use_case: UseCase) -> tuple[ExploredDay, ...]:
-    if not (stores.lake.folder / "decisions").is_dir():
-        return ()
-    facts = {
-        "use_case": use_case.name,
-        "version": use_case.version,
-        "most_days": MOST_DAYS,
-    }
-    found = stores.engine.query(
-        load_sql("opportune.reports", "explored"), facts, tables={"decisions": None}
+def _explored(known: DaySummary) -> ExploredDay:
+    treated = known.variants["treatment"]
+    return ExploredDay(
+        day=known.day,
+        decisions=treated.decisions,
+        exploration_share=treated.explored / treated.decisions,
     )
-    return tuple(ExploredDay(**row) for row in reversed(found.to_pylist()))

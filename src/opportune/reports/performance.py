@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from opportune import stats
 from opportune.decisions import UseCase, stopped
@@ -21,6 +20,8 @@ from opportune.reports.model import (
     VariantResult,
 )
 from opportune.reports.spending import spending
+from opportune.reports.summarise import days_of
+from opportune.reports.summary import DaySummary, Totals
 from opportune.storage import Stores, load_sql
 
 __all__ = ["by_group", "begun_with", "headline", "performance"]
@@ -29,16 +30,9 @@ MOST_DAYS = 90
 # The interval is tightest at so many times the profiles of the first day: between an audience that
 # stays the same and one that is new on each day of two months it is at most a tenth too wide.
 TIMES_FIRST_DAY = 4
-TABLES = ("decisions", "rewards")
-
-Row = Mapping[str, Any]
-NO_DAYS: Row = {
-    "decided_days": 0,
-    "mature_days": 0,
-    "oldest_immature_day": None,
-    "first_day_decisions": None,
-}
-NOBODY: Row = {"profiles": 0, "rewarded": 0, "reward_sum": 0.0, "reward_mean": 0.0, "m2": 0.0}
+NOBODY = Totals(
+    profiles=0, rewarded=0, reward_sum=0.0, reward_mean=0.0, m2=0.0, net_mean=0.0, net_m2=0.0
+)
 
 
 def performance(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) -> Performance:
@@ -48,7 +42,8 @@ def performance(stores: Stores, use_case: UseCase, metric: Metric, *, now: datet
     those whose rewards are complete. Other versions of the use case do not count, as what they
     could choose and who was in control may have been different.
     """
-    evidence = _evidence(stores, use_case, metric)
+    known = days_of(stores, use_case)
+    evidence = _evidence(known, use_case, metric)
     verdict, sentence = answer(evidence)
     stop = stopped(stores.state, use_case.name)
     return Performance(
@@ -66,8 +61,8 @@ def performance(stores: Stores, use_case: UseCase, metric: Metric, *, now: datet
         control_share=evidence.control_share,
         lift=evidence.lift,
         sample_ratio=evidence.sample_ratio,
-        days=_days(stores, use_case),
-        spending=spending(stores, use_case, metric, tightest_at=evidence.tightest_at),
+        days=tuple(map(_day, known[-MOST_DAYS:])),
+        spending=spending(stores, use_case, metric, _profit(evidence, known)),
         stopped=stop.reason if stop is not None else "",
         state=use_case.state,
         shadow=_shadow(stores, use_case),
@@ -77,7 +72,7 @@ def performance(stores: Stores, use_case: UseCase, metric: Metric, *, now: datet
 
 def headline(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) -> Headline:
     """Say the verdict on ``use_case`` in one sentence, as `performance` does."""
-    verdict, sentence = answer(_evidence(stores, use_case, metric))
+    verdict, sentence = answer(_evidence(days_of(stores, use_case), use_case, metric))
     stop = stopped(stores.state, use_case.name)
     return Headline(
         as_of=now,
@@ -99,12 +94,12 @@ def begun_with(stores: Stores, use_case: UseCase) -> BegunWith | None:
     return BegunWith(**rows[0]) if rows else None
 
 
-def _evidence(stores: Stores, use_case: UseCase, metric: Metric) -> Evidence:
-    totals = next(iter(_rows(stores, use_case, "totals")), NO_DAYS)
-    by_variant = {row["variant"]: row for row in _rows(stores, use_case, "variants")}
+def _evidence(days: Sequence[DaySummary], use_case: UseCase, metric: Metric) -> Evidence:
+    mature = [each for each in days if each.mature]
+    by_variant = _newest_totals(mature)
     treated = by_variant.get("treatment", NOBODY)
     held_out = by_variant.get("control", NOBODY)
-    tightest_at = _tightest_at(totals["first_day_decisions"])
+    tightest_at = _tightest_at(days[0].decisions if days else None)
     return Evidence(
         metric=MetricOfReport(name=metric.name, unit=metric.unit, window_days=metric.window_days),
         treatment=_variant("treatment", treated),
@@ -114,11 +109,11 @@ def _evidence(stores: Stores, use_case: UseCase, metric: Metric) -> Evidence:
             _moments(treated), _moments(held_out), method="any_look", tightest_at=tightest_at
         ),
         tightest_at=tightest_at,
-        outlook=_outlook(treated, held_out, mature_days=totals["mature_days"]),
-        sample_ratio=_sample_ratio(use_case, treated["profiles"], held_out["profiles"]),
-        decided_days=totals["decided_days"],
-        mature_days=totals["mature_days"],
-        oldest_immature_day=totals["oldest_immature_day"],
+        outlook=_outlook(treated, held_out, mature_days=len(mature)),
+        sample_ratio=_sample_ratio(use_case, treated.profiles, held_out.profiles),
+        decided_days=len(days),
+        mature_days=len(mature),
+        oldest_immature_day=next((each.day for each in days if not each.mature), None),
         aa=use_case.aa,
     )
 
@@ -127,12 +122,26 @@ def by_group(
     stores: Stores, use_case: UseCase
 ) -> tuple[dict[str, tuple[VariantResult, stats.Moments]], int]:
     """Return what each group earned over the mature days, and where an interval is tightest."""
-    totals = next(iter(_rows(stores, use_case, "totals")), NO_DAYS)
+    days = days_of(stores, use_case)
+    totals = _newest_totals([each for each in days if each.mature])
     earned = {
-        row["variant"]: (_variant(row["variant"], row), _moments(row))
-        for row in _rows(stores, use_case, "variants")
+        variant: (_variant(variant, each), _moments(each)) for variant, each in totals.items()
     }
-    return earned, _tightest_at(totals["first_day_decisions"])
+    return earned, _tightest_at(days[0].decisions if days else None)
+
+
+def _newest_totals(mature: Sequence[DaySummary]) -> Mapping[str, Totals]:
+    return (mature[-1].totals or {}) if mature else {}
+
+
+def _profit(evidence: Evidence, days: Sequence[DaySummary]) -> stats.Lift:
+    """Compare what each profile earned less what it cost, over the mature days of this version."""
+    found = _newest_totals([each for each in days if each.mature])
+    treated, held_out = (
+        stats.Moments(count=each.profiles, mean=each.net_mean, m2=each.net_m2)
+        for each in (found.get("treatment", NOBODY), found.get("control", NOBODY))
+    )
+    return stats.lift(treated, held_out, method="any_look", tightest_at=evidence.tightest_at)
 
 
 def _tightest_at(first_day_decisions: int | None) -> int:
@@ -143,48 +152,32 @@ def _tightest_at(first_day_decisions: int | None) -> int:
     return TIMES_FIRST_DAY * first_day_decisions if first_day_decisions else stats.TIGHTEST_AT
 
 
-def _outlook(treated: Row, held_out: Row, *, mature_days: int) -> stats.Outlook | None:
+def _outlook(treated: Totals, held_out: Totals, *, mature_days: int) -> stats.Outlook | None:
     """Expect as much of every day to come as of the mature ones."""
-    control, everybody = _moments(held_out), treated["profiles"] + held_out["profiles"]
+    control, everybody = _moments(held_out), treated.profiles + held_out.profiles
     if mature_days == 0 or control.count < 2 or control.mean < 0:
         return None
     return stats.Outlook(
         mean=control.mean,
         variance=control.variance,
-        rewarded_share=held_out["rewarded"] / control.count,
+        rewarded_share=held_out.rewarded / control.count,
         control_share=control.count / everybody,
         units_a_day=everybody / mature_days,
     )
 
 
-def _rows(stores: Stores, use_case: UseCase, query: str, most_days: int | None = None) -> list[Row]:
-    if not all((stores.lake.folder / table).is_dir() for table in TABLES):
-        # Before the first start of a worker: nothing was decided, and nothing is broken.
-        return []
-    parameters: dict[str, object] = {"use_case": use_case.name, "version": use_case.version}
-    if most_days is not None:
-        parameters["most_days"] = most_days
-    found = stores.engine.query(
-        load_sql("opportune.reports", query),
-        parameters,
-        tables=dict.fromkeys(TABLES),
-    )
-    rows: list[Row] = found.to_pylist()
-    return rows
-
-
-def _variant(variant: str, row: Row) -> VariantResult:
+def _variant(variant: str, totals: Totals) -> VariantResult:
     return VariantResult(
         variant=variant,
-        profiles=row["profiles"],
-        rewarded=row["rewarded"],
-        reward_sum=row["reward_sum"],
-        reward_mean=row["reward_mean"],
+        profiles=totals.profiles,
+        rewarded=totals.rewarded,
+        reward_sum=totals.reward_sum,
+        reward_mean=totals.reward_mean,
     )
 
 
-def _moments(row: Row) -> stats.Moments:
-    return stats.Moments(count=row["profiles"], mean=row["reward_mean"], m2=row["m2"])
+def _moments(totals: Totals) -> stats.Moments:
+    return stats.Moments(count=totals.profiles, mean=totals.reward_mean, m2=totals.m2)
 
 
 def _sample_ratio(use_case: UseCase, treated: int, held_out: int) -> stats.SampleRatio | None:
@@ -198,30 +191,30 @@ def _sample_ratio(use_case: UseCase, treated: int, held_out: int) -> stats.Sampl
     )
 
 
-def _days(stores: Stores, use_case: UseCase) -> tuple[DayResult, ...]:
-    by_day: dict[date, dict[str, Row]] = {}
-    for row in _rows(stores, use_case, "days", MOST_DAYS):
-        by_day.setdefault(row["day"], {})[row["variant"]] = row
-    return tuple(_day(day, variants) for day, variants in by_day.items())
-
-
-def _day(day: date, variants: Mapping[str, Row]) -> DayResult:
-    treated = variants.get("treatment")
+def _day(known: DaySummary) -> DayResult:
+    treated = known.variants.get("treatment")
     return DayResult(
-        day=day,
-        mature=any(row["matured"] for row in variants.values()),
-        treatment=_day_of_variant(treated),
-        control=_day_of_variant(variants.get("control")),
-        exploration_share=treated["exploration_share"] if treated else None,
+        day=known.day,
+        mature=known.mature,
+        treatment=_day_of_variant(known, "treatment"),
+        control=_day_of_variant(known, "control"),
+        exploration_share=treated.explored / treated.decisions if treated else None,
     )
 
 
-def _day_of_variant(row: Row | None) -> DayOfVariant:
-    if row is None:
-        return DayOfVariant(decisions=0, reward_mean=None)
-    return DayOfVariant(decisions=row["decisions"], reward_mean=row["reward_mean"])
+def _day_of_variant(known: DaySummary, variant: str) -> DayOfVariant:
+    decided = known.variants.get(variant)
+    earned = (known.earned or {}).get(variant)
+    return DayOfVariant(
+        decisions=decided.decisions if decided else 0,
+        reward_mean=earned.reward_sum / earned.decisions if earned else None,
+    )
 
 
 def _shadow(stores: Stores, use_case: UseCase) -> Shadow | None:
-    rows = _rows(stores, use_case, "shadow")
-    return Shadow(**rows[0]) if rows and rows[0]["decisions"] else None
+    if not (stores.lake.folder / "decisions").is_dir():
+        return None
+    facts = {"use_case": use_case.name, "version": use_case.version}
+    sql = load_sql("opportune.reports", "shadow")
+    rows = stores.engine.query(sql, facts, tables={"decisions": None}).to_pylist()
+    return Shadow(**rows[0]) if rows[0]["decisions"] else None

@@ -1,47 +1,40 @@
 -- Which options go to whom: their shares above and below the middle of each feature, the strongest contrast of a pair first.
-with chosen as (
-    select decisions.day, decisions.profile_id, dimensions.dimension,
-        decisions.action[dimensions.position] as choice
-    from decisions
-    cross join dimensions
-    where decisions.use_case = $use_case and decisions.version = $version
-        and decisions.variant = 'treatment' and decisions.day >= cast($from_day as date)
-),
-known as (
-    select features.day, features.profile_id, feature_columns.feature,
-        features."values"[feature_columns.position] as number
-    from features
-    cross join feature_columns
-    where features.use_case = $use_case and features.version = $version
-        and features.day >= cast($from_day as date)
-),
-present as (
-    select day, profile_id, feature, number from known where not isnan(number)
-),
-spread as (
-    select feature, median(number) as middle, avg(number) as mean, max(number) as largest,
-        max(case when number in (0, 1) then 0 else 1 end) as is_number
-    from present
+with spread as (
+    select feature, max(edge) as largest, sum(edge * decisions) / sum(decisions) as mean,
+        max(case when edge in (0, 1) then 0 else 1 end) as is_number
+    from edges
     group by feature
+),
+level as (
+    select feature, edge, sum(decisions) as decisions from edges group by feature, edge
+),
+running as (
+    select feature, edge,
+        sum(decisions) over (partition by feature order by edge) as so_far,
+        sum(decisions) over (partition by feature) as total
+    from level
+),
+middles as (
+    select feature, min(edge) as middle from running where 2 * so_far >= total group by feature
 ),
 -- Where more than half have the largest value, the mean is a cut that leaves somebody on both sides.
 cuts as (
-    select feature, is_number,
-        case when is_number = 0 then 0.5 when middle < largest then middle else mean end as cut
+    select spread.feature, spread.is_number,
+        case
+            when spread.is_number = 0 then 0.5
+            when middles.middle < spread.largest then middles.middle
+            else spread.mean
+        end as cut
     from spread
-),
-sides as (
-    select present.day, present.profile_id, present.feature, cuts.cut, cuts.is_number,
-        case when present.number > cuts.cut then 1 else 0 end as is_above
-    from present
-    join cuts on cuts.feature = present.feature
+    join middles on middles.feature = spread.feature
 ),
 counted as (
-    select sides.feature, sides.cut, sides.is_number, chosen.dimension, chosen.choice,
-        sum(sides.is_above) as above, sum(1 - sides.is_above) as below
-    from sides
-    join chosen on chosen.day = sides.day and chosen.profile_id = sides.profile_id
-    group by sides.feature, sides.cut, sides.is_number, chosen.dimension, chosen.choice
+    select edges.feature, cuts.cut, cuts.is_number, edges.dimension, edges.choice,
+        sum(case when edges.edge > cuts.cut then edges.decisions else 0 end) as above,
+        sum(case when edges.edge > cuts.cut then 0 else edges.decisions end) as below
+    from edges
+    join cuts on cuts.feature = edges.feature
+    group by edges.feature, cuts.cut, cuts.is_number, edges.dimension, edges.choice
 ),
 totalled as (
     select feature, cut, is_number, dimension, choice, above, below,
