@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -89,6 +90,7 @@ BESIDE = {
     "reports/sql/known_of_day.sql",
     "segments/sql/kept_events.sql",
 }
+LAKE = ("events", "rejects", "features", "asked_features", "decisions", "rewards")
 # What is asked of a relation called like a table of the lake, by the process that has it at hand.
 AT_HAND = {"segments/sql/date_of_property.sql", "segments/sql/verdict.sql"}
 
@@ -265,8 +267,8 @@ def test_every_query_of_the_program_has_the_same_rows_on_both_engines(
         text = load_sql("opportune." + room.replace("/", "."), file.removesuffix(".sql"))
         tables = {
             table: None
-            for table in ("events", "rejects", "features", "decisions", "rewards")
-            if table in text and table not in relations
+            for table in LAKE
+            if re.search(rf"\b{table}\b", text) and table not in relations
         }
         if "from measured" in text:
             asked_of = rules.measured(SALES, text, parameters)
