@@ -22,7 +22,8 @@ def test_a_segment_source_needs_a_key_and_a_wish() -> None:
     assert problems == []
     assert parsed is not None
     assert (parsed.url, parsed.folder, parsed.batch_size) == ("https://api.segment.io", "", 100)
-    assert (parsed.properties, parsed.traits, parsed.variants) == ((), (), ("random", "treatment"))
+    assert (parsed.properties, parsed.traits) == ((), ())
+    assert parsed.variants == ("champion", "random", "treatment")
     assert parsed.patience == Patience(attempts=20, age=timedelta(hours=24))
 
 
