@@ -22,7 +22,7 @@ REVIEWED = (
     ("decisions", "snapshot_of_day"),
     ("learning", "credit"),
     ("replay", "outcomes"),
-    ("reports", "contrasts"),
+    ("reports", "day_edges"),
 )
 RULES: dict[str, dict[str, object]] = {
     "trait": {"all": [{"trait": "age", "at_least": 18}, {"trait": "plan", "one_of": ["a", "b"]}]},
@@ -40,7 +40,7 @@ def test_every_query_that_reads_the_lake_means_the_same_on_spark(
         except NotPortable as problem:
             refused[name] = problem.message.partition("\n")[0]
     assert refused == {}
-    assert {"learning/sql/credit.sql", "reports/sql/contrasts.sql"} <= lake_statements.keys()
+    assert {"learning/sql/credit.sql", "reports/sql/day_edges.sql"} <= lake_statements.keys()
 
 
 def test_an_engine_is_asked_what_stands_in_files_or_what_a_rule_says() -> None:

@@ -215,6 +215,7 @@ def _shadow(stores: Stores, use_case: UseCase) -> Shadow | None:
     if not (stores.lake.folder / "decisions").is_dir():
         return None
     facts = {"use_case": use_case.name, "version": use_case.version}
-    sql = load_sql("opportune.reports", "shadow")
-    rows = stores.engine.query(sql, facts, tables={"decisions": None}).to_pylist()
+    rows = stores.engine.query(
+        load_sql("opportune.reports", "shadow"), facts, tables={"decisions": None}
+    ).to_pylist()
     return Shadow(**rows[0]) if rows[0]["decisions"] else None
