@@ -74,7 +74,7 @@ docs: setup-dev ## regenerate the reference pages
 
 lock: ## resolve requirements anew and write the hashed locks
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: $(BIN)/python -m pip install uv"; exit 1; }
-	$(LOCK) --upgrade --extra embedded -o requirements/runtime.lock pyproject.toml requirements/build.in
+	$(LOCK) --upgrade --extra embedded -o requirements/runtime.lock -c requirements/limits.in pyproject.toml requirements/build.in
 	$(LOCK) --upgrade --extra embedded --extra spark --extra trees --extra wabbit -o requirements/dev.lock -c requirements/runtime.lock \
 	  pyproject.toml requirements/build.in requirements/dev.in
 	$(LOCK) --upgrade -o requirements/spark.lock requirements/spark.in
