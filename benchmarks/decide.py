@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import multiprocessing
 import os
@@ -203,6 +204,9 @@ def serve(settings: Settings, listening: socket.socket) -> None:
 
     stores = open_stores(settings, now=datetime.now(UTC))
     routes = [Route(FLOOR, floor, methods=["POST"]), *api.routes(stores)]
+    # As `opportune serve` does.
+    gc.collect()
+    gc.freeze()
     config = uvicorn.Config(Starlette(routes=routes), log_level="error", access_log=False)
     uvicorn.Server(config).run(sockets=[listening])
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +36,25 @@ def question(person: int | str = 0, request: str = "r", **changes: Any) -> Quest
 
 def ask(stores: Stores, *given: Any, at: datetime = NOW, **changes: Any) -> Answer:
     return decide_on_request(stores, question(*given, **changes), now=at)
+
+
+def at_once(
+    asking: OnRequest, questions: Sequence[Question], *, at: datetime = NOW
+) -> list[Answer | BaseException]:
+    """What each of many callers of one loop is told."""
+
+    async def every() -> list[Answer | BaseException]:
+        waiting = [asking.ask(each, now=at) for each in questions]
+        return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 30)
+
+    return asyncio.run(every())
+
+
+def one(asking: OnRequest, *given: Any, at: datetime = NOW) -> Answer:
+    (found,) = at_once(asking, [question(*given)], at=at)
+    if isinstance(found, BaseException):
+        raise found
+    return found
 
 
 def kept(stores: Stores) -> int:
@@ -105,14 +125,13 @@ def test_many_who_ask_at_once_get_what_each_would_alone(
     shop: Stores, on_request: OnRequest
 ) -> None:
     asked = [question(n % 40, f"r{n % 50}") for n in range(200)]
-    waiting = [on_request.ask(each, now=NOW) for each in asked]
-    answers = [each.result(30) for each in waiting]
-    assert kept(shop) == 200
-    same = [on_request.ask(each, now=NOW) for each in asked]
-    assert [each.result(30) for each in same] == answers
+    answers = [each for each in at_once(on_request, asked) if isinstance(each, Answer)]
+    assert kept(shop) == len(answers) == 200
+    assert at_once(on_request, asked) == answers
     assert [decide_on_request(shop, each, now=NOW) for each in asked[:20]] == answers[:20]
-    twice = [on_request.ask(question(1, "twice"), now=NOW) for _ in range(20)]
-    assert len({each.result(30).decision_id for each in twice}) == 1
+    twice = at_once(on_request, [question(1, "twice")] * 20)
+    assert len({each.decision_id for each in twice if isinstance(each, Answer)}) == 1
+    assert twice == [twice[0]] * 20
     assert kept(shop) == 201
     by_id = {answer.decision_id for answer in answers}
     assert len(by_id) == 200
@@ -150,30 +169,26 @@ def test_one_who_asks_for_nothing_sensible_keeps_nobody_waiting(
             "it has no user id",
         ),
     ]
-    waiting = [
-        (on_request.ask(each, now=NOW), on_request.ask(question(n, "among"), now=NOW))
-        for n, (each, _, _) in enumerate(wrong)
-    ]
-    for (refused, fine), (_, kind, message) in zip(waiting, wrong, strict=True):
-        with pytest.raises(kind) as refusal:
-            refused.result(30)
-        assert message in refusal.value.message
-        assert fine.result(30).action
+    fine = [question(n, "among") for n in range(len(wrong))]
+    told = at_once(on_request, [*(each for each, _, _ in wrong), *fine])
+    for refused, (_, kind, message) in zip(told, wrong, strict=False):
+        assert isinstance(refused, kind)
+        assert message in refused.message
+    assert all(isinstance(each, Answer) and each.action for each in told[len(wrong) :])
     assert kept(shop) == len(wrong)
 
 
 def test_who_may_get_nothing_is_told_why(
     shop: Stores, define: Callable[..., None], on_request: OnRequest
 ) -> None:
-    before = on_request.ask(question(1), now=NOW).result(30)
+    before = one(on_request, 1)
     assert before.version == 1
     define(
         {'{ name = "sms" }': '{ name = "sms", eligible = { trait = "has_number", exists = true } }'}
     )
     # A changed definition counts a moment later, and goes on with what the older one learned.
     for seconds in (20, 40):
-        soon = on_request.ask(question(5, f"r{seconds}"), now=NOW + timedelta(seconds=seconds))
-        answer = soon.result(30)
+        answer = one(on_request, 5, f"r{seconds}", at=NOW + timedelta(seconds=seconds))
         assert (answer.version, answer.policy_version) == (2, before.policy_version)
         assert (answer.action or {})["channel"] != "sms"
     definitions = project.read(shop.state)
@@ -193,10 +208,10 @@ def test_who_may_get_nothing_is_told_why(
 def test_a_version_that_can_go_on_from_none_waits_for_its_first_day(
     shop: Stores, define: Callable[..., None], on_request: OnRequest
 ) -> None:
-    assert on_request.ask(question(1), now=NOW).result(30).version == 1
+    assert one(on_request, 1).version == 1
     define({'features = ["age", ': "features = ["})
     with pytest.raises(NotStarted, match="has no policy in version 2 yet, nor in an older one"):
-        on_request.ask(question(2), now=NOW + timedelta(seconds=20)).result(30)
+        one(on_request, 2, at=NOW + timedelta(seconds=20))
 
 
 def test_constraints_hold_on_request(
@@ -297,7 +312,7 @@ def test_what_asks_for_the_past_is_left_to_the_day(
 
 
 def test_without_the_database_nobody_is_told_anything(shop: Stores, on_request: OnRequest) -> None:
-    first = on_request.ask(question(1, "a"), now=NOW).result(30)
+    first = one(on_request, 1, "a")
 
     class Away(State):
         def transaction(self) -> Any:
@@ -309,7 +324,41 @@ def test_without_the_database_nobody_is_told_anything(shop: Stores, on_request: 
     with pytest.raises(DatabaseUnavailable):
         decisions.keep(away.state, [each for each in ready if isinstance(each, decisions.Decided)])
     assert kept(shop) == 1
-    assert on_request.ask(question(1, "a"), now=NOW).result(30) == first
+    assert one(on_request, 1, "a") == first
+
+
+def test_who_has_gone_holds_up_nobody(shop: Stores, on_request: OnRequest) -> None:
+    async def two() -> Answer:
+        leaving = asyncio.create_task(on_request.ask(question(1, "a"), now=NOW))
+        staying = asyncio.create_task(on_request.ask(question(2, "b"), now=NOW))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        return await asyncio.wait_for(staying, 30)
+
+    async def gone() -> None:
+        leaving = asyncio.create_task(on_request.ask(question(3, "c"), now=NOW))
+        await asyncio.sleep(0)
+        leaving.cancel()
+
+    assert asyncio.run(two()).action
+    # Its loop may be closed before there is an answer.
+    asyncio.run(gone())
+    assert one(on_request, 4, "d").action
+    assert kept(shop) == 4
+
+
+def test_whatever_goes_wrong_is_told_to_all_who_wait(
+    shop: Stores, on_request: OnRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise DatabaseUnavailable("away")
+
+    monkeypatch.setattr(decisions, "keep", away)
+    told = at_once(on_request, [question(n) for n in range(5)])
+    assert [type(each) for each in told] == [DatabaseUnavailable] * 5
+    monkeypatch.undo()
+    assert one(on_request, 1).action
+    assert kept(shop) == 1
 
 
 def person(stores: Stores) -> decisions.Person:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import itertools
 import uuid
@@ -150,9 +149,7 @@ def decide_routes(
         """Decide one use case for one profile now, and keep the decision before answering."""
         try:
             asked = _read(await bodies.read(request, limit_bytes=BODY_BYTES))
-            answer = await asyncio.wrap_future(
-                on_request.ask(_question(asked, new_ids), now=clock())
-            )
+            answer = await on_request.ask(_question(asked, new_ids), now=clock())
         except OpportuneError:
             counts[f"{DECIDED}:refused"] += 1
             raise

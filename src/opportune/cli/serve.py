@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import signal
@@ -244,6 +245,9 @@ def _serve_http(configured: Settings, part: Part) -> None:
             )
         else:
             application = http_application(configured, log, stack)
+        # What is there for good is not looked through for garbage while somebody waits.
+        gc.collect()
+        gc.freeze()
         uvicorn.run(
             application,
             host=configured.host,

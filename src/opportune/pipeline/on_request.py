@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import TypeVar
 
 from opportune import decisions, events, learning, project
 from opportune.decisions import (
@@ -37,7 +38,6 @@ MOST_WAITING = 5_000
 
 Ready = Mapping[str, Decider | OpportuneError]
 Outcome = Answer | Decided | OpportuneError
-T = TypeVar("T")
 
 
 class TooManyQuestions(Unavailable):
@@ -79,98 +79,97 @@ def would_decide(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Waiting:
-    """A question and who waits for its answer."""
+    """A question, and the loop on which somebody waits for its answer."""
 
     question: Question
     now: datetime
-    answer: Future[Answer] = field(default_factory=Future)
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[Answer]
 
 
 class OnRequest:
-    """Answers many callers: one thread reads and decides, another keeps, each for all who wait.
+    """Answers many callers: one thread reads, decides and keeps, each time for all who wait.
 
-    So one query and one commit serve everybody who asked meanwhile. Threads begin with the first
-    question and end with the process, or with `close`.
+    So one query and one commit serve everybody who asked meanwhile, and each loop is woken once
+    for all its answers. The thread begins with the first question and ends with the process, or
+    with `close`.
     """
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
         self._ready = _Prepared(stores)
         self._asked: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._decided: queue.SimpleQueue[tuple[Decided, Future[Answer]] | None] = (
-            queue.SimpleQueue()
-        )
         self._begin = threading.Lock()
-        self._threads: list[threading.Thread] = []
+        self._thread: threading.Thread | None = None
 
-    def ask(self, question: Question, *, now: datetime) -> Future[Answer]:
-        """Return what will have the answer, or the error that `decide_on_request` would raise."""
+    async def ask(self, question: Question, *, now: datetime) -> Answer:
+        """Return the answer once it is kept; raises what `decide_on_request` would raise."""
         self._start()
         if self._asked.qsize() > MOST_WAITING:
             raise TooManyQuestions(
                 f"More than {MOST_WAITING} questions wait for a decision. Nothing was decided; "
                 "ask again later, with the same request_id."
             )
-        waiting = _Waiting(question=question, now=now)
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(question=question, now=now, loop=loop, answer=loop.create_future())
         self._asked.put(waiting)
-        return waiting.answer
+        return await waiting.answer
 
     def close(self) -> None:
         """Answer who waits, and end."""
         self._asked.put(None)
-        for thread in self._threads:
-            thread.join()
+        if self._thread is not None:
+            self._thread.join()
         self._ready.close()
 
     def _start(self) -> None:
-        if self._threads:
+        if self._thread is not None:
             return
         with self._begin:
-            if not self._threads:
-                self._threads = [
-                    threading.Thread(target=work, name=f"decide-{name}", daemon=True)
-                    for name, work in (("ask", self._decide), ("keep", self._keep))
-                ]
-                for thread in self._threads:
-                    thread.start()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._answer, name="decide", daemon=True)
+                self._thread.start()
 
-    def _decide(self) -> None:
+    def _answer(self) -> None:
         with self._stores.state.direct() as state:
-            self._decide_all(state)
-        self._decided.put(None)
+            while together := _together(self._asked):
+                try:
+                    outcomes = self._answers(state, together)
+                except Exception as error:
+                    # Whatever it is: who is not answered would wait for ever.
+                    outcomes = [error] * len(together)
+                _tell(together, outcomes)
 
-    def _decide_all(self, state: Asked) -> None:
-        while together := _together(self._asked):
-            now = together[-1].now
-            questions = [each.question for each in together]
-            try:
-                ready = self._ready.of({each.use_case for each in questions}, now=now)
-                found = _decide(state, ready, questions, now=now)
-            except Exception as error:
-                # Whatever it is: who is not answered would wait for ever.
-                _fail((each.answer for each in together), error)
-                continue
-            for each, answer in zip(together, found, strict=True):
-                if isinstance(answer, Decided):
-                    self._decided.put((answer, each.answer))
-                elif isinstance(answer, OpportuneError):
-                    each.answer.set_exception(answer)
-                else:
-                    each.answer.set_result(answer)
+    def _answers(self, state: Asked, together: Sequence[_Waiting]) -> Sequence[Answer | Exception]:
+        now = together[-1].now
+        questions = [each.question for each in together]
+        ready = self._ready.of({each.use_case for each in questions}, now=now)
+        found = _decide(state, ready, questions, now=now)
+        decided = [each for each in found if isinstance(each, Decided)]
+        kept = iter(decisions.keep(state, decided) if decided else ())
+        return [next(kept) if isinstance(each, Decided) else each for each in found]
 
-    def _keep(self) -> None:
-        with self._stores.state.direct() as state:
-            self._keep_all(state)
 
-    def _keep_all(self, state: Asked) -> None:
-        while together := _together(self._decided):
-            try:
-                answers = decisions.keep(state, [decided for decided, _ in together])
-            except Exception as error:
-                _fail((waiting for _, waiting in together), error)
-                continue
-            for (_, waiting), answer in zip(together, answers, strict=True):
-                waiting.set_result(answer)
+def _tell(together: Sequence[_Waiting], outcomes: Sequence[Answer | Exception]) -> None:
+    """Wake each loop once, with all that is for it."""
+    told: dict[asyncio.AbstractEventLoop, list[tuple[_Waiting, Answer | Exception]]] = {}
+    for waiting, outcome in zip(together, outcomes, strict=True):
+        told.setdefault(waiting.loop, []).append((waiting, outcome))
+    for loop, those in told.items():
+        # On a loop that was closed nobody waits.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_say, those)
+
+
+def _say(those: Sequence[tuple[_Waiting, Answer | Exception]]) -> None:
+    for waiting, outcome in those:
+        if waiting.answer.done():
+            # Who asked has gone.
+            continue
+        if isinstance(outcome, Exception):
+            waiting.answer.set_exception(outcome)
+        else:
+            waiting.answer.set_result(outcome)
 
 
 class _Prepared:
@@ -363,7 +362,7 @@ def _again(error: OpportuneError) -> OpportuneError:
     return error.with_traceback(None)
 
 
-def _together(waiting: queue.SimpleQueue[T | None]) -> list[T]:
+def _together(waiting: queue.SimpleQueue[_Waiting | None]) -> list[_Waiting]:
     """Wait for one and take all that wait, up to a limit; nothing at the end."""
     first = waiting.get()
     if first is None:
@@ -379,8 +378,3 @@ def _together(waiting: queue.SimpleQueue[T | None]) -> list[T]:
             break
         found.append(each)
     return found
-
-
-def _fail(waiting: Iterable[Future[Answer]], error: Exception) -> None:
-    for each in waiting:
-        each.set_exception(error)
