@@ -148,6 +148,7 @@ def _decisions(told: Past, common: dict[str, pa.Array], place: int) -> pa.Table:
             "policy_version": pa.repeat("p", count),
             "explored": pa.array(told.explored[:, place]),
             "decided_at": decided_at,
+            "due_at": decided_at,
             "decided_at_us": decided_at.cast(pa.int64()),
             **dict.fromkeys(("cost", "cost_rewarded", "shadow_price"), pa.nulls(count)),
         }

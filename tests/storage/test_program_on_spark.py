@@ -352,7 +352,7 @@ def listed(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
     people = pa.table({"profile_id": pa.array(ids, pa.int64())})
     place = {"version": pa.array([1], pa.int32()), "position": pa.array([2], pa.int64())}
     facts = {"use_case": NAME, "from_day": FIRST.isoformat(), "to_day": DAYS[-1].isoformat()}
-    facts |= {"variant": "", "option": "", "explored": -1, "anybody": 1}
+    facts |= {"version": 0, "variant": "", "option": "", "explored": -1, "anybody": 1}
     facts |= {"lowest_id": ids[0], "highest_id": ids[-1]}
     some = {"variant": "treatment", "option": "sms", "explored": 0, "anybody": 0}
     relations = {"ids": people, "places": pa.table(place)}

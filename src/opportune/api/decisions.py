@@ -30,6 +30,7 @@ class ListDecisions(BaseModel):
     from_day: date | None = None
     to_day: date | None = None
     profile_id: int | None = Field(None, ge=-(2**63), lt=2**63)
+    version: int | None = Field(None, ge=1, lt=2**31)
     first: int = Field(0, ge=0, le=2**53)
     limit: int = Field(100, ge=1, le=1_000)
 
@@ -125,6 +126,7 @@ def decision_routes(
             first_day=asked.from_day,
             last_day=asked.to_day,
             profile_id=asked.profile_id,
+            version=asked.version,
         )
         use_case = project.read(stores.state).use_case(name)
         now = clock()

@@ -24,6 +24,7 @@ from opportune.reports.decisions_csv import decisions_csv
 from opportune.reports.delays import delay_curve
 from opportune.reports.deliveries import delivery_counts
 from opportune.reports.document import to_document
+from opportune.reports.drivers import Driver, Drivers
 from opportune.reports.field_use import (
     FieldReport,
     LabelledField,
@@ -34,6 +35,7 @@ from opportune.reports.field_use import (
 from opportune.reports.groups import GroupComparison, GroupResult, Groups, groups
 from opportune.reports.health import Health, OpenJobs, OutboxState, StoreSize, behind, health
 from opportune.reports.insights import insights
+from opportune.reports.marks import Mark
 from opportune.reports.model import (
     BegunWith,
     Contrast,
@@ -57,6 +59,7 @@ from opportune.reports.model import (
     Verdict,
 )
 from opportune.reports.one_decision import DecisionNotFound, KeptDecision, one_decision
+from opportune.reports.over_time import InvalidRolling, LiftOfDay, Rolling, check_rolling
 from opportune.reports.overlap import GroupElsewhere, Overlap, SendsPerProfile, overlap
 from opportune.reports.performance import begun_with, headline, performance
 from opportune.reports.person import (
@@ -76,6 +79,7 @@ from opportune.reports.readiness import (
     WaitFor,
     readiness,
 )
+from opportune.reports.results import Results, results, results_document
 from opportune.reports.summarise import summarise
 from opportune.reports.summary import PROFILE_TOTALS, forget_open
 from opportune.reports.timeline import Entry, Timeline, timeline
@@ -84,6 +88,16 @@ from opportune.reports.use_case_timeline import Incident, UseCaseTimeline, use_c
 from opportune.reports.versions import Version, versions
 
 __all__ = [
+    "Driver",
+    "Drivers",
+    "InvalidRolling",
+    "LiftOfDay",
+    "Mark",
+    "Results",
+    "Rolling",
+    "check_rolling",
+    "results",
+    "results_document",
     "use_case_timeline",
     "UseCaseTimeline",
     "Incident",

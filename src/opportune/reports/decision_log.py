@@ -56,6 +56,7 @@ class DecisionFilter:
     first_day: date | None = None
     last_day: date | None = None
     profile_id: int | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +209,7 @@ def _asked(
         "variant": chosen.variant,
         "option": chosen.option,
         "explored": -1 if chosen.explored is None else int(chosen.explored),
+        "version": chosen.version or 0,
         "anybody": int(chosen.profile_id is None),
         "lowest_id": min(ids, default=1),
         "highest_id": max(ids, default=0),

@@ -19,6 +19,7 @@ from opportune.reports.model import (
     Shadow,
     VariantResult,
 )
+from opportune.reports.over_time import NOBODY, moments_of, tightest_at
 from opportune.reports.spending import spending
 from opportune.reports.summarise import days_of
 from opportune.reports.summary import DaySummary, Totals
@@ -27,22 +28,24 @@ from opportune.storage import Stores, load_sql
 __all__ = ["by_group", "begun_with", "headline", "performance"]
 
 MOST_DAYS = 90
-# The interval is tightest at so many times the profiles of the first day: between an audience that
-# stays the same and one that is new on each day of two months it is at most a tenth too wide.
-TIMES_FIRST_DAY = 4
-NOBODY = Totals(
-    profiles=0, rewarded=0, reward_sum=0.0, reward_mean=0.0, m2=0.0, net_mean=0.0, net_m2=0.0
-)
 
 
-def performance(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) -> Performance:
+def performance(
+    stores: Stores,
+    use_case: UseCase,
+    metric: Metric,
+    *,
+    now: datetime,
+    known: Sequence[DaySummary] | None = None,
+) -> Performance:
     """Report on ``use_case`` in its newest version, whose success metric is ``metric``.
 
     One unit of the comparison is one profile: its rewards summed over the mature days, which are
     those whose rewards are complete. Other versions of the use case do not count, as what they
-    could choose and who was in control may have been different.
+    could choose and who was in control may have been different. ``known`` are its days, if they are
+    at hand.
     """
-    known = days_of(stores, use_case)
+    known = days_of(stores, use_case) if known is None else known
     evidence = _evidence(known, use_case, metric)
     verdict, sentence = answer(evidence)
     stop = stopped(stores.state, use_case.name)
@@ -99,16 +102,16 @@ def _evidence(days: Sequence[DaySummary], use_case: UseCase, metric: Metric) -> 
     by_variant = _newest_totals(mature)
     treated = by_variant.get("treatment", NOBODY)
     held_out = by_variant.get("control", NOBODY)
-    tightest_at = _tightest_at(days[0].decisions if days else None)
+    tightest = tightest_at(days)
     return Evidence(
         metric=MetricOfReport(name=metric.name, unit=metric.unit, window_days=metric.window_days),
         treatment=_variant("treatment", treated),
         control=_variant("control", held_out),
         control_share=use_case.control_share,
         lift=stats.lift(
-            _moments(treated), _moments(held_out), method="any_look", tightest_at=tightest_at
+            moments_of(treated), moments_of(held_out), method="any_look", tightest_at=tightest
         ),
-        tightest_at=tightest_at,
+        tightest_at=tightest,
         outlook=_outlook(treated, held_out, mature_days=len(mature)),
         sample_ratio=_sample_ratio(use_case, treated.profiles, held_out.profiles),
         decided_days=len(days),
@@ -125,9 +128,9 @@ def by_group(
     days = days_of(stores, use_case)
     totals = _newest_totals([each for each in days if each.mature])
     earned = {
-        variant: (_variant(variant, each), _moments(each)) for variant, each in totals.items()
+        variant: (_variant(variant, each), moments_of(each)) for variant, each in totals.items()
     }
-    return earned, _tightest_at(days[0].decisions if days else None)
+    return earned, tightest_at(days)
 
 
 def _newest_totals(mature: Sequence[DaySummary]) -> Mapping[str, Totals]:
@@ -144,17 +147,9 @@ def _profit(evidence: Evidence, days: Sequence[DaySummary]) -> stats.Lift:
     return stats.lift(treated, held_out, method="any_look", tightest_at=evidence.tightest_at)
 
 
-def _tightest_at(first_day_decisions: int | None) -> int:
-    """Chosen from what is known before any reward is: how many were decided for on the first day.
-
-    Erasing people changes it by as little as it changes the evidence.
-    """
-    return TIMES_FIRST_DAY * first_day_decisions if first_day_decisions else stats.TIGHTEST_AT
-
-
 def _outlook(treated: Totals, held_out: Totals, *, mature_days: int) -> stats.Outlook | None:
     """Expect as much of every day to come as of the mature ones."""
-    control, everybody = _moments(held_out), treated.profiles + held_out.profiles
+    control, everybody = moments_of(held_out), treated.profiles + held_out.profiles
     if mature_days == 0 or control.count < 2 or control.mean < 0:
         return None
     return stats.Outlook(
@@ -174,10 +169,6 @@ def _variant(variant: str, totals: Totals) -> VariantResult:
         reward_sum=totals.reward_sum,
         reward_mean=totals.reward_mean,
     )
-
-
-def _moments(totals: Totals) -> stats.Moments:
-    return stats.Moments(count=totals.profiles, mean=totals.reward_mean, m2=totals.m2)
 
 
 def _sample_ratio(use_case: UseCase, treated: int, held_out: int) -> stats.SampleRatio | None:

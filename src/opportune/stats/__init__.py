@@ -27,6 +27,7 @@ from opportune.stats.delay import (
     hours_until,
 )
 from opportune.stats.discoveries import Discovery, discoveries
+from opportune.stats.drivers import contributions
 from opportune.stats.errors import InvalidPropensity, InvalidSample
 from opportune.stats.intervals import (
     TIGHTEST_AT,
@@ -88,6 +89,7 @@ __all__ = [
     "boundary",
     "chance_to_find",
     "chi_square_tail",
+    "contributions",
     "crossed",
     "days_to_find",
     "discoveries",

@@ -13,7 +13,7 @@ from datetime import date
 
 from markupsafe import Markup
 
-from opportune.reports import DayResult, DimensionChoices, ExploredDay
+from opportune.reports import DayResult, DimensionChoices, ExploredDay, Mark
 from opportune.stats import Lift
 from opportune.web.words import day_of, percent, signed_percent, tick
 
@@ -36,7 +36,7 @@ MOST_MARKERS = 46
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Plot:
+class Plot:
     """Where a day and a value lie inside the frame of a chart."""
 
     days: int
@@ -55,25 +55,29 @@ class _Plot:
         return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
 
-def reward_by_day(days: Sequence[DayResult], *, unit: str) -> Markup:
-    """Reward per decision of both variants, a point a mature day; immature days are hatched."""
+def reward_by_day(days: Sequence[DayResult], *, unit: str, changes: Sequence[Mark] = ()) -> Markup:
+    """Reward per decision of both variants, a point a mature day; immature days are hatched.
+
+    ``changes`` are numbered lines, in their order.
+    """
     treated = [each.treatment.reward_mean for each in days]
     held_out = [each.control.reward_mean for each in days]
     largest = max((value for value in [*treated, *held_out] if value is not None), default=0.0)
-    ticks = _ticks(0.0, largest or 1.0)
-    plot = _Plot(days=len(days), low=0.0, high=ticks[-1])
+    ticks = ticks_of(0.0, largest or 1.0)
+    plot = Plot(days=len(days), low=0.0, high=ticks[-1])
     marks = [
-        _HATCH,
-        _axes(plot, [(value, tick(value)) for value in ticks], [each.day for each in days]),
+        HATCH,
+        axes(plot, [(value, tick(value)) for value in ticks], [each.day for each in days]),
         *(
-            _rect((plot.x(place), TOP), (plot.band, HEIGHT - TOP - BOTTOM), fill="url(#hatch)")
+            rect((plot.x(place), TOP), (plot.band, HEIGHT - TOP - BOTTOM), fill="url(#hatch)")
             for place, each in enumerate(days)
             if not each.mature
         ),
-        _line(plot, held_out, name="control"),
-        _line(plot, treated, name="treatment"),
+        marked(plot, [each.day for each in days], changes),
+        line(plot, held_out, name="control"),
+        line(plot, treated, name="treatment"),
     ]
-    return _svg(
+    return svg(
         "reward",
         f"{unit} per decision by day",
         "Two lines, treatment solid with circles and control dashed with squares; days that are "
@@ -84,22 +88,22 @@ def reward_by_day(days: Sequence[DayResult], *, unit: str) -> Markup:
 
 def shares_by_day(choices: DimensionChoices, *, chart: str) -> Markup:
     """Share of each option by day, stacked to 100 %; ``chart`` is an id that no other chart has."""
-    plot = _Plot(days=len(choices.days), low=0.0, high=1.0)
+    plot = Plot(days=len(choices.days), low=0.0, high=1.0)
     gap = 1.0 if plot.band > 4 else 0.0
     ticks = [(value, f"{value * 100:.0f} %") for value in (0.0, 0.5, 1.0)]
     marks = [
         _patterns(chart, len(choices.overall)),
-        _axes(plot, ticks, [each.day for each in choices.days]),
+        axes(plot, ticks, [each.day for each in choices.days]),
     ]
     for place, each in enumerate(choices.days):
         bottom = 0.0
         for option, share in enumerate(each.shares):
             top = plot.y(bottom + share)
             size = (plot.band - gap, plot.y(bottom) - top)
-            marks.append(_rect((plot.x(place), top), size, fill=f"url(#{chart}-{option})"))
+            marks.append(rect((plot.x(place), top), size, fill=f"url(#{chart}-{option})"))
             bottom += share
     names = ", ".join(f"{each.option} {percent(each.share)}" for each in choices.overall)
-    return _svg(
+    return svg(
         chart,
         f"Share of each {choices.dimension} by day",
         f"Stacked bars, a bar a day, in this order from below: {names}.",
@@ -110,15 +114,15 @@ def shares_by_day(choices: DimensionChoices, *, chart: str) -> Markup:
 def share_by_day(days: Sequence[ExploredDay]) -> Markup:
     """Share of treatment's decisions that explored, a point a day."""
     largest = max((each.exploration_share for each in days), default=0.0)
-    ticks = _ticks(0.0, min(max(largest, 0.02), 1.0))
-    plot = _Plot(days=len(days), low=0.0, high=ticks[-1])
+    ticks = ticks_of(0.0, min(max(largest, 0.02), 1.0))
+    plot = Plot(days=len(days), low=0.0, high=ticks[-1])
     marks = [
-        _axes(
+        axes(
             plot, [(value, f"{value * 100:.3g} %") for value in ticks], [each.day for each in days]
         ),
-        _line(plot, [each.exploration_share for each in days], name="treatment"),
+        line(plot, [each.exploration_share for each in days], name="treatment"),
     ]
-    return _svg(
+    return svg(
         "explored-chart",
         "Share of decisions that explored, by day",
         "A line with a circle a day. The table below has the numbers.",
@@ -138,24 +142,24 @@ def captured_by_day(captured: Sequence[tuple[date, float]]) -> Markup:
     """Captured share of the achievable uplift by day, with the lines of chance and of the best."""
     shares = [share for _, share in captured]
     low = min([-0.04, *shares])
-    plot = _Plot(days=len(captured), low=low, high=1.0)
+    plot = Plot(days=len(captured), low=low, high=1.0)
     ticks = [quarter / 4 for quarter in range(math.ceil(low * 4), 5)]
     marks = [
-        _axes(
+        axes(
             plot, [(value, f"{value * 100:.0f} %") for value in ticks], [day for day, _ in captured]
         ),
         *(
             Markup('<text class="note" x="{}" y="{}" text-anchor="end">{}</text>').format(
-                WIDTH - RIGHT - 6, _n(plot.y(value) + offset), words
+                WIDTH - RIGHT - 6, coordinate(plot.y(value) + offset), words
             )
             for value, offset, words in (
                 (1.0, 13, "100 %: the best action for every customer"),
                 (0.0, -5, "0 %: actions drawn by chance"),
             )
         ),
-        _line(plot, shares, name="treatment"),
+        line(plot, shares, name="treatment"),
     ]
-    return _svg(
+    return svg(
         "captured",
         "Captured share of the achievable uplift by day",
         "A line with a circle a day. The table below has the numbers.",
@@ -172,7 +176,7 @@ def lift_interval(lift: Lift, *, chart: str) -> Markup:
     width = 320
 
     def x(value: float) -> str:
-        return _n(8 + (width - 16) * (value - least + room) / (most - least + 2 * room))
+        return coordinate(8 + (width - 16) * (value - least + room) / (most - least + 2 * room))
 
     drawn = Markup(
         '<line class="zero" x1="{zero}" x2="{zero}" y1="4" y2="40"/>'
@@ -185,7 +189,7 @@ def lift_interval(lift: Lift, *, chart: str) -> Markup:
         f"{signed_percent(lift.relative)}, between {signed_percent(lift.low)} and "
         f"{signed_percent(lift.high)}; the thin line is no difference."
     )
-    return _svg(chart, "Lift and its interval", words, [drawn], size=(width, 60))
+    return svg(chart, "Lift and its interval", words, [drawn], size=(width, 60))
 
 
 def paired_shares(group: float, others: float) -> Markup:
@@ -195,10 +199,10 @@ def paired_shares(group: float, others: float) -> Markup:
         '<rect class="track" width="100" height="9"/><rect class="group" width="{}" height="9"/>'
         '<rect class="track" y="12" width="100" height="9"/>'
         '<rect class="others" y="12" width="{}" height="9"/></svg>'
-    ).format(_n(group * 100), _n(others * 100))
+    ).format(coordinate(group * 100), coordinate(others * 100))
 
 
-def _svg(
+def svg(
     chart: str,
     title: str,
     description: str,
@@ -222,18 +226,25 @@ def _svg(
     )
 
 
-def _axes(plot: _Plot, ticks: Sequence[tuple[float, str]], days: Sequence[date]) -> Markup:
+def axes(plot: Plot, ticks: Sequence[tuple[float, str]], days: Sequence[date]) -> Markup:
     lines = [
         Markup(
             '<line class="grid" x1="{}" x2="{}" y1="{y}" y2="{y}"/>'
             '<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>'
-        ).format(LEFT, WIDTH - RIGHT, LEFT - 8, _n(plot.y(tick) + 4), label, y=_n(plot.y(tick)))
+        ).format(
+            LEFT,
+            WIDTH - RIGHT,
+            LEFT - 8,
+            coordinate(plot.y(tick) + 4),
+            label,
+            y=coordinate(plot.y(tick)),
+        )
         for tick, label in ticks
     ]
     every = math.ceil(len(days) / MOST_DAY_LABELS) or 1
     labels = [
         Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-            _n(plot.x(place + 0.5)), HEIGHT - 8, day_of(day)
+            coordinate(plot.x(place + 0.5)), HEIGHT - 8, day_of(day)
         )
         for place, day in enumerate(days)
         if place % every == 0
@@ -241,9 +252,31 @@ def _axes(plot: _Plot, ticks: Sequence[tuple[float, str]], days: Sequence[date])
     return Markup("").join([*lines, *labels])
 
 
-def _line(plot: _Plot, values: Sequence[float | None], *, name: str) -> Markup:
+def marked(plot: Plot, days: Sequence[date], changes: Sequence[Mark]) -> Markup:
+    """A dashed line with its number for each change, where its day is or the next one after it."""
+    drawn: dict[int, list[int]] = {}
+    for number, change in enumerate(changes, 1):
+        place = next((place for place, day in enumerate(days) if day >= change.day), None)
+        if place is not None:
+            drawn.setdefault(place, []).append(number)
+    return Markup("").join(
+        Markup(
+            '<line class="change" x1="{x}" x2="{x}" y1="{top}" y2="{bottom}"/>'
+            '<text class="tick" x="{x}" y="{above}" text-anchor="middle">{numbers}</text>'
+        ).format(
+            x=coordinate(plot.x(place)),
+            top=TOP,
+            bottom=HEIGHT - BOTTOM,
+            above=TOP - 2,
+            numbers=",".join(map(str, numbers)),
+        )
+        for place, numbers in drawn.items()
+    )
+
+
+def line(plot: Plot, values: Sequence[float | None], *, name: str) -> Markup:
     points = [
-        (_n(plot.x(place + 0.5)), _n(plot.y(value)))
+        (coordinate(plot.x(place + 0.5)), coordinate(plot.y(value)))
         for place, value in enumerate(values)
         if value is not None
     ]
@@ -259,13 +292,13 @@ def _line(plot: _Plot, values: Sequence[float | None], *, name: str) -> Markup:
     return path + Markup("").join(Markup(shape).format(x, y) for x, y in points)
 
 
-def _rect(corner: tuple[float, float], size: tuple[float, float], *, fill: str) -> Markup:
+def rect(corner: tuple[float, float], size: tuple[float, float], *, fill: str) -> Markup:
     return Markup('<rect x="{}" y="{}" width="{}" height="{}" fill="{}"/>').format(
-        *(_n(value) for value in (*corner, *size)), fill
+        *(coordinate(value) for value in (*corner, *size)), fill
     )
 
 
-_HATCH = Markup(
+HATCH = Markup(
     '<defs><pattern id="hatch" width="8" height="8" patternUnits="userSpaceOnUse">'
     '<rect class="hatch-ground" width="8" height="8"/>'
     '<path class="hatch-line" d="M-2 2L2 -2M0 8L8 0M6 10L10 6"/></pattern></defs>'
@@ -297,7 +330,7 @@ def _patterns(chart: str, options: int) -> Markup:
     )
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def ticks_of(low: float, high: float) -> list[float]:
     """Round values from at most ``low`` to at least ``high``, three to six of them."""
     rough = (high - low) / 4
     size = 10.0 ** math.floor(math.log10(rough))
@@ -306,6 +339,6 @@ def _ticks(low: float, high: float) -> list[float]:
     return [place * step for place in range(first, last + 1)]
 
 
-def _n(value: float) -> str:
+def coordinate(value: float) -> str:
     """Write a coordinate: one digit is a tenth of a pixel."""
     return f"{value:.1f}".removesuffix(".0")

@@ -39,6 +39,7 @@ class _Address:
             ("explored", explored),
             ("from", "" if chosen.first_day is None else chosen.first_day.isoformat()),
             ("to", "" if chosen.last_day is None else chosen.last_day.isoformat()),
+            ("version", "" if chosen.version is None else str(chosen.version)),
             ("profile", "" if chosen.profile_id is None else str(chosen.profile_id)),
         ]
         return [pair for pair in pairs if pair[1]]
@@ -99,6 +100,7 @@ def _read(asked: Asked) -> tuple[UseCase, _Address]:
 def _filter(given: Fields) -> DecisionFilter:
     dimension, _, option = given.get("option").partition(":")
     profile = given.get("profile")
+    version = given.get("version")
     is_id = profile.removeprefix("-").isdecimal() and len(profile) < 20
     return DecisionFilter(
         variant=given.get("variant"),
@@ -108,6 +110,7 @@ def _filter(given: Fields) -> DecisionFilter:
         first_day=_day(given.get("from")),
         last_day=_day(given.get("to")),
         profile_id=int(profile) if is_id else None,
+        version=int(version) if version.isdecimal() and len(version) < 10 else None,
     )
 
 

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from opportune.decisions import in_words
 from opportune.project import templates
 from opportune.reports import Verdict
-from opportune.web import bars, charts, words
+from opportune.web import bars, charts, lift_charts, words
 from opportune.web.asking import Frame
 
 __all__ = ["asset", "json_text", "nothing_applied", "problem", "render"]
@@ -128,6 +128,7 @@ def _environment() -> Environment:
         "asset": asset,
         "bars": bars,
         "charts": charts,
+        "lift_charts": lift_charts,
         "rail": RAIL,
         "verdicts": VERDICTS,
     }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from opportune import project, reports
 from opportune.decisions import UseCase
 from opportune.project import Project
+from opportune.reports import Results
 from opportune.web import pages
 from opportune.web.asking import Asked, Shown
 
@@ -15,9 +16,8 @@ __all__ = ["health", "insights", "performance", "tab_of", "timeline"]
 
 def performance(asked: Asked) -> Shown:
     """Show what the use case earned."""
-    defined, chosen = _chosen(asked)
-    report = reports.performance(asked.stores, chosen, defined.metric_of(chosen), now=asked.now)
-    context = {"head": report, "performance": report, "truth": asked.truth}
+    report = _results(asked)
+    context = {"head": report.performance, "results": report, "truth": asked.truth}
     return Shown(body=pages.render("use_case.html", asked.frame, context))
 
 
@@ -51,6 +51,14 @@ def tab_of(template: str, asked: Asked, told: Mapping[str, object]) -> Shown:
     metric = defined.metric_of(chosen)
     head = reports.headline(asked.stores, chosen, metric, now=asked.now)
     return Shown(body=pages.render(template, asked.frame, {"head": head, **told}))
+
+
+def _results(asked: Asked) -> Results:
+    defined, chosen = _chosen(asked)
+    given = asked.query.get("rolling")
+    rolling = reports.check_rolling(int(given) if given.isdecimal() and len(given) < 4 else 1)
+    metric = defined.metric_of(chosen)
+    return reports.results(asked.stores, chosen, metric, now=asked.now, rolling=rolling)
 
 
 def _chosen(asked: Asked) -> tuple[Project, UseCase]:

@@ -4,6 +4,7 @@ from decisions
 left join places on places.version = decisions.version
 where decisions.use_case = $use_case
     and decisions.day between cast($from_day as date) and cast($to_day as date)
+    and ($version = 0 or decisions.version = $version)
     and ($variant = '' or decisions.variant = $variant)
     and ($explored < 0 or case when decisions.explored then 1 else 0 end = $explored)
     and ($option = '' or decisions.action[places.position] = $option)
