@@ -76,6 +76,8 @@ BESIDE = {
     "events/sql/chosen_rejects.sql",
     "events/sql/recall.sql",
     "events/sql/rejects.sql",
+    "learning/sql/logged.sql",
+    "learning/sql/logged_days.sql",
     "pipeline/sql/own_events.sql",
     "privacy/sql/decisions_of.sql",
     "privacy/sql/old_names.sql",
@@ -451,6 +453,8 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
     yield "decisions/sql/spend.sql", {"use_case": NAME}, {}
     yield from listed(stores)
     yield from explained(stores)
+    yield "learning/sql/logged.sql", {**day, "version": 1}, {}
+    yield "learning/sql/logged_days.sql", {"use_case": NAME}, {}
     yield "cli/sql/treated.sql", day, {}
     yield "replay/sql/held_out.sql", day, {}
     yield "replay/sql/identified.sql", {"source_id": "shop"}, {}

@@ -35,6 +35,7 @@ from opportune.api.segments import segment_routes
 from opportune.api.states import state_routes
 from opportune.api.stops import stop_routes
 from opportune.api.tail import tail_routes
+from opportune.api.what_if import what_if_routes
 from opportune.decisions import UseCase, stopped
 from opportune.project import Project
 from opportune.reports import Performance, performance, to_document
@@ -51,6 +52,7 @@ ALIKE = (
     readiness_routes,
     group_routes,
     overlap_routes,
+    what_if_routes,
 )
 
 

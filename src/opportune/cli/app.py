@@ -38,6 +38,7 @@ from opportune.cli.groups import groups
 from opportune.cli.overlap import overlap
 from opportune.cli.readiness import readiness
 from opportune.cli.replay import replay_command
+from opportune.cli.what_if import what_if
 
 __all__ = ["EXIT_CODES", "app", "main"]
 
@@ -89,6 +90,7 @@ app.command("report")(use_case.report)
 app.command("groups")(groups)
 app.command("overlap")(overlap)
 app.command("readiness")(readiness)
+app.command("what-if")(what_if)
 app.command("resume")(use_case.resume)
 app.command("start")(states.start)
 app.command("shadow")(states.shadow)

@@ -31,7 +31,15 @@ from opportune.decisions.asked import (
     Person,
     Question,
 )
-from opportune.decisions.budget import Chosen, Plan, choose, shadow_price
+from opportune.decisions.budget import Chosen, Plan, choose, explored, shadow_price
+from opportune.decisions.changed import (
+    Changed,
+    Lived,
+    NotComparable,
+    Possible,
+    changed_from,
+    possible,
+)
 from opportune.decisions.combinations import parts
 from opportune.decisions.constraints import Constraints, Cooldown, Forbidden, QuietHours
 from opportune.decisions.decide import NoOption, decide, held_back, matrix
@@ -86,6 +94,13 @@ from opportune.decisions.states import (
 )
 
 __all__ = [
+    "Changed",
+    "Lived",
+    "NotComparable",
+    "Possible",
+    "changed_from",
+    "explored",
+    "possible",
     "cooled",
     "replayed",
     "exclusions",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
 import numpy as np
@@ -14,7 +15,7 @@ from opportune.decisions.allowed import Allowed, allowed
 from opportune.decisions.model import FEATURES, Feature, UseCase
 from opportune.storage import State, Stores, load_sql
 
-__all__ = ["audience_of", "known_of", "snapshot"]
+__all__ = ["audience_of", "known_of", "rules_of", "snapshot"]
 
 # What the query of features looks at first.
 TEST_PERSON = "/test_person"
@@ -56,6 +57,16 @@ def known_of(
     relations = {"known": known, "audience": audience}
     columns = stores.engine.query(*_select(use_case, day), relations=relations)
     return columns, allowed(stores, use_case, day, columns)
+
+
+def rules_of(stores: Stores, use_case: UseCase, day: date, known: pa.Table) -> pa.Table:
+    """Ask every rule of ``use_case`` of all who are ``known``, whoever its audience is.
+
+    A row a profile, with columns named as for `allowed`. Nothing is kept.
+    """
+    relations = {"known": known, "audience": known.select(["profile_id"])}
+    alone = replace(use_case, features=())
+    return stores.engine.query(*_select(alone, day), relations=relations)
 
 
 def _select(use_case: UseCase, day: date) -> tuple[str, dict[str, object]]:

@@ -10,6 +10,7 @@ model that came of it.
 Deliberately absent: delay correction.
 """
 
+from opportune.learning.again import PLAYS, Log, Play, logged_days, play_of
 from opportune.learning.evaluate import (
     Evaluated,
     Logged,
@@ -47,8 +48,16 @@ from opportune.learning.warm import (
     warm_start,
     warm_start_from,
 )
+from opportune.learning.what_if import WhatIf, what_if
 
 __all__ = [
+    "PLAYS",
+    "Log",
+    "Play",
+    "WhatIf",
+    "logged_days",
+    "play_of",
+    "what_if",
     "of_version",
     "KEEP_DAYS",
     "REWARDS",

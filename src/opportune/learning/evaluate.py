@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,10 +14,13 @@ __all__ = [
     "Evaluated",
     "Logged",
     "RewardModel",
+    "Weighed",
     "difference",
     "evaluate",
     "evaluate_log",
     "expected_under",
+    "judged",
+    "weigh",
 ]
 
 Floats = NDArray[np.float64]
@@ -50,6 +53,24 @@ class Logged:
     propensities: Floats
     rewards: Floats
     dimension_propensities: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Weighed:
+    """Rows of a log beside what a target would have played there, ``(n,)`` each.
+
+    ``supported``: the target's probability that lies on actions which the log can tell of.
+    ``option_propensities``, ``option_targets``: ``(n, D)``, None where they are not known.
+    """
+
+    rewards: Floats
+    propensities: Floats
+    targets: Floats
+    predicted: Floats
+    expected: Floats
+    supported: Floats
+    option_propensities: Floats | None
+    option_targets: Floats | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -108,28 +129,62 @@ def evaluate(
     >>> evaluate(log, mail, name="always mail", model=nothing).snips.value
     1.0
     """
-    targets = policies.probability(target, log.actions)
-    expected, supported_share = expected_under(log, target, model)
-    predicted = model(log.features, log.actions)
-    whole = {"propensities": log.propensities, "targets": targets}
+    return judged([weigh(log, target, model=model)], name=name, confidence=confidence)
+
+
+def weigh(
+    log: Logged,
+    target: policies.ActionDistribution,
+    *,
+    model: RewardModel,
+    played: NDArray[np.int64] | None = None,
+) -> Weighed:
+    """Set beside each row of ``log`` what ``target`` would have played there, and the model's view.
+
+    ``played``: the codes of all actions that the log has, where ``log`` is a part of it.
+    """
+    expected, supported = _under(log, target, model, played)
+    known = _known_options(log)
+    by_option = None if known is None else policies.dimension_probability(target, log.actions)
+    return Weighed(
+        rewards=log.rewards,
+        propensities=log.propensities,
+        targets=policies.probability(target, log.actions),
+        predicted=model(log.features, log.actions),
+        expected=expected,
+        supported=supported,
+        option_propensities=known,
+        option_targets=by_option,
+    )
+
+
+def judged(parts: Sequence[Weighed], *, name: str, confidence: float = 0.95) -> Evaluated:
+    """Estimate from all ``parts`` of a log together what the target would have earned."""
+
+    def column(of: str) -> Floats:
+        return np.concatenate([getattr(each, of) for each in parts])
+
+    rewards, expected, predicted = map(column, ("rewards", "expected", "predicted"))
+    whole = {"propensities": column("propensities"), "targets": column("targets")}
     modelled = {"predicted": predicted, "expected": expected}
     plain, robust = None, None
-    known = _known_options(log)
-    if known is not None:
-        by_option = policies.dimension_probability(target, log.actions)
-        each = {"propensities": known, "targets": by_option}
-        plain = stats.pseudo_inverse(log.rewards, **each, confidence=confidence)
-        robust = stats.pseudo_inverse_dr(log.rewards, **each, **modelled, confidence=confidence)
+    if all(each.option_propensities is not None for each in parts):
+        each = {
+            "propensities": column("option_propensities"),
+            "targets": column("option_targets"),
+        }
+        plain = stats.pseudo_inverse(rewards, **each, confidence=confidence)
+        robust = stats.pseudo_inverse_dr(rewards, **each, **modelled, confidence=confidence)
     return Evaluated(
         name=name,
-        ips=stats.ips(log.rewards, **whole, confidence=confidence),
-        snips=stats.snips(log.rewards, **whole, confidence=confidence),
-        doubly_robust=stats.doubly_robust(log.rewards, **whole, **modelled, confidence=confidence),
-        switch_dr=stats.switch_dr(log.rewards, **whole, **modelled, cap=CAP, confidence=confidence),
+        ips=stats.ips(rewards, **whole, confidence=confidence),
+        snips=stats.snips(rewards, **whole, confidence=confidence),
+        doubly_robust=stats.doubly_robust(rewards, **whole, **modelled, confidence=confidence),
+        switch_dr=stats.switch_dr(rewards, **whole, **modelled, cap=CAP, confidence=confidence),
         pseudo_inverse=plain,
         pseudo_inverse_dr=robust,
-        supported_share=supported_share,
-        terms=expected + targets / log.propensities * (log.rewards - predicted),
+        supported_share=min(float(column("supported").mean()), 1.0) if len(rewards) else 0.0,
+        terms=expected + whole["targets"] / whole["propensities"] * (rewards - predicted),
     )
 
 
@@ -178,15 +233,26 @@ def expected_under(
     evenly spread over the eligible ones from a start that differs by row, so without bias. Where
     asking for each combination there is takes fewer questions, that is done, and is exact.
     """
-    played = np.unique(log.space.codes(log.actions))
-    expected, supported = np.zeros(len(log.rewards)), 0.0
+    expected, supported = _under(log, target, model, None)
+    return expected, min(float(supported.mean()), 1.0) if len(supported) else 0.0
+
+
+def _under(
+    log: Logged,
+    target: policies.ActionDistribution,
+    model: RewardModel,
+    played: NDArray[np.int64] | None,
+) -> tuple[Floats, Floats]:
+    """As `expected_under`, the supported share of each row: of actions it might have got."""
+    known = np.unique(log.space.codes(log.actions)) if played is None else played
+    expected, supported = np.zeros((2, len(log.rewards)))
     for actions, shares in _played_by(log, target):
         if not shares.any():
             continue
         expected += shares * model(log.features, actions)
-        known = np.isin(log.space.codes(actions), played)
-        supported += float(np.where(known, shares, 0.0).mean())
-    return expected, min(supported, 1.0)
+        tells = np.isin(log.space.codes(actions), known) & log.eligible.allows(log.space, actions)
+        supported += np.where(tells, shares, 0.0)
+    return expected, supported
 
 
 def _played_by(

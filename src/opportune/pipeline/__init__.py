@@ -28,8 +28,12 @@ from opportune.pipeline.rebuild import (
     rebuild,
 )
 from opportune.pipeline.states import change_state
+from opportune.pipeline.what_if import Otherwise, log_of, what_if
 
 __all__ = [
+    "Otherwise",
+    "log_of",
+    "what_if",
     "explain",
     "Explanation",
     "WORKER_LOCK",

@@ -1,15 +1,18 @@
-"""The lift of several use cases with its interval, a line each, on one axis."""
+"""Several values with their intervals, a line each, on one axis."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from opportune.reports import Performance
+from opportune.learning import WhatIf
+from opportune.reports import Groups, Performance
+from opportune.stats import Lift
 from opportune.web.words import signed_percent
 
-__all__ = ["forest"]
+__all__ = ["estimates", "forest", "group_lines"]
 
 WIDTH, NAMES, EDGE, ROW, TOP = 720, 240, 16, 34, 10
 LONGEST_NAME = 30
@@ -22,17 +25,56 @@ LINE = Markup(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """One value with its interval; ``words`` say both."""
+
+    name: str
+    low: float
+    middle: float
+    high: float
+    words: str
+
+
 def forest(performances: Sequence[Performance]) -> Markup:
     """Draw the use cases that have an interval; nothing where none has.
 
     A point is the lift, its line the interval; all share an axis with a line at no difference.
     """
-    drawn = [each for each in performances if each.lift.low is not None]
+    drawn = [_lift(each.title, each.lift) for each in performances if each.lift.low is not None]
+    return _drawn(drawn, "Lift of the use cases", name="forest")
+
+
+def group_lines(found: Groups) -> Markup:
+    """Draw the lift of treatment over each other group that it can be compared with."""
+    compared = [each for each in found.comparisons if each.lift.low is not None]
+    drawn = [_lift(f"over {each.group}", each.lift) for each in compared]
+    return _drawn(drawn, "Lift of treatment over the other groups", name="group-lines")
+
+
+def estimates(found: WhatIf) -> Markup:
+    """Draw what was earned and each estimate that has an interval, in the metric's unit."""
+    every = {"as it was": found.logged, **found.estimates}
+    drawn = [
+        _Line(
+            name=f"{name} (to go by)" if name == found.estimator else name,
+            low=each.low,
+            middle=each.value,
+            high=each.high,
+            words=f"{name}: {each.value:.4g}, between {each.low:.4g} and {each.high:.4g}",
+        )
+        for name, each in every.items()
+        if each is not None
+        if each.value is not None and each.low is not None and each.high is not None
+    ]
+    return _drawn(drawn, f"Estimates, in {found.unit} a decision", name="estimates")
+
+
+def _drawn(drawn: Sequence[_Line], title: str, *, name: str) -> Markup:
     if not drawn:
         return Markup("")
-    ends = [(_near(each.lift.low), _near(each.lift.high)) for each in drawn]
-    least, most = min(0.0, *(low for low, _ in ends)), max(0.0, *(high for _, high in ends))
-    span = most - least or 1.0
+    least = min(0.0, *(each.low for each in drawn))
+    span = max(0.0, *(each.high for each in drawn)) - least or 1.0
 
     def x(value: float) -> str:
         return f"{NAMES + EDGE + (WIDTH - NAMES - 2 * EDGE) * (value - least) / span:.1f}"
@@ -44,33 +86,39 @@ def forest(performances: Sequence[Performance]) -> Markup:
             '<text class="tick" x="{zero}" y="{below}" text-anchor="middle">0</text>'
         ).format(zero=x(0.0), top=TOP, bottom=bottom, below=bottom + 14)
     ]
-    for place, (each, (low, high)) in enumerate(zip(drawn, ends, strict=True)):
+    for place, each in enumerate(drawn):
         y = TOP + ROW * place + ROW // 2
-        places = {"low": x(low), "high": x(high), "middle": x(_near(each.lift.relative))}
-        marks.append(LINE.format(text=y + 4, y=y, name=_short(each.title), **places))
+        places = {"low": x(each.low), "high": x(each.high), "middle": x(each.middle)}
+        marks.append(LINE.format(text=y + 4, y=y, name=_short(each.name), **places))
     return Markup(
         '<svg class="chart" viewBox="0 0 {width} {height}" role="img" '
-        'aria-labelledby="forest-title forest-desc"><title id="forest-title">Lift of the use cases'
-        '</title><desc id="forest-desc">{words}</desc>{marks}</svg>'
+        'aria-labelledby="{name}-title {name}-desc"><title id="{name}-title">{title}'
+        '</title><desc id="{name}-desc">{words}</desc>{marks}</svg>'
     ).format(
+        name=name,
+        title=title,
         width=WIDTH,
         height=bottom + 20,
-        words="; ".join(_words(each) for each in drawn),
+        words="; ".join(each.words for each in drawn),
         marks=Markup("").join(marks),
     )
 
 
-def _near(value: float | None) -> float:
-    return min(max(value or 0.0, -FARTHEST), FARTHEST)
+def _near(value: float) -> float:
+    return min(max(value, -FARTHEST), FARTHEST)
 
 
 def _short(title: str) -> str:
     return title if len(title) <= LONGEST_NAME else f"{title[: LONGEST_NAME - 1]}…"
 
 
-def _words(each: Performance) -> str:
-    low, high, lift = (each.lift.low or 0.0, each.lift.high or 0.0, each.lift.relative or 0.0)
-    return (
-        f"{each.title}: {signed_percent(lift)}, between {signed_percent(low)} and "
-        f"{signed_percent(high)}"
+def _lift(name: str, lift: Lift) -> _Line:
+    low, high, found = (lift.low or 0.0, lift.high or 0.0, lift.relative or 0.0)
+    said = f"between {signed_percent(low)} and {signed_percent(high)}"
+    return _Line(
+        name=name,
+        low=_near(low),
+        middle=_near(found),
+        high=_near(high),
+        words=f"{name}: {signed_percent(found)}, {said}",
     )

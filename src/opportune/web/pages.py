@@ -17,6 +17,7 @@ from opportune.project import templates
 from opportune.reports import Verdict
 from opportune.web import bars, charts, lift_charts, words
 from opportune.web.asking import Frame
+from opportune.web.forest import estimates, group_lines
 
 __all__ = ["asset", "json_text", "nothing_applied", "problem", "render"]
 
@@ -129,6 +130,8 @@ def _environment() -> Environment:
         "bars": bars,
         "charts": charts,
         "lift_charts": lift_charts,
+        "estimate_lines": estimates,
+        "group_lines": group_lines,
         "rail": RAIL,
         "verdicts": VERDICTS,
     }

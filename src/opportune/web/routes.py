@@ -15,6 +15,7 @@ from opportune.web import (
     decision,
     decision_log,
     events,
+    groups,
     health,
     people,
     person,
@@ -26,6 +27,7 @@ from opportune.web import (
     states,
     use_case_builder,
     use_cases,
+    what_if,
 )
 from opportune.web.embed import embed_routes
 from opportune.web.site import Site, View
@@ -46,6 +48,8 @@ SHOWN: Sequence[tuple[str, View]] = (
     ("/use-cases/{name}/edit", use_case_builder.change),
     ("/use-cases/{name}/state", states.state),
     ("/use-cases/{name}/timeline", results.timeline),
+    ("/use-cases/{name}/what-if", what_if.what_if),
+    ("/use-cases/{name}/groups", groups.groups),
     ("/decisions/{id}", decision.decision),
     ("/live", events.live),
     ("/live/rows", events.live_rows),
