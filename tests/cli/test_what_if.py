@@ -37,6 +37,7 @@ def test_it_says_what_is_missing_and_refuses_what_cannot_be_asked(
         (("--without", "offer=nothing_such"), "has no option 'nothing_such'"),
         (("--policy", "greedy"), "Allowed: fixed, learned, uniform"),
         (("--policy", "fixed"), "one option of each dimension"),
+        (("--policy", "offer=none"), "Name one of each: offer, channel, hour"),
         (("--forbid", "offer=free_yoga_class"), "two dimensions or more"),
         (("--without", "offer"), "write dimension=option"),
         (("--use-case", str(tmp_path / "none.toml")), "cannot be read"),

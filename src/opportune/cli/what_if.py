@@ -15,7 +15,7 @@ from opportune import pipeline, project, settings, stats
 from opportune.cli.stores import opened
 from opportune.decisions import UseCase
 from opportune.documents import InvalidDefinition
-from opportune.learning import PLAYS, WhatIf
+from opportune.learning import WhatIf
 from opportune.pipeline import Otherwise
 from opportune.reports import to_document
 from opportune.storage import State
@@ -23,7 +23,7 @@ from opportune.storage import State
 __all__ = ["what_if"]
 
 
-def what_if(  # noqa: PLR0913 - the options of a command
+def what_if(
     name: Annotated[str, typer.Argument(help="Name of the use case whose log is asked.")],
     *,
     without: Annotated[
@@ -33,10 +33,10 @@ def what_if(  # noqa: PLR0913 - the options of a command
         list[str] | None,
         typer.Option(help="Forbid options together: dimension=option,dimension=option."),
     ] = None,
-    policy: Annotated[str, typer.Option(help=f"What plays: {', '.join(PLAYS)}.")] = "learned",
-    action: Annotated[
-        str, typer.Option(help="What policy fixed always plays: dimension=option, ...")
-    ] = "",
+    policy: Annotated[
+        str,
+        typer.Option(help="What plays: learned, uniform, or always dimension=option,..."),
+    ] = "learned",
     use_case: Annotated[
         Path | None, typer.Option(help="File of another use case, which need not be applied.")
     ] = None,
@@ -46,8 +46,8 @@ def what_if(  # noqa: PLR0913 - the options of a command
     asked = Otherwise(
         without=[_pair(each, "--without") for each in without or []],
         forbid=[dict(_pairs(each, "--forbid")) for each in forbid or []],
-        plays=policy,
-        action=dict(_pairs(action, "--action")),
+        plays="fixed" if "=" in policy else policy,
+        action=dict(_pairs(policy, "--policy")) if "=" in policy else {},
     )
     now = datetime.now(UTC)
     with opened(settings.load()) as stores:
