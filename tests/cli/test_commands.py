@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -112,6 +114,12 @@ def test_report_is_readable_and_has_a_form_for_programs(run: Run, folder: Path) 
     document = json.loads(out)
     assert (code, document["verdict"]) == (0, "too_early")
     assert (document["delays"]["rewarded"], document["delays"]["points"]) == (0, [])
+    code, out, _ = run("report", "next-best-offer", "--format", "csv", "--rolling", "7")
+    rows = {row["measure"]: row["value"] for row in csv.DictReader(io.StringIO(out))}
+    assert (code, rows["mature_days"], rows["profiles"], rows["lift"]) == (0, "0", "0", "")
+    code, out, _ = run("report", "next-best-offer", "--format", "html")
+    assert (code, out.startswith("<!doctype html>")) == (0, True)
+    assert run("report", "next-best-offer", "--format", "csv", "--rolling", "2")[0] == 2
 
 
 def test_an_unknown_use_case_is_answered_with_the_nearest_name(run: Run, folder: Path) -> None:

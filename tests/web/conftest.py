@@ -104,9 +104,8 @@ class Site:
 
 @contextmanager
 def _serve(stores: Stores, *, clock: Callable[[], datetime]) -> Iterator[Site]:
-    application = Starlette(
-        routes=[*api.routes(stores, clock=clock), *web.routes(stores, clock=clock)]
-    )
+    asked = api.routes(stores, clock=clock, report_page=web.report_page)
+    application = Starlette(routes=[*asked, *web.routes(stores, clock=clock)])
     server = uvicorn.Server(uvicorn.Config(application, log_level="error", lifespan="off"))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

@@ -31,6 +31,7 @@ from opportune.api.overlap import overlap_routes
 from opportune.api.privacy import privacy_routes
 from opportune.api.profiles import profile_routes
 from opportune.api.readiness import readiness_routes
+from opportune.api.report import report_routes
 from opportune.api.segments import segment_routes
 from opportune.api.states import state_routes
 from opportune.api.stops import stop_routes
@@ -38,7 +39,7 @@ from opportune.api.tail import tail_routes
 from opportune.api.what_if import what_if_routes
 from opportune.decisions import UseCase, stopped
 from opportune.project import Project
-from opportune.reports import Performance, performance, to_document
+from opportune.reports import Performance, Results, performance, to_document
 from opportune.storage import Stores
 
 __all__ = ["Problem", "UseCaseAnswer", "UseCasesAnswer", "routes"]
@@ -62,6 +63,11 @@ class Problem(BaseModel):
     model_config = ConfigDict(extra="forbid")
     code: str
     message: str
+
+
+MISSING: dict[int | str, dict[str, Any]] = {
+    404: {"model": Problem, "description": "There is nothing of this name."}
+}
 
 
 class DimensionAnswer(BaseModel):
@@ -99,11 +105,13 @@ def routes(
     *,
     clock: Callable[[], datetime] | None = None,
     counts: Counts | None = None,
+    report_page: Callable[[Results], bytes] | None = None,
 ) -> Sequence[BaseRoute]:
     """Return the routes of the interface and of operations, for the server composed of them.
 
     ``clock`` tells the time that an answer is true for; the real one if it is None. ``counts`` is
-    what the collector of the same process counts.
+    what the collector of the same process counts. ``report_page`` writes a report as HTML, where
+    the server has pages.
     """
     application = FastAPI(
         title="Opportune",
@@ -123,6 +131,7 @@ def routes(
     told = clock or (lambda: datetime.now(UTC))
     application.add_middleware(Door, stores=stores, clock=told)
     decide = _add(application, stores, told, counted)
+    report_routes(application, stores, clock=told, missing=MISSING, page=report_page)
     return (
         # Asked more often than all others together: it goes past the application.
         Route("/api/decide", Door(decide, stores=stores, clock=told), methods=["POST"]),
@@ -134,9 +143,7 @@ def routes(
 def _add(
     application: FastAPI, stores: Stores, clock: Callable[[], datetime], counts: Counts
 ) -> ASGIApp:
-    missing: dict[int | str, dict[str, Any]] = {
-        404: {"model": Problem, "description": "There is nothing of this name."}
-    }
+    missing = MISSING
     decide = decide_routes(application, stores, clock=clock, counts=counts, missing=missing)
     catalogue_routes(application, stores, clock=clock, missing=missing)
     reject_routes(application, stores, missing=missing)

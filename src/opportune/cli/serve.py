@@ -161,7 +161,7 @@ def http_application(configured: Settings, log: SegmentLog, stack: ExitStack) ->
                 compatible=configured.segment_compatible,
                 counts=counts,
             ),
-            *api.routes(stores, counts=counts),
+            *api.routes(stores, counts=counts, report_page=web.report_page),
             *web.routes(stores),
         ],
         exception_handlers=api.HANDLERS,

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from opportune import decisions, pipeline, project, reports, settings
+from opportune import decisions, pipeline, project, reports, settings, web
 from opportune.cli.show import print_insights, print_performance
 from opportune.cli.stores import opened
+from opportune.storage import Stores
 
 __all__ = ["report", "resume", "run_day"]
+
+
+class Form(StrEnum):
+    """How a report is written."""
+
+    lines = "lines"
+    json = "json"
+    csv = "csv"
+    parquet = "parquet"
+    html = "html"
+
 
 Name = Annotated[str, typer.Argument(help="Name of the use case.")]
 
@@ -68,22 +81,42 @@ def resume(
 def report(
     name: Name,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    form: Annotated[
+        Form, typer.Option("--format", help="For people, for programs, or a file to keep.")
+    ] = Form.lines,
+    rolling: Annotated[
+        int, typer.Option(help="Means over so many days in the files: 1, 7 or 30.")
+    ] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Show what a use case earned: lift against its own control group, with its interval."""
+    form = Form.json if as_json else form
     with opened(settings.load()) as stores:
-        definitions = project.read(stores.state)
-        use_case = definitions.use_case(name)
-        metric = definitions.metric_of(use_case)
-        now = datetime.now(UTC)
-        performance = reports.performance(stores, use_case, metric, now=now)
+        if form is Form.lines:
+            _print(stores, name)
+        else:
+            typer.echo(_file(stores, name, form, rolling), nl=False)
+
+
+def _print(stores: Stores, name: str) -> None:
+    definitions, now = project.read(stores.state), datetime.now(UTC)
+    use_case = definitions.use_case(name)
+    metric = definitions.metric_of(use_case)
+    print_performance(Console(), reports.performance(stores, use_case, metric, now=now))
+    Console().print(reports.delay_curve(stores, use_case, metric, now=now).answer)
+    chosen = reports.insights(stores, use_case, now=now)
+    print_insights(Console(), chosen, reports.delivery_counts(stores.state, use_case.name))
+
+
+def _file(stores: Stores, name: str, form: Form, rolling: int) -> bytes:
+    definitions, now = project.read(stores.state), datetime.now(UTC)
+    use_case, days = definitions.use_case(name), reports.check_rolling(rolling)
+    metric = definitions.metric_of(use_case)
+    found = reports.results(stores, use_case, metric, now=now, rolling=days)
+    if form is Form.html:
+        return web.report_page(found)
+    if form is Form.json:
         delays = reports.delay_curve(stores, use_case, metric, now=now)
-        if as_json:
-            document = reports.to_document(performance) | {"delays": reports.to_document(delays)}
-            typer.echo(json.dumps(document))
-            return
-        chosen = reports.insights(stores, use_case, now=now)
-        deliveries = reports.delivery_counts(stores.state, use_case.name)
-    print_performance(Console(), performance)
-    Console().print(delays.answer)
-    print_insights(Console(), chosen, deliveries)
+        document = reports.results_document(found) | {"delays": reports.to_document(delays)}
+        return f"{json.dumps(document)}\n".encode()
+    return reports.report_file(found, form.value)

@@ -25,6 +25,7 @@ from opportune.reports.delays import delay_curve
 from opportune.reports.deliveries import delivery_counts
 from opportune.reports.document import to_document
 from opportune.reports.drivers import Driver, Drivers
+from opportune.reports.earners import Earner, Earners, earners
 from opportune.reports.field_use import (
     FieldReport,
     LabelledField,
@@ -32,6 +33,7 @@ from opportune.reports.field_use import (
     PolicyViolation,
     field_report,
 )
+from opportune.reports.figures import FIGURES, FORMS, InvalidReportForm, figures, report_file
 from opportune.reports.groups import GroupComparison, GroupResult, Groups, groups
 from opportune.reports.health import Health, OpenJobs, OutboxState, StoreSize, behind, health
 from opportune.reports.insights import insights
@@ -88,6 +90,14 @@ from opportune.reports.use_case_timeline import Incident, UseCaseTimeline, use_c
 from opportune.reports.versions import Version, versions
 
 __all__ = [
+    "FIGURES",
+    "FORMS",
+    "Earner",
+    "Earners",
+    "InvalidReportForm",
+    "earners",
+    "figures",
+    "report_file",
     "Driver",
     "Drivers",
     "InvalidRolling",

@@ -7,7 +7,7 @@ import io
 
 from opportune.reports.decision_log import DecisionLog
 
-__all__ = ["decisions_csv"]
+__all__ = ["decisions_csv", "safe_text"]
 
 COLUMNS = (
     *("decision_id", "day", "decided_at", "version", "profile_id", "user_id", "variant"),
@@ -25,12 +25,12 @@ def decisions_csv(log: DecisionLog) -> str:
     dimensions = list(dict.fromkeys(name for each in log.decisions for name in each.action))
     written = io.StringIO()
     rows = csv.writer(written, lineterminator="\n")
-    rows.writerow([*COLUMNS, *(_text(f"chosen_{name}") for name in dimensions)])
+    rows.writerow([*COLUMNS, *(safe_text(f"chosen_{name}") for name in dimensions)])
     for each in log.decisions:
         rows.writerow(
             [
                 *(_cell(getattr(each, name)) for name in COLUMNS),
-                *(_text(each.action.get(name, "")) for name in dimensions),
+                *(safe_text(each.action.get(name, "")) for name in dimensions),
             ]
         )
     return written.getvalue()
@@ -40,9 +40,10 @@ def _cell(value: object) -> object:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return _text(value)
+        return safe_text(value)
     return "" if value is None else value
 
 
-def _text(text: str) -> str:
+def safe_text(text: str) -> str:
+    """Return a text that no spreadsheet runs: with an apostrophe before it, where it would."""
     return f"'{text}" if text.startswith(FORMULA) else text

@@ -26,7 +26,7 @@ from opportune.reports.summary import (
 from opportune.storage import Stores, load_sql
 from opportune.storage.rewrite import rewrite, tidy
 
-__all__ = ["days_of", "numbered", "summarise"]
+__all__ = ["days_of", "numbered", "summarise", "totals_now"]
 
 TABLES = ("decisions", "rewards")
 # Longer than any query of a report takes.
@@ -92,6 +92,20 @@ def summarise(stores: Stores, use_case: UseCase) -> list[date]:
     if plan.added < len(plan.mature):
         _drop_older(stores, use_case)
     return written
+
+
+def totals_now(stores: Stores, use_case: UseCase) -> pa.Table:
+    """Return what each profile earned over the mature days, as the newest of `days_of` sums it.
+
+    Columns of `PROFILE_TOTALS` without what is the same in all rows.
+    """
+    plan = _plan(stores, use_case)
+    if plan is None or not plan.mature:
+        return _nobody()
+    totals = _so_far(stores, use_case) if plan.added == len(plan.mature) else plan.totals
+    for _, made in _made(stores, use_case, plan):
+        totals = totals if made is None else made
+    return totals
 
 
 def _plan(stores: Stores, use_case: UseCase) -> _Plan | None:

@@ -14,7 +14,8 @@ Deliberately absent: rules about customers, scripts from elsewhere, a build of t
 """
 
 from opportune.web.asking import FormTooLarge
+from opportune.web.results import report_page
 from opportune.web.routes import routes
 from opportune.web.truth import Truth, read_truth
 
-__all__ = ["FormTooLarge", "Truth", "read_truth", "routes"]
+__all__ = ["FormTooLarge", "Truth", "read_truth", "report_page", "routes"]

@@ -19,7 +19,7 @@ from opportune.web import bars, charts, lift_charts, words
 from opportune.web.asking import Frame
 from opportune.web.forest import estimates, group_lines
 
-__all__ = ["asset", "json_text", "nothing_applied", "problem", "render"]
+__all__ = ["asset", "json_text", "nothing_applied", "problem", "render", "style"]
 
 VERDICTS: dict[Verdict, tuple[str, str]] = {
     "better": ("▲", "better"),
@@ -101,6 +101,12 @@ def asset(name: str) -> str:
     """Return the address of a file of ``static/``: another one whenever its content changes."""
     content = resources.files("opportune.web").joinpath("static", name).read_bytes()
     return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
+
+
+@cache
+def style() -> str:
+    """Return the style sheet of the pages, for a file that has it inside."""
+    return resources.files("opportune.web").joinpath("static", "app.css").read_text("utf-8")
 
 
 def _environment() -> Environment:

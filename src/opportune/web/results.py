@@ -9,9 +9,26 @@ from opportune.decisions import UseCase
 from opportune.project import Project
 from opportune.reports import Results
 from opportune.web import pages
-from opportune.web.asking import Asked, Shown
+from opportune.web.asking import Asked, Download, Frame, Shown
 
-__all__ = ["health", "insights", "performance", "tab_of", "timeline"]
+__all__ = [
+    "health",
+    "insights",
+    "people",
+    "performance",
+    "report",
+    "report_page",
+    "tab_of",
+    "timeline",
+]
+
+PAGE = 50
+MEDIA = {
+    "csv": "text/csv; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "json": "application/json",
+    "parquet": "application/vnd.apache.parquet",
+}
 
 
 def performance(asked: Asked) -> Shown:
@@ -19,6 +36,38 @@ def performance(asked: Asked) -> Shown:
     report = _results(asked)
     context = {"head": report.performance, "results": report, "truth": asked.truth}
     return Shown(body=pages.render("use_case.html", asked.frame, context))
+
+
+def people(asked: Asked) -> Shown:
+    """Show the profiles that a card of the report counts."""
+    defined, chosen = _chosen(asked)
+    page = asked.query.page(most=1_000_000)
+    variant = asked.query.get("variant", "treatment")
+    found = reports.earners(
+        asked.stores, chosen, variant, now=asked.now, first=(page - 1) * PAGE, limit=PAGE
+    )
+    told = {
+        "found": found,
+        "unit": defined.metric_of(chosen).unit,
+        "page": page,
+        "last": max(1, -(-found.total // PAGE)),
+    }
+    return tab_of("use_case_people.html", asked, told)
+
+
+def report(asked: Asked) -> Download:
+    """Send the report as a file: HTML, CSV, Parquet or JSON."""
+    form, found = asked.path["form"], _results(asked)
+    body = report_page(found) if form == "html" else reports.report_file(found, form)
+    name = f"report-{found.use_case}-{found.as_of:%Y-%m-%d}.{form}"
+    return Download(body=body, media_type=MEDIA[form], name=name)
+
+
+def report_page(found: Results) -> bytes:
+    """Return the report as one HTML file that needs nothing else, and runs no script."""
+    frame = Frame(as_of=found.as_of, demo=False)
+    told = {"results": found, "style": pages.style()}
+    return pages.render("report.html", frame, told).encode()
 
 
 def insights(asked: Asked) -> Shown:

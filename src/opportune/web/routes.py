@@ -39,6 +39,8 @@ SHOWN: Sequence[tuple[str, View]] = (
     ("/", use_cases.home),
     ("/use-cases", use_cases.use_cases),
     ("/use-cases/{name}", results.performance),
+    ("/use-cases/{name}/report.{form}", results.report),
+    ("/use-cases/{name}/people", results.people),
     ("/use-cases/{name}/insights", results.insights),
     ("/use-cases/{name}/decisions", decision_log.decisions),
     ("/use-cases/{name}/decisions.csv", decision_log.as_csv),

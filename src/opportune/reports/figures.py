@@ -1,0 +1,149 @@
+"""A report as one long table, a row a number, and the files that are made of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from opportune.errors import InvalidInput
+from opportune.reports.decisions_csv import safe_text
+from opportune.reports.model import DayOfVariant, Performance
+from opportune.reports.results import Results, results_document
+from opportune.stats import Lift
+
+__all__ = ["FIGURES", "FORMS", "InvalidReportForm", "figures", "report_file"]
+
+FORMS = ("json", "csv", "parquet")
+"""The forms that need no page; "html" is the fourth."""
+
+# ``part`` is a card, chart or table of the page; ``day`` is null where a number is over all days.
+FIGURES = pa.schema(
+    [
+        pa.field("use_case", pa.string(), nullable=False),
+        pa.field("version", pa.int32(), nullable=False),
+        pa.field("as_of", pa.timestamp("us", "UTC"), nullable=False),
+        pa.field("part", pa.string(), nullable=False),
+        pa.field("day", pa.date32()),
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("measure", pa.string(), nullable=False),
+        pa.field("unit", pa.string(), nullable=False),
+        pa.field("value", pa.float64()),
+        pa.field("low", pa.float64()),
+        pa.field("high", pa.float64()),
+    ]
+)
+
+Row = dict[str, Any]
+
+
+class InvalidReportForm(InvalidInput):
+    """A report was asked for in a form that there is none of."""
+
+    code = "invalid_report_form"
+
+
+def figures(found: Results) -> pa.Table:
+    """Return every number of ``found`` as `FIGURES`: part by part, in the order of the page."""
+    same = {"use_case": found.use_case, "version": found.version, "as_of": found.as_of}
+    empty: Row = {"day": None, "group": "", "unit": "", "low": None, "high": None}
+    rows = [
+        {**same, **empty, **row}
+        for part in (_cards, _days, _uplift, _drivers)
+        for row in part(found)
+    ]
+    return pa.Table.from_pylist(rows, schema=FIGURES)
+
+
+def report_file(found: Results, form: str) -> bytes:
+    """Return the report as a file of one of `FORMS`. Raises ``InvalidReportForm``."""
+    if form == "json":
+        return json.dumps(results_document(found)).encode()
+    if form == "csv":
+        return _csv(figures(found)).encode()
+    if form == "parquet":
+        written = pa.BufferOutputStream()
+        parquet.write_table(figures(found), written)
+        return bytes(written.getvalue().to_pybytes())
+    raise InvalidReportForm(
+        f"A report cannot be written as '{form}' here. Allowed: {', '.join(FORMS)}, and html where "
+        "there are pages."
+    )
+
+
+def _cards(found: Results) -> Iterator[Row]:
+    performance, unit = found.performance, found.performance.metric.unit
+    for result in (performance.treatment, performance.control):
+        named = {"part": "cards", "group": result.variant}
+        yield {**named, "measure": "profiles", "unit": "profiles", "value": result.profiles}
+        yield {**named, "measure": "rewarded", "unit": "profiles", "value": result.rewarded}
+        yield {**named, "measure": "reward_sum", "unit": unit, "value": result.reward_sum}
+        of_profile = f"{unit} per profile"
+        yield {**named, "measure": "reward_mean", "unit": of_profile, "value": result.reward_mean}
+    yield {"part": "cards", "measure": "lift", **_lift(performance.lift)}
+    yield from _days_counted(performance)
+
+
+def _days_counted(performance: Performance) -> Iterator[Row]:
+    for measure in ("decided_days", "mature_days"):
+        value = getattr(performance, measure)
+        yield {"part": "cards", "measure": measure, "unit": "days", "value": value}
+
+
+def _days(found: Results) -> Iterator[Row]:
+    unit = f"{found.performance.metric.unit} per decision"
+    for each in found.trend:
+        groups: tuple[tuple[str, DayOfVariant], ...] = (
+            ("treatment", each.treatment),
+            ("control", each.control),
+        )
+        named = {"part": "days", "day": each.day}
+        for group, of_day in groups:
+            row = {**named, "group": group}
+            yield {**row, "measure": "decisions", "unit": "decisions", "value": of_day.decisions}
+            measure = f"reward_mean_{found.rolling_days}d"
+            yield {**row, "measure": measure, "unit": unit, "value": of_day.reward_mean}
+        explored = {"group": "treatment", "measure": "exploration_share", "unit": "share"}
+        yield {**named, **explored, "value": each.exploration_share}
+
+
+def _uplift(found: Results) -> Iterator[Row]:
+    for each in found.uplift:
+        yield {"part": "uplift", "day": each.day, "measure": "lift", **_lift(each.lift)}
+
+
+def _drivers(found: Results) -> Iterator[Row]:
+    tree, unit = found.drivers, f"{found.performance.metric.unit} per profile"
+    for each in tree.factors:
+        row = {"part": "drivers", "measure": each.name, "unit": each.unit}
+        yield {**row, "group": "treatment", "value": each.treatment}
+        yield {**row, "group": "control", "value": each.control}
+        yield {**row, "group": "contribution", "unit": unit, "value": each.contribution}
+    yield {"part": "drivers", "measure": "difference", "unit": unit, "value": tree.difference}
+
+
+def _lift(lift: Lift) -> Row:
+    return {"unit": "share", "value": lift.relative, "low": lift.low, "high": lift.high}
+
+
+def _csv(table: pa.Table) -> str:
+    written = io.StringIO()
+    rows = csv.writer(written, lineterminator="\n")
+    rows.writerow(table.column_names)
+    for row in table.to_pylist():
+        rows.writerow([_cell(value) for value in row.values()])
+    return written.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str):
+        return safe_text(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return int(value)
+    # Days and times as ISO has them.
+    return value.isoformat() if hasattr(value, "isoformat") else value
