@@ -40,7 +40,7 @@ from opportune.decisions.changed import (
     changed_from,
     possible,
 )
-from opportune.decisions.combinations import parts
+from opportune.decisions.combinations import breaking, parts
 from opportune.decisions.constraints import Constraints, Cooldown, Forbidden, QuietHours
 from opportune.decisions.decide import NoOption, decide, held_back, matrix
 from opportune.decisions.decider import Decider, decide_asked, make_decider
@@ -94,6 +94,7 @@ from opportune.decisions.states import (
 )
 
 __all__ = [
+    "breaking",
     "Changed",
     "Lived",
     "NotComparable",

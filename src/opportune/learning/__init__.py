@@ -34,6 +34,7 @@ from opportune.learning.train import (
     prune_models,
     reward_kind,
     rewards_of,
+    started,
     train,
 )
 from opportune.learning.warm import (
@@ -51,6 +52,7 @@ from opportune.learning.warm import (
 from opportune.learning.what_if import WhatIf, what_if
 
 __all__ = [
+    "started",
     "PLAYS",
     "Log",
     "Play",

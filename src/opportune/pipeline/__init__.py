@@ -16,6 +16,7 @@ from opportune.pipeline.on_request import (
     decide_on_request,
     would_decide,
 )
+from opportune.pipeline.preview import preview
 from opportune.pipeline.progress import caught_up, somebody_ingests, waiting_bytes
 from opportune.pipeline.read_again import read_again
 from opportune.pipeline.ready import readiness
@@ -31,6 +32,7 @@ from opportune.pipeline.states import change_state
 from opportune.pipeline.what_if import Otherwise, log_of, what_if
 
 __all__ = [
+    "preview",
     "Otherwise",
     "log_of",
     "what_if",

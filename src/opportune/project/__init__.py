@@ -5,6 +5,7 @@
 """
 
 from opportune.project.allow import ALLOWABLE, NothingToAllow, allow
+from opportune.project.begin import add_template, template_body
 from opportune.project.define import (
     DefinitionChanged,
     body_of,
@@ -25,6 +26,8 @@ from opportune.project.template import (
 )
 
 __all__ = [
+    "add_template",
+    "template_body",
     "ALLOWABLE",
     "DefinitionChanged",
     "FolderNotEmpty",

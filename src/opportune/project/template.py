@@ -20,6 +20,7 @@ __all__ = [
     "Template",
     "TemplateNotFound",
     "Written",
+    "definition_files",
     "template_files",
     "templates",
     "write_template",
@@ -87,9 +88,7 @@ def template_files(name: str, *, seed: int, day: date) -> dict[str, bytes]:
 
     The same arguments give the same bytes. Raises ``TemplateNotFound`` with the nearest name.
     """
-    names = [each.name for each in templates()]
-    if name not in names:
-        raise TemplateNotFound(f"No template '{name}'. {nearest(name, names)}")
+    _check(name)
     about = _about(name)
     made = f'template = "{name}"\nseed = {seed}\nday = {day.isoformat()}\n'
     return {
@@ -98,6 +97,21 @@ def template_files(name: str, *, seed: int, day: date) -> dict[str, bytes]:
         **dict(_copied(_shipped().joinpath(name), "")),
         "demo/history.toml": schema_of(about).encode(),
         "demo/history.csv": to_csv(made_history(name, about, seed=seed, day=day)),
+    }
+
+
+def definition_files(name: str, folder: str) -> dict[str, str]:
+    """Return the TOML files of one folder of a template, by the name of what they define.
+
+    Raises ``TemplateNotFound``.
+    """
+    _check(name)
+    place = _shipped().joinpath(name, folder)
+    files = sorted(place.iterdir(), key=lambda each: each.name) if place.is_dir() else []
+    return {
+        each.name.removesuffix(".toml"): each.read_text(encoding="utf-8")
+        for each in files
+        if each.name.endswith(".toml")
     }
 
 
@@ -164,6 +178,12 @@ def _write(path: Path, body: bytes) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(body)
     part.replace(path)
+
+
+def _check(name: str) -> None:
+    names = [each.name for each in templates()]
+    if name not in names:
+        raise TemplateNotFound(f"No template '{name[:63]}'. {nearest(name, names)}")
 
 
 def _shipped() -> Traversable:

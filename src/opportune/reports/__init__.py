@@ -86,7 +86,12 @@ from opportune.reports.summarise import summarise
 from opportune.reports.summary import PROFILE_TOTALS, forget_open
 from opportune.reports.timeline import Entry, Timeline, timeline
 from opportune.reports.usage import Defined, Usage, usage
-from opportune.reports.use_case_timeline import Incident, UseCaseTimeline, use_case_timeline
+from opportune.reports.use_case_timeline import (
+    Incident,
+    UseCaseTimeline,
+    differences,
+    use_case_timeline,
+)
 from opportune.reports.versions import Version, versions
 
 __all__ = [
@@ -98,6 +103,7 @@ __all__ = [
     "earners",
     "figures",
     "report_file",
+    "differences",
     "Driver",
     "Drivers",
     "InvalidRolling",

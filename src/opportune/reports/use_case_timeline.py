@@ -13,7 +13,7 @@ from opportune.decisions import state_changes
 from opportune.reports.versions import Version, versions
 from opportune.storage import State, load_sql
 
-__all__ = ["Incident", "UseCaseTimeline", "use_case_timeline"]
+__all__ = ["Incident", "UseCaseTimeline", "differences", "use_case_timeline"]
 
 ROOM = "opportune.reports"
 # A text longer than this says that it changed, not how.

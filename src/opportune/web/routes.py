@@ -86,6 +86,7 @@ DONE: Sequence[tuple[str, View]] = (
     ("/segments/preview", segments.preview),
     ("/segments/save", segments.save),
     ("/use-cases/check", use_case_builder.check),
+    ("/use-cases/from-template", use_case_builder.from_template),
     ("/use-cases/save", use_case_builder.save),
     ("/use-cases/{name}/state", states.change_state),
     ("/sign-out", signing_in.sign_out),

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from opportune import decisions, project
+from opportune import pipeline, project, reports
 from opportune.decisions import UseCase
 from opportune.documents import InvalidDefinition
-from opportune.project import Project, ProjectNotFound, body_of, define_use_case, judge_use_case
+from opportune.project import ProjectNotFound, body_of, define_use_case, judge_use_case
 from opportune.web import pages
 from opportune.web.asking import Asked, Moved, Shown
-from opportune.web.use_case_form import BLOCKS, UseCaseForm, block_of, form_of, read_form
+from opportune.web.use_case_form import UseCaseForm, field_of, form_of, read_form, undone
+from opportune.web.use_case_rows import OPERATORS
+from opportune.web.use_case_sums import comes_to
 
-__all__ = ["change", "check", "new_use_case", "save"]
+__all__ = ["change", "check", "from_template", "new_use_case", "save"]
 
 MEANINGS = ("choice", "channel", "hour", "day", "frequency")
 # What a new use case begins with: of a connector that sends nothing but to its address.
@@ -26,31 +28,56 @@ BLANK: Mapping[str, Any] = {
     "activation": {"connector": "braze", "base_url": "http://127.0.0.1:8421", "campaign_id": ""},
     "dimensions": [],
 }
+STATES = ("shadow", "live")
 
 
 def new_use_case(asked: Asked) -> Shown:
-    """Show the builder with nothing in it but what every use case has."""
-    return _builder(asked, form_of("", 0, BLANK), checked=False)
+    """Show the builder with nothing in it but what every use case has, or with a template."""
+    template = asked.query.get("template")
+    body = project.template_body(template) if template else BLANK
+    return _builder(asked, form_of(template, 0, body))
+
+
+def from_template(asked: Asked) -> Moved:
+    """Write the metrics and segments that a template names, and go on in the builder."""
+    name = asked.form.get("template")
+    project.add_template(asked.stores.state, name, now=asked.now)
+    return Moved(to=f"/new-use-case?template={quote(name)}")
 
 
 def change(asked: Asked) -> Shown:
-    """Show the builder with a use case that there is. Raises ``ProjectNotFound``."""
+    """Show the builder with a use case that there is, or as it was in an older version.
+
+    Raises ``ProjectNotFound``.
+    """
     name = asked.path["name"]
     found = body_of(asked.stores.state, name)
     if found is None:
         project.read(asked.stores.state).use_case(name)
         raise ProjectNotFound(f"No use case '{name[:63]}'.")
     version, body = found
-    return _builder(asked, form_of(name, version, body), checked=True)
+    wanted = asked.query.get("version")
+    older = {str(each.version): each.body for each in reports.versions(asked.stores.state, name)}
+    form = form_of(name, version, older.get(wanted, body))
+    if wanted in older and wanted != str(version):
+        form = replace(form, before=(body,))
+    return _builder(asked, form)
 
 
 def check(asked: Asked) -> Shown:
     """Say what is wrong with what was typed, and what it comes to; nothing is written."""
-    return _builder(asked, read_form(asked.form), checked=True)
+    form = read_form(asked.form)
+    act = asked.form.get("act")
+    if act == "undo":
+        return _builder(asked, undone(form))
+    return _builder(asked, form, asks=True, simulates=act == "simulate")
 
 
 def save(asked: Asked) -> Shown | Moved:
-    """Write what was typed as the next version; a new use case begins as a draft."""
+    """Write what was typed as the next version; a new use case begins as a draft.
+
+    Then start it in shadow, or ask whether to start it, where a button says so.
+    """
     form = read_form(asked.form)
     try:
         define_use_case(
@@ -62,35 +89,46 @@ def save(asked: Asked) -> Shown | Moved:
             now=asked.now,
         )
     except InvalidDefinition:
-        return _builder(asked, form, checked=True, status=400)
+        return _builder(asked, form, status=400)
+    if asked.form.get("then") == "shadow":
+        pipeline.change_state(asked.stores, form.name, "shadow", by=asked.by, now=asked.now)
+    # What sends is asked for once more there, with how many people it is about.
     return Moved(to=f"/use-cases/{quote(form.name)}/state")
 
 
-def _builder(asked: Asked, form: UseCaseForm, *, checked: bool, status: int = 200) -> Shown:
+def _builder(
+    asked: Asked,
+    form: UseCaseForm,
+    *,
+    asks: bool = False,
+    simulates: bool = False,
+    status: int = 200,
+) -> Shown:
     defined = project.read(asked.stores.state)
     use_case: UseCase | None = None
-    problems: Sequence[str] = ()
+    problems: dict[str, list[str]] = {}
+    checked = form.version > 0 or asks or status != 200
     if checked:
-        use_case, problems = judge_use_case(asked.stores.state, form.name, form.body)
+        use_case, told = judge_use_case(asked.stores.state, form.name, form.body)
+        names = [each["name"] for each in form.dimensions]
+        for each in told:
+            problems.setdefault(field_of(each, names), []).append(_own(each))
     audience = form.body.get("audience", {})
-    segments, minus = audience.get("segments", []), audience.get("minus", [])
-    found = decisions.audience_people(asked.stores.state, segments, minus)
     context = {
         "form": form,
         "before": pages.json_text(form.body),
+        "earlier": pages.json_text(list(form.before)),
         "defined": defined,
         "meanings": MEANINGS,
-        "segments": segments,
-        "minus": minus,
+        "operators": OPERATORS,
+        "templates": project.templates() if form.version == 0 else (),
+        "segments": audience.get("segments", []),
+        "minus": audience.get("minus", []),
         "checked": checked,
-        "problems": {
-            block: [_own(each) for each in problems if block_of(each) == block] for block in BLOCKS
-        },
-        "wrong_count": len(problems),
-        "control": _percent(form),
-        "people": found.people,
-        "space": None if use_case is None else _space(use_case),
-        "money": None if use_case is None else _money(defined, use_case, found.people),
+        "problems": problems,
+        "wrong_count": sum(map(len, problems.values())),
+        "versions": _versions(asked, form),
+        **comes_to(asked, defined, form, use_case, asks=asks, simulates=simulates),
     }
     return Shown(body=pages.render("use_case_edit.html", asked.frame, context), status=status)
 
@@ -100,37 +138,13 @@ def _own(problem: str) -> str:
     return problem.partition(".toml: ")[2] or problem
 
 
-def _percent(form: UseCaseForm) -> str:
-    given = form.body.get("groups", {}).get("control_share", 0.1)
-    return f"{given * 100:g}" if isinstance(given, int | float) else str(given)
-
-
-def _space(use_case: UseCase) -> dict[str, object]:
-    """Count the combinations, and those that each rule for everybody forbids."""
-    sizes = {each.name: len(each.options) for each in use_case.dimensions}
-    forbidden = [
-        {
-            "words": " with ".join(
-                f"{dimension} {' or '.join(options)}" for dimension, options in each.options.items()
-            ),
-            "some": each.when is not None,
-            "count": math.prod(
-                len(each.options.get(name, ())) or size for name, size in sizes.items()
-            ),
-        }
-        for each in use_case.constraints.forbidden
-    ]
-    ruled = sum(option.eligible is not None for d in use_case.dimensions for option in d.options)
-    return {"total": math.prod(sizes.values()), "forbidden": forbidden, "ruled": ruled}
-
-
-def _money(defined: Project, use_case: UseCase, people: int) -> dict[str, object] | None:
-    """Say what a day costs at most: everybody gets what is dearest, or the budget is used up."""
-    if use_case.costs is None:
-        return None
-    dearest = sum(max(option.cost for option in each.options) for each in use_case.dimensions)
-    worst, budget = dearest * people, use_case.budget
-    per_day = None if budget is None else budget.per_day
-    unit = budget.unit if budget is not None and budget.unit else defined.metric_of(use_case).unit
-    is_limited = per_day is not None and per_day < worst
-    return {"unit": unit, "a_day": per_day if is_limited else worst, "limited": is_limited}
+def _versions(asked: Asked, form: UseCaseForm) -> list[dict[str, object]]:
+    """Every version with what it changed, the newest first."""
+    if form.version == 0:
+        return []
+    every = reports.versions(asked.stores.state, form.name)
+    shown: list[dict[str, object]] = []
+    for place, each in enumerate(every):
+        changed = reports.differences(every[place - 1].body, each.body) if place else ()
+        shown.append({"version": each.version, "at": each.applied_at, "changed": changed})
+    return shown[::-1]
