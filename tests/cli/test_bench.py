@@ -70,3 +70,14 @@ def test_what_cannot_be_measured_is_refused(
     found, out, err = command("bench", "learn", "--world", world, "--policy", policy)
     assert (found, out) == (code, "")
     assert err.startswith(message)
+
+
+def test_a_a_prints_false_alarms_with_their_interval(command: Run) -> None:
+    asked = ("bench", "aa", "--use-cases", "20", "--days", "5")
+    code, out, _ = command(*asked)
+    assert code == 0
+    assert "of 20 use cases without any effect showed one at one of 5 daily looks" in out
+    told = json.loads(command(*asked, "--json")[1])
+    assert (told["use_cases"], told["days"], told["people_a_day"]) == (20, 5, 2000)
+    code, _, err = command("bench", "aa", "--people-a-day", "3")
+    assert (code, err.startswith("bad_trial: 3 people a day")) == (2, True)

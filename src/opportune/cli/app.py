@@ -33,6 +33,7 @@ from opportune.cli import (
     use_case,
     warm_start,
 )
+from opportune.cli.bench_aa import aa
 from opportune.cli.field_policies import field_policies
 from opportune.cli.groups import groups
 from opportune.cli.overlap import overlap
@@ -111,6 +112,7 @@ app.command("export-person")(forget.export_person)
 app.add_typer(forget.app, name="privacy")
 app.add_typer(sign_in.app, name="sign-in")
 app.add_typer(sandbox.app, name="sandbox")
+bench.app.command("aa")(aa)
 app.add_typer(bench.app, name="bench")
 
 

@@ -44,6 +44,7 @@ from opportune.profiles.people import (
     PeopleFilter,
     PeopleOrder,
     Picked,
+    count_active,
     count_people,
     people,
 )
@@ -129,6 +130,7 @@ __all__ = [
     "account",
     "compute",
     "consent_rules",
+    "count_active",
     "count_people",
     "cut",
     "decided",

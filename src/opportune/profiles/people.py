@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from opportune.profiles.get import Profile, profile_of
@@ -16,6 +17,7 @@ __all__ = [
     "PeopleFilter",
     "PeopleOrder",
     "Picked",
+    "count_active",
     "count_people",
     "facts_of",
     "people",
@@ -110,6 +112,12 @@ def facts_of(chosen: PeopleFilter, order: PeopleOrder) -> dict[str, object]:
         "trait": order.trait.replace(UNSTORABLE, ""),
         "descending": order.descending,
     }
+
+
+def count_active(state: State, *, since: datetime) -> int:
+    """Return how many people did anything ``since``, visitors who never said who they are too."""
+    count: int = state.rows(load_sql(ROOM, "count_active"), {"since": since})[0]["people"]
+    return count
 
 
 def count_people(state: State) -> int:

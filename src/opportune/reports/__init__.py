@@ -82,6 +82,7 @@ from opportune.reports.readiness import (
     readiness,
 )
 from opportune.reports.results import Results, results, results_document
+from opportune.reports.standing import Earned, Standing, standing
 from opportune.reports.summarise import summarise
 from opportune.reports.summary import PROFILE_TOTALS, forget_open
 from opportune.reports.timeline import Entry, Timeline, timeline
@@ -95,6 +96,9 @@ from opportune.reports.use_case_timeline import (
 from opportune.reports.versions import Version, versions
 
 __all__ = [
+    "Earned",
+    "Standing",
+    "standing",
     "FIGURES",
     "FORMS",
     "Earner",

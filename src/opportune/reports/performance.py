@@ -25,7 +25,7 @@ from opportune.reports.summarise import days_of
 from opportune.reports.summary import DaySummary, Totals
 from opportune.storage import Stores, load_sql
 
-__all__ = ["by_group", "begun_with", "headline", "performance"]
+__all__ = ["begun_with", "by_group", "evidence", "headline", "performance"]
 
 MOST_DAYS = 90
 
@@ -46,26 +46,26 @@ def performance(
     at hand.
     """
     known = days_of(stores, use_case) if known is None else known
-    evidence = _evidence(known, use_case, metric)
-    verdict, sentence = answer(evidence)
+    found = evidence(known, use_case, metric)
+    verdict, sentence = answer(found)
     stop = stopped(stores.state, use_case.name)
     return Performance(
         as_of=now,
         use_case=use_case.name,
         title=use_case.title,
         version=use_case.version,
-        metric=evidence.metric,
+        metric=found.metric,
         verdict=verdict,
         answer=sentence,
-        decided_days=evidence.decided_days,
-        mature_days=evidence.mature_days,
-        treatment=evidence.treatment,
-        control=evidence.control,
-        control_share=evidence.control_share,
-        lift=evidence.lift,
-        sample_ratio=evidence.sample_ratio,
+        decided_days=found.decided_days,
+        mature_days=found.mature_days,
+        treatment=found.treatment,
+        control=found.control,
+        control_share=found.control_share,
+        lift=found.lift,
+        sample_ratio=found.sample_ratio,
         days=tuple(map(_day, known[-MOST_DAYS:])),
-        spending=spending(stores, use_case, metric, _profit(evidence, known)),
+        spending=spending(stores, use_case, metric, _profit(found, known)),
         stopped=stop.reason if stop is not None else "",
         state=use_case.state,
         shadow=_shadow(stores, use_case),
@@ -75,7 +75,7 @@ def performance(
 
 def headline(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) -> Headline:
     """Say the verdict on ``use_case`` in one sentence, as `performance` does."""
-    verdict, sentence = answer(_evidence(days_of(stores, use_case), use_case, metric))
+    verdict, sentence = answer(evidence(days_of(stores, use_case), use_case, metric))
     stop = stopped(stores.state, use_case.name)
     return Headline(
         as_of=now,
@@ -97,7 +97,8 @@ def begun_with(stores: Stores, use_case: UseCase) -> BegunWith | None:
     return BegunWith(**rows[0]) if rows else None
 
 
-def _evidence(days: Sequence[DaySummary], use_case: UseCase, metric: Metric) -> Evidence:
+def evidence(days: Sequence[DaySummary], use_case: UseCase, metric: Metric) -> Evidence:
+    """Return what a verdict on ``use_case`` depends on, from the sums of its days, oldest first."""
     mature = [each for each in days if each.mature]
     by_variant = _newest_totals(mature)
     treated = by_variant.get("treatment", NOBODY)

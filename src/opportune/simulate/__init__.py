@@ -16,6 +16,7 @@ Deliberately absent: the clock. Who wants rates hands one in.
 """
 
 from opportune.simulate.customers import FEATURES
+from opportune.simulate.false_alarms import BadTrial, FalseAlarms, Trial, false_alarms
 from opportune.simulate.market import (
     MARKETS,
     MAX_DELAY_S,
@@ -31,6 +32,10 @@ from opportune.simulate.world import BadWorld, Day, World, Yardstick
 from opportune.simulate.worlds import WORLDS, make_world
 
 __all__ = [
+    "BadTrial",
+    "FalseAlarms",
+    "Trial",
+    "false_alarms",
     "FEATURES",
     "MARKETS",
     "MAX_DELAY_S",

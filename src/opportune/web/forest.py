@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from opportune.learning import WhatIf
-from opportune.reports import Groups, Performance
+from opportune.reports import Groups, Standing
 from opportune.stats import Lift
 from opportune.web.words import signed_percent
 
@@ -36,12 +36,12 @@ class _Line:
     words: str
 
 
-def forest(performances: Sequence[Performance]) -> Markup:
+def forest(standings: Sequence[Standing]) -> Markup:
     """Draw the use cases that have an interval; nothing where none has.
 
     A point is the lift, its line the interval; all share an axis with a line at no difference.
     """
-    drawn = [_lift(each.title, each.lift) for each in performances if each.lift.low is not None]
+    drawn = [_lift(each.title, each.lift) for each in standings if each.lift.low is not None]
     return _drawn(drawn, "Lift of the use cases", name="forest")
 
 

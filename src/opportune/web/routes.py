@@ -17,6 +17,7 @@ from opportune.web import (
     events,
     groups,
     health,
+    home,
     people,
     person,
     privacy,
@@ -36,7 +37,7 @@ __all__ = ["routes"]
 
 
 SHOWN: Sequence[tuple[str, View]] = (
-    ("/", use_cases.home),
+    ("/", home.home),
     ("/use-cases", use_cases.use_cases),
     ("/use-cases/{name}", results.performance),
     ("/use-cases/{name}/report.{form}", results.report),
