@@ -1,6 +1,6 @@
 """What many rooms' tests stand on: stores on a fresh database, a sandbox over HTTP, patience.
 
-Every test gets a database of its own, on the embedded PostgreSQL and, in another job, on an
+Every test gets a database that is as new, on the embedded PostgreSQL and, in another job, on an
 installed one.
 """
 
@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -31,11 +32,13 @@ import psycopg
 import pytest
 import uvicorn
 
+from lent import Lent
 from opportune import events, pipeline
 from opportune.sandbox import SandboxConfig, create_app
 from opportune.settings import Settings
 from opportune.storage import Frame, State, Stores, embedded, migrate, open_stores
 
+TEMPLATE = "opportune_template"
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 
 
@@ -84,8 +87,8 @@ def _installed(binaries: Path, folder: Path) -> Iterator[str]:
 
 def _make_template(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("create database opportune_template")
-    state = State(named(url, "opportune_template"))
+        connection.execute(f"create database {TEMPLATE}")
+    state = State(named(url, TEMPLATE))
     migrate(state)
     state.close()
 
@@ -101,7 +104,7 @@ def fresh_database(server_url: str) -> Callable[..., AbstractContextManager[str]
     """Make a database, migrated or a copy of the one named, that is dropped after the block."""
 
     @contextmanager
-    def made(*, template: str = "opportune_template") -> Iterator[str]:
+    def made(*, template: str = TEMPLATE) -> Iterator[str]:
         name = f"test_{uuid.uuid4().hex}"
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(f"create database {name} template {template}")
@@ -114,10 +117,16 @@ def fresh_database(server_url: str) -> Callable[..., AbstractContextManager[str]
     return made
 
 
+@pytest.fixture(scope="session")
+def lent(server_url: str) -> Lent:
+    """Migrated databases that are lent to one test after another."""
+    return Lent(server_url, TEMPLATE, partial(named, server_url))
+
+
 @pytest.fixture
-def database_url(fresh_database: Callable[..., AbstractContextManager[str]]) -> Iterator[str]:
-    """A fresh, migrated database that is dropped afterwards."""
-    with fresh_database() as url:
+def database_url(lent: Lent) -> Iterator[str]:
+    """A migrated database that is as new."""
+    with lent.one() as url:
         yield url
 
 
