@@ -13,6 +13,11 @@ FILES = {
     "metrics/orders.toml": 'event = "Ordered"\nunit = "orders"\nwindow_days = 2\n',
     "metrics/each.toml": 'formula = "orders * 2"\n',
     "metrics/part.toml": 'formula = "share(orders)"\nunit = "of all"\n',
+    "metrics/opens.toml": 'event = "Message Opened"\nunit = "opens"\nwindow_days = 2\n',
+    "metrics/proxy.toml": (
+        'events = ["Email Opened", "Clicked"]\nproxy = true\nunit = "opens"\nwindow_days = 2\n'
+    ),
+    "metrics/read.toml": 'formula = "opens * 2"\n',
     "segments/all.toml": "[rule]\nall = []\n",
 }
 USE_CASE = """
@@ -68,3 +73,19 @@ def test_a_calculated_metric_is_no_guard_rail(tmp_path: Path) -> None:
         "use_cases/next.toml: guard_rails.metric: 'each' is calculated of other metrics, and a "
         "guard rail is one of events. Limit what it is made of.",
     )
+
+
+@pytest.mark.parametrize("metric", ["opens", "read"])
+def test_opens_are_no_success_metric(tmp_path: Path, metric: str) -> None:
+    with pytest.raises(InvalidDefinition) as refusal:
+        load(tmp_path, metric)
+    assert refusal.value.problems == (
+        f"use_cases/next.toml: success_metric: '{metric}' counts 'Message Opened', and "
+        "programs open mail that nobody reads. Use clicks or what you want in the end, or say "
+        "proxy = true in the metric.",
+    )
+
+
+def test_opens_are_one_where_they_are_said_to_stand_for_something(tmp_path: Path) -> None:
+    found = load(tmp_path, "proxy", RAIL.replace('"each"', '"opens"'))
+    assert found.metric_of(found.use_case("next")).proxy

@@ -38,8 +38,8 @@ def test_all_mistakes_are_named_at_once_with_the_nearest_key() -> None:
         "metrics/orders.toml: window_days: 400 given, must be a number from 1 to 365.",
         "metrics/orders.toml: event: missing, must be a non-empty text.",
         "metrics/orders.toml: evnt: unknown key. Did you mean 'event'? "
-        "Allowed: aggregate, cost, currency, event, events, formula, title, unit, value, where, "
-        "window_days.",
+        "Allowed: aggregate, cost, currency, event, events, formula, proxy, title, unit, value, "
+        "where, window_days.",
     ]
 
 

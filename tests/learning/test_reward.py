@@ -98,6 +98,7 @@ def decide(stores: Stores, known: dict[str, int]) -> Decide:
         at: datetime | None = None,
         use_case: str = "next",
         waits: timedelta | None = None,
+        action: str = "tv",
     ) -> None:
         decided_at = at or datetime.combine(day, time(6), tzinfo=UTC)
         rows = [
@@ -109,7 +110,7 @@ def decide(stores: Stores, known: dict[str, int]) -> Decide:
                 "profile_id": known[user],
                 "user_id": user,
                 "variant": "control" if user == "u3" else "treatment",
-                "action": ["tv"],
+                "action": [action],
                 "propensity": 1.0,
                 "dimension_propensities": [1.0],
                 "eligible": [1],
@@ -143,11 +144,14 @@ def order(stores: Stores, known: dict[str, int]) -> Order:
         anonymous_id: str | None = None,
         event: str = "Order Completed",
         kind: str = "track",
+        page: str | None = None,
     ) -> None:
         text = properties if isinstance(properties, str) else json.dumps(properties or {})
         row = _event(
             kind, at, user_id=user, anonymous_id=anonymous_id, event=event, properties=text
         ) | {"message_id": f"order-{next(count)}"}
+        if page is not None:
+            row["context"] = json.dumps({"page": {"url": page}})
         stores.lake.append("events", pa.Table.from_pylist([row], schema=EVENTS))
 
     return record
@@ -265,6 +269,72 @@ def test_the_named_decision_has_it_whichever_day_is_written_first(
     order("u1", AT + timedelta(days=1, hours=1), {"decision_id": decision_id("u1")})
     assert earned(stores, now=AT + WINDOW) == {("u1", 0): 1.0}
     assert earned(stores) == {("u1", 0): 1.0, ("u1", 1): 0.0}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://shop.example/tv?d=next:20260301:u1",
+        "https://shop.example/tv?id=7&d=next:20260301:u1&utm_source=mail#top",
+    ],
+)
+@pytest.mark.parametrize("is_page", [False, True], ids=["url", "page"])
+def test_the_link_that_led_there_names_the_decision(
+    stores: Stores, decide: Decide, order: Order, url: str, is_page: bool
+) -> None:
+    decide("u1", day=day(0))
+    decide("u1", day=day(1))
+    at = AT + timedelta(days=1, hours=1)
+    order("u1", at, None if is_page else {"url": url}, page=url if is_page else None)
+    # What the event says itself goes before the page it happened on.
+    order("u1", at, {"decision_id": decision_id("u1", day(1))}, page=url)
+    # No parameter of that name, and one that names nothing.
+    order("u1", at, {"url": url.replace("d=", "dd=")})
+    order("u1", at, {"url": url.replace("u1", "u2")})
+    assert earned(stores) == {("u1", 0): 1.0, ("u1", 1): 3.0}
+
+
+def test_a_coupon_goes_to_the_newest_decision_that_carried_it(
+    stores: Stores, known: dict[str, int], decide: Decide, order: Order
+) -> None:
+    options = (
+        Option(name="tv", eligible=None, parameters={"coupon": "Save10"}),
+        Option(name="film", eligible=None),
+    )
+    use_case = replace(
+        USE_CASE, dimensions=(Dimension(name="offer", meaning="choice", options=options),)
+    )
+    decide("u1", day=day(0))
+    decide("u1", day=day(1), action="film")
+    decide("u2", day=day(0))
+    decide("u2", day=day(1))
+    at = AT + timedelta(days=1, hours=1)
+    order("u1", at, {"coupon": "SAVE10"})
+    order("u1", at + SECOND, {"coupon": "OTHER"})
+    order("u1", at + SECOND, {})
+    order("u2", at, {"coupon": "save10"})
+    # Too late for the one that carried it.
+    order("u1", AT + WINDOW + SECOND, {"coupon": "save10"})
+    # An id says more than a coupon.
+    order("u1", at, {"coupon": "save10", "decision_id": decision_id("u1", day(1))})
+    reward(stores, use_case, ORDERS, now=AT + 20 * WINDOW)
+    assert rewards(stores) == {("u1", 0): 1.0, ("u1", 1): 4.0, ("u2", 0): 0.0, ("u2", 1): 1.0}
+
+
+@pytest.mark.parametrize(
+    ("event", "by_machine"),
+    [("Message Opened", "machine_open"), ("Message Clicked", "suspected_bot")],
+)
+def test_what_machines_open_and_click_never_counts(
+    stores: Stores, decide: Decide, order: Order, event: str, by_machine: str
+) -> None:
+    decide("u1", "u2", "u3")
+    for user, said in (("u1", True), ("u1", False), ("u2", True), ("u3", None)):
+        order(user, AT + SECOND, {} if said is None else {by_machine: said}, event=event)
+        # Of other events it says nothing.
+        order(user, AT + SECOND, {by_machine: True})
+    metric = replace(ORDERS, event=event)
+    assert earned(stores, metric) == {("u1", 0): 1.0, ("u2", 0): 0.0, ("u3", 0): 1.0}
 
 
 @pytest.mark.parametrize(

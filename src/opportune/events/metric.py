@@ -13,6 +13,12 @@ __all__ = ["CURRENCY", "Aggregate", "Metric"]
 # The property that says what money an event counts in.
 CURRENCY = "currency"
 
+# What says of an event of ours that a machine did it: a mail reader that loads images ahead of
+# people, a scanner that follows links.
+MACHINES = {"Message Opened": "machine_open", "Message Clicked": "suspected_bot"}
+# Even without those, an open is a guess: who reads with images off is not seen at all.
+OPENS = ("Message Opened", "Email Opened")
+
 Aggregate = Literal["sum", "mean", "last", "unique_days"]
 
 
@@ -24,7 +30,8 @@ class Metric:
     events are counted, or ``value`` is a formula over properties that is summed instead. Only
     events for which ``where`` holds are meant; ``filtered`` is that rule as it was written.
     ``aggregate`` "sum" of no property is the count. ``unit`` is what the value counts in, such as
-    "orders" or "EUR"; amounts of another ``currency`` are left out.
+    "orders" or "EUR"; amounts of another ``currency`` are left out. Opens and clicks of machines
+    never count; ``proxy``: opens may be maximised all the same, in place of what is wanted.
 
     A calculated metric has a ``formula`` over the metrics of events ``parts``, by their names, and
     no event of its own; its window is the longest of theirs.
@@ -41,6 +48,7 @@ class Metric:
     filtered: str = ""
     aggregate: Aggregate = "sum"
     currency: str = ""
+    proxy: bool = False
     value: rules.Formula | None = None
     formula: rules.Formula | None = None
     parts: tuple[Metric, ...] = ()
@@ -74,9 +82,16 @@ class Metric:
     @builtins.property
     def measure(self) -> rules.Measure:
         """Which events are meant, and what each is worth; not of a calculated one."""
-        match = rules.Match(events=self.events, where=_in_currency(self.where, self.currency))
+        where = _by_people(_in_currency(self.where, self.currency), self.events)
+        match = rules.Match(events=self.events, where=where)
         plain = None if self.property is None else rules.Named(name=self.property)
         return rules.Measure(match=match, amount=plain if self.value is None else self.value)
+
+    @builtins.property
+    def opens(self) -> tuple[str, ...]:
+        """Those of its events that are opens, unless it is said to be a proxy."""
+        parts = [each for each in self.bases if not each.proxy]
+        return tuple(event for each in parts for event in each.events if event in OPENS)
 
     @builtins.property
     def properties(self) -> frozenset[tuple[str, str]]:
@@ -116,3 +131,14 @@ def _in_currency(where: rules.Rule | None, currency: str) -> rules.Rule | None:
         )
     )
     return same if where is None else rules.AllOf(rules=(where, same))
+
+
+def _by_people(where: rules.Rule | None, events: tuple[str, ...]) -> rules.Rule | None:
+    names = sorted({MACHINES[event] for event in events if event in MACHINES})
+    by_machine = tuple(
+        rules.Compare(name=name, operator="is", kind="boolean", value=True) for name in names
+    )
+    if not by_machine:
+        return where
+    by_people = rules.Not(rule=rules.AnyOf(rules=by_machine))
+    return by_people if where is None else rules.AllOf(rules=(where, by_people))

@@ -100,6 +100,7 @@ def _counted(document: Document, name: str) -> Metric:
         filtered=filtered,
         aggregate=_aggregate(document, written),
         currency=currency,
+        proxy=document.flag("proxy", default=False),
         value=None if isinstance(value, rules.Named) else value,
     )
     if currency and metric.unit != currency:

@@ -17,14 +17,24 @@ __all__ = ["reward"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_US = 86_400_000_000
+COUPONS = pa.schema(
+    [
+        pa.field("version", pa.int32(), nullable=False),
+        pa.field("position", pa.int32(), nullable=False),
+        pa.field("option", pa.string(), nullable=False),
+        pa.field("coupon", pa.string(), nullable=False),
+    ]
+)
 
 
 def reward(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) -> list[date]:
     """Write the rewards of every decided day whose window ended by ``now``, and return those days.
 
     An event of the metric counts for the decision that it names (``decision_id`` in its
-    properties); one that names none of this profile and use case, or one too old, counts for the
-    profile's newest decision whose window began before it. Either way it must have happened within
+    properties, or parameter ``d`` of the link in its ``url`` or its page's); one that names none of
+    this profile and use case, or one too old, counts for the profile's newest decision whose window
+    began before it, those before any other whose option has the event's ``coupon`` as its
+    parameter of that name. Either way it must have happened within
     ``window_days`` of the beginning of that window: the decision, or as many whole days later as
     its send had to wait. Control waits alike. Of a calculated metric, each part counts in its own
     window, and the formula is asked of what they come to for one decision; no part says when that
@@ -123,5 +133,21 @@ def _credit(
             ),
             "events": ("occurred_at_us", first_us, last_us + window_us),
         },
-        relations={"identifiers": identifiers},
+        relations={"identifiers": identifiers, "coupons": _coupons(use_case)},
     )
+
+
+def _coupons(use_case: UseCase) -> pa.Table:
+    """Return which option of which dimension (``position`` counts from 1) carries which coupon."""
+    rows = [
+        {
+            "version": use_case.version,
+            "position": position,
+            "option": option.name,
+            "coupon": str(option.parameters["coupon"]).upper(),
+        }
+        for position, dimension in enumerate(use_case.dimensions, start=1)
+        for option in dimension.options
+        if "coupon" in option.parameters
+    ]
+    return pa.Table.from_pylist(rows, schema=COUPONS)

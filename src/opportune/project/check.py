@@ -257,6 +257,12 @@ def _check_metrics(
             f"{where}: success_metric: '{metric.name}' looks at all rows together, and a reward is "
             "what one decision brought. Use a metric of events, or a formula of such row by row."
         )
+    if metric is not None and metric.opens:
+        problems.append(
+            f"{where}: success_metric: '{metric.name}' counts '{metric.opens[0]}', and programs "
+            "open mail that nobody reads. Use clicks or what you want in the end, or say proxy = "
+            "true in the metric."
+        )
     for rail in use_case.guard_rails:
         limited = metrics.get(rail.metric)
         if limited is not None and limited.formula is not None:

@@ -1,10 +1,25 @@
--- The reward of each decision of one day: outcomes that name it, and those that name none but follow it most closely.
+-- The reward of each decision of one day: outcomes that name it, and those that name none but carry its coupon, or else
+-- follow it most closely.
 with outcome as (
     select
         events.message_id,
         events.occurred_at_us,
         coalesce(known.profile_id, anonymous.profile_id) as profile_id,
-        try(json_extract_string(events.properties, '/decision_id')) as decision_id,
+        -- '=' and the id, which may be the parameter d of the link that led there.
+        coalesce(
+            '=' || try(json_extract_string(events.properties, '/decision_id')),
+            regexp_extract(
+                regexp_extract(
+                    coalesce(
+                        try(json_extract_string(events.properties, '/url')),
+                        try(json_extract_string(events.context, '/page/url'))
+                    ),
+                    '[?&]d=[0-9A-Za-z:_.-]+'
+                ),
+                '=[0-9A-Za-z:_.-]+'
+            )
+        ) as named,
+        upper(try(json_extract_string(events.properties, '/coupon'))) as coupon,
         events.amount
     from measured as events
     left join identifiers as known on known.kind = 'user_id' and known.value = events.user_id
@@ -15,7 +30,7 @@ with outcome as (
     where events.occurred_at_us >= $from_us and events.occurred_at_us < $to_us
 ),
 decided as (
-    select decision_id, profile_id, variant, day, decided_at_us,
+    select decision_id, profile_id, variant, day, version, action, decided_at_us,
         -- The window begins on the day of the send, at the hour of the decision: so all windows are as long, and of
         -- the same hours, whichever hour or weekday was chosen.
         decided_at_us + 86400000000
@@ -24,10 +39,15 @@ decided as (
     -- Nothing was sent of what was decided in shadow: it earned nothing.
     where use_case = $use_case and variant <> 'shadow'
 ),
+carried as (
+    select decided.decision_id, coupons.coupon
+    from decided
+    join coupons on coupons.version = decided.version and decided.action[coupons.position] = coupons.option
+),
 named as (
     select outcome.message_id, outcome.occurred_at_us, decided.decision_id, outcome.amount
     from outcome
-    join decided on decided.decision_id = outcome.decision_id and decided.profile_id = outcome.profile_id
+    join decided on '=' || decided.decision_id = outcome.named and decided.profile_id = outcome.profile_id
     where outcome.occurred_at_us >= decided.decided_at_us
         and outcome.occurred_at_us < decided.began_at_us + $window_us
 ),
@@ -35,10 +55,12 @@ followed as (
     select outcome.message_id, outcome.occurred_at_us, outcome.amount, decided.decision_id,
         row_number() over (
             partition by outcome.message_id
-            order by decided.began_at_us desc, decided.decided_at_us desc, decided.decision_id desc
+            order by case when carried.decision_id is null then 1 else 0 end,
+                decided.began_at_us desc, decided.decided_at_us desc, decided.decision_id desc
         ) as place
     from outcome
     join decided on decided.profile_id = outcome.profile_id
+    left join carried on carried.decision_id = decided.decision_id and carried.coupon = outcome.coupon
     where outcome.occurred_at_us >= decided.began_at_us
         and outcome.occurred_at_us < decided.began_at_us + $window_us
         and not exists (select 1 from named where named.message_id = outcome.message_id)
