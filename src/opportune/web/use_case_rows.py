@@ -48,9 +48,9 @@ Row = dict[str, Any]
 
 
 def option_rows(options: object) -> list[dict[str, str]]:
-    """Return each option as fields, and two empty ones to go on with."""
+    """Return each option as fields, and an empty one to go on with; two where there is none."""
     shown = [_option_row(each) for each in tables(options)]
-    return [*shown, *(_option_row({}) for _ in range(FEWEST_EMPTY))]
+    return [*shown, *(_option_row({}) for _ in range(1 if shown else FEWEST_EMPTY))]
 
 
 def read_options(form: Fields, prefix: str, kept: Sequence[Mapping[str, Any]]) -> list[Row]:
