@@ -21,7 +21,7 @@ from opportune.decisions import (
     snapshot,
     stopped,
 )
-from opportune.decisions.guard import broken
+from opportune.decisions.guard import broken, guard_looks
 from opportune.events import Metric, create_tables
 from opportune.storage import Stores
 
@@ -99,6 +99,13 @@ def test_harm_stops_a_use_case_until_somebody_resumes_it(stores: Stores, shop: U
     assert reason is not None
     assert reason.startswith("unsubscribes is 0.1")
     assert reason.endswith("at most 0.02 is allowed.")
+    (seen,) = guard_looks(stores.state, shop)
+    assert (seen.day, seen.look, seen.affected) == (
+        date(2026, 3, 3),
+        2,
+        round(seen.mean * seen.recipients),
+    )
+    assert f"{seen.mean:.3g}" in reason
     # It stays stopped, with the first reason, whatever comes then.
     happen(stores, "Unsubscribed", range(60, 200), at=AT + timedelta(days=1))
     assert look(stores, shop, 3) == reason

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from opportune.stats import InvalidSample, Method, Moments, half_width, mean_interval, moments
+from opportune.stats import (
+    InvalidSample,
+    Method,
+    Moments,
+    chance_beyond,
+    half_width,
+    mean_interval,
+    moments,
+)
 
 
 def test_a_fixed_interval_is_the_normal_one_of_scipy() -> None:
@@ -19,6 +27,16 @@ def test_a_fixed_interval_is_the_normal_one_of_scipy() -> None:
         pytest.approx(high, rel=1e-12),
     )
     assert (found.count, found.confidence, found.method, found.reason) == (500, 0.9, "fixed", "")
+
+
+def test_a_chance_is_the_interval_turned_round() -> None:
+    sample = moments(np.random.default_rng(2).exponential(size=500))
+    found = mean_interval(sample, confidence=0.9, method="fixed")
+    assert found.low is not None
+    assert chance_beyond(sample, found.low) == pytest.approx(0.1, rel=1e-9)
+    assert chance_beyond(sample, sample.mean) == 1.0
+    for unknown in (Moments(count=1, mean=1.0, m2=0.0), Moments(count=9, mean=1.0, m2=0.0)):
+        assert chance_beyond(unknown, 5.0) == 1.0
 
 
 def test_an_any_look_interval_ends_where_its_mixture_martingale_reaches_the_limit() -> None:

@@ -228,7 +228,9 @@ def test_pages_are_small_and_load_nothing_from_elsewhere(
 
 
 @pytest.mark.usefixtures("demo")
-@pytest.mark.parametrize(("tab", "charts", "tables"), [("", 5, 4), ("/insights", 4, 5)])
+@pytest.mark.parametrize(
+    ("tab", "charts", "tables"), [("", 5, 4), ("/insights", 4, 5), ("/health", 2, 4)]
+)
 def test_every_chart_has_a_name_a_description_and_a_table(
     site: Site,
     apply: Callable[..., None],

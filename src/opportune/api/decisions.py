@@ -136,10 +136,10 @@ def decision_routes(
         return JSONResponse(_with_ids_as_text(reports.to_document(found)))
 
     @application.get("/use-cases/{name}/insights", response_model=Insights, responses=dict(missing))
-    def chosen(name: str) -> Response:
-        """Report what a use case chose, for whom, and what moved the choice."""
+    def chosen(name: str, segment: str = "") -> Response:
+        """Report what a use case chose, for whom, what moved the choice, and who gains most."""
         use_case = project.read(stores.state).use_case(name)
-        found = reports.insights(stores, use_case, now=clock())
+        found = reports.insights(stores, use_case, now=clock(), segment=segment)
         return JSONResponse(reports.to_document(found))
 
     _explain_route(application, stores, clock=clock, missing=missing)

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse, Response
 
 from opportune import project, reports
-from opportune.reports import DelayCurve
+from opportune.reports import DelayCurve, UseCaseHealth
 from opportune.storage import Stores
 
 __all__ = ["delay_routes"]
@@ -32,3 +32,14 @@ def delay_routes(
         use_case = defined.use_case(name)
         curve = reports.delay_curve(stores, use_case, defined.metric_of(use_case), now=clock())
         return JSONResponse(reports.to_document(curve))
+
+    @application.get(
+        "/use-cases/{name}/health", response_model=UseCaseHealth, responses=dict(missing)
+    )
+    def use_case_health(name: str) -> Response:
+        """Report how a use case runs: its audience, what was sent, freshness and drift."""
+        defined = project.read(stores.state)
+        use_case = defined.use_case(name)
+        metric = defined.metric_of(use_case)
+        found = reports.use_case_health(stores, use_case, metric, now=clock())
+        return JSONResponse(reports.to_document(found))

@@ -44,7 +44,9 @@ def report_routes(
         chosen = defined.use_case(name)
         days = reports.check_rolling(int(rolling))
         metric = defined.metric_of(chosen)
-        found = reports.results(stores, chosen, metric, now=clock(), rolling=days)
+        found = reports.results(
+            stores, chosen, metric, now=clock(), rolling=days, metrics=defined.metrics
+        )
         if form == "html" and page is not None:
             return Response(page(found), media_type=MEDIA[form])
         return Response(reports.report_file(found, form), media_type=MEDIA[form])

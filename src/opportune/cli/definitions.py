@@ -28,10 +28,14 @@ def check(folder: Folder) -> None:
     )
 
 
-def apply(folder: Folder) -> None:
+def apply(
+    folder: Folder,
+    *,
+    by: Annotated[str, typer.Option(help="Who applies it; kept with each version.")] = "console",
+) -> None:
     """Make a folder's definitions the newest versions; the same folder twice writes nothing."""
     with opened(settings.load()) as stores:
-        written = project.apply(stores.state, folder, now=datetime.now(UTC))
+        written = project.apply(stores.state, folder, now=datetime.now(UTC), by=by)
     for line in written:
         typer.echo(line)
     if not written:

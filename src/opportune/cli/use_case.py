@@ -112,7 +112,9 @@ def _file(stores: Stores, name: str, form: Form, rolling: int) -> bytes:
     definitions, now = project.read(stores.state), datetime.now(UTC)
     use_case, days = definitions.use_case(name), reports.check_rolling(rolling)
     metric = definitions.metric_of(use_case)
-    found = reports.results(stores, use_case, metric, now=now, rolling=days)
+    found = reports.results(
+        stores, use_case, metric, now=now, rolling=days, metrics=definitions.metrics
+    )
     if form is Form.html:
         return web.report_page(found)
     if form is Form.json:

@@ -48,7 +48,18 @@ from opportune.decisions.delays import RewardDelays, reward_delays
 from opportune.decisions.factors import Factor, in_words
 from opportune.decisions.fields import FieldUse, check_fields, field_uses, forbidden_uses
 from opportune.decisions.groups import SENT, UNSENT, expected_shares, variants
-from opportune.decisions.guard import NotStopped, Stop, UseCaseStopped, guard, resume, stopped
+from opportune.decisions.guard import (
+    FEWEST_AFFECTED,
+    GuardLook,
+    NotStopped,
+    Stop,
+    UseCaseStopped,
+    confidence_at,
+    guard,
+    guard_looks,
+    resume,
+    stopped,
+)
 from opportune.decisions.history import cooled
 from opportune.decisions.judge import Excluded, Said, purpose_of
 from opportune.decisions.may_get import MayGet, OptionMayGet, may_get
@@ -168,7 +179,11 @@ __all__ = [
     "expected_shares",
     "field_uses",
     "forbidden_uses",
+    "FEWEST_AFFECTED",
+    "GuardLook",
+    "confidence_at",
     "guard",
+    "guard_looks",
     "hand_over_asked",
     "held_back",
     "in_unit_of",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,19 @@ from opportune.errors import Conflict
 from opportune.events import Metric
 from opportune.storage import State, Stores, load_sql
 
-__all__ = ["NotStopped", "Stop", "UseCaseStopped", "broken", "guard", "resume", "stopped"]
+__all__ = [
+    "FEWEST_AFFECTED",
+    "GuardLook",
+    "NotStopped",
+    "Stop",
+    "UseCaseStopped",
+    "broken",
+    "confidence_at",
+    "guard",
+    "guard_looks",
+    "resume",
+    "stopped",
+]
 
 ROOM = "opportune.decisions"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,6 +57,26 @@ class Stop:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardLook:
+    """What was seen before ``day`` was decided: one value of ``metric`` a recipient.
+
+    ``affected`` of the ``recipients`` have another value than 0; ``mean`` and ``m2`` are those of
+    `stats.Moments`. ``look`` counts the days from 1; the rest is as the guard rail says.
+    """
+
+    day: date
+    metric: str
+    direction: str
+    limit: float
+    days: int
+    look: int
+    recipients: int
+    affected: int
+    mean: float
+    m2: float
+
+
 def guard(
     stores: Stores,
     use_case: UseCase,
@@ -65,16 +97,40 @@ def guard(
         return None
     since = _since(stores.state, use_case)
     look = _look(stores, use_case, since, day)
+    reasons = []
     for rail in use_case.guard_rails:
         metric = metrics[rail.metric]
         span = (max(_from_day(rail, metric, day), since), day)
         evidence, affected = _evidence(stores, use_case, rail, metric, span=span, now=now)
-        reason = broken(rail, evidence, affected=affected, look=look, unit=metric.unit)
-        if reason:
-            facts = {"use_case": use_case.name, "day": day, "now": now, "reason": reason}
-            stores.state.rows(load_sql(ROOM, "stop_use_case"), facts)
-            return stopped(stores.state, use_case.name)
-    return None
+        reasons.append(broken(rail, evidence, affected=affected, look=look, unit=metric.unit))
+        seen = _look_at(rail, evidence, affected=affected, look=look, day=day)
+        _note(stores.state, use_case, seen, now=now)
+    reason = next(filter(None, reasons), "")
+    if not reason:
+        return None
+    facts = {"use_case": use_case.name, "day": day, "now": now, "reason": reason}
+    stores.state.rows(load_sql(ROOM, "stop_use_case"), facts)
+    return stopped(stores.state, use_case.name)
+
+
+def guard_looks(state: State, use_case: UseCase) -> tuple[GuardLook, ...]:
+    """Return what was seen last at each guard rail that ``use_case`` has, in their order.
+
+    A guard rail that was not looked at yet, or only with another limit, is left out.
+    """
+    rows = state.rows(load_sql(ROOM, "guard_looks"), {"use_case": use_case.name})
+    seen = {(row["metric"], row["direction"]): GuardLook(**row) for row in rows}
+    found = []
+    for rail in use_case.guard_rails:
+        last = seen.get((rail.metric, rail.direction))
+        if last is not None and (last.limit, last.days) == (rail.limit, rail.days):
+            found.append(last)
+    return tuple(found)
+
+
+def confidence_at(look: int) -> float:
+    """The confidence of the interval at a look, counted from 1: the sum of all doubts is 0.05."""
+    return 1.0 - FALSE_STOPS / (look * (look + 1))
 
 
 def broken(
@@ -97,8 +153,7 @@ def broken(
     """
     if affected < FEWEST_AFFECTED:
         return ""
-    confidence = 1.0 - FALSE_STOPS / (look * (look + 1))
-    found = stats.mean_interval(evidence, confidence=confidence, method="fixed")
+    found = stats.mean_interval(evidence, confidence=confidence_at(look), method="fixed")
     if found.value is None or found.low is None or found.high is None:
         return ""
     over, under = found.low > rail.limit, found.high < rail.limit
@@ -128,6 +183,28 @@ def resume(state: State, use_case: str, *, by: str, now: datetime) -> Stop:
     if not rows:
         raise NotStopped(f"Use case '{use_case}' is not stopped. There is nothing to resume.")
     return Stop(**rows[0])
+
+
+def _look_at(
+    rail: GuardRail, evidence: stats.Moments, *, affected: int, look: int, day: date
+) -> GuardLook:
+    return GuardLook(
+        day=day,
+        metric=rail.metric,
+        direction=rail.direction,
+        limit=rail.limit,
+        days=rail.days,
+        look=look,
+        recipients=evidence.count,
+        affected=affected,
+        mean=evidence.mean,
+        m2=evidence.m2,
+    )
+
+
+def _note(state: State, use_case: UseCase, seen: GuardLook, *, now: datetime) -> None:
+    facts = {**asdict(seen), "use_case": use_case.name, "now": now}
+    state.rows(load_sql(ROOM, "note_guard_look"), facts)
 
 
 def _since(state: State, use_case: UseCase) -> date:

@@ -45,7 +45,7 @@ def allow(state: State, source: str, code: str, event: str, *, now: datetime) ->
                 continue
             facts = {
                 **{"kind": "tracking_plan", "name": name, "body": json.dumps(changed)},
-                **{"renew": False, "now": now},
+                **{"renew": False, "now": now, "by": ""},
             }
             for row in fetch(connection, load_sql("opportune", "apply_definition"), facts):
                 written.append(f"tracking_plan/{name} version {row['version']}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from opportune.events import personal_fields
 from opportune.project.check import build
-from opportune.project.definitions import NEWEST, applied, write
+from opportune.project.definitions import NEWEST, Writing, applied, write
 from opportune.project.model import Body
 from opportune.project.template import definition_files
 from opportune.storage import State, fetch, load_sql
@@ -46,7 +46,7 @@ def add_template(state: State, name: str, *, now: datetime) -> list[str]:
             for kind, found in given.items()
             for each, body in found.items()
             if each not in before.bodies[kind]
-            for said in write(connection, kind, each, body, now=now)
+            for said in write(connection, kind, each, body, writing=Writing(now=now))
         ]
 
 

@@ -11,7 +11,7 @@ from opportune.documents import NAME, InvalidDefinition, has_nul
 from opportune.errors import Conflict
 from opportune.events import personal_fields
 from opportune.project.check import build
-from opportune.project.definitions import NEWEST, applied, write
+from opportune.project.definitions import NEWEST, Writing, applied, write
 from opportune.project.model import Body, Definitions
 from opportune.storage import State, fetch, load_sql
 
@@ -64,7 +64,7 @@ def define_use_case(
                 "Nothing was written. Open it again, and make your changes there."
             )
         build(_with(before, name, body), _unnamed(name, body), personal=personal)
-        written = write(connection, "use_case", name, body, now=now)
+        written = write(connection, "use_case", name, body, writing=Writing(now=now, by=by))
         if version == 0:
             note_state(connection, name, "draft", by=by, now=now)
     return written

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -33,8 +33,16 @@ def load(folder: Path) -> Project:
     return build(read_folder(folder, problems), problems, personal=frozenset())
 
 
-def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
-    """Check ``folder`` and write what differs from its newest version as the next one.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """When definitions are written and by whom; "" where nobody is known."""
+
+    now: datetime
+    by: str = ""
+
+
+def apply(state: State, folder: Path, *, now: datetime, by: str = "") -> list[str]:
+    """Check ``folder`` and write what differs from its newest version as the next one, by ``by``.
 
     Returns "kind/name version n" for each that was written; applying the same folder again writes
     nothing. Either everything is written or nothing: also when a definition that was applied before
@@ -45,7 +53,7 @@ def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
     problems: list[str] = []
     given = read_folder(folder, problems)
     build(given, problems, personal=personal_fields(state))
-    written = []
+    written, writing = [], Writing(now=now, by=by)
     with state.transaction() as connection:
         fetch(connection, load_sql("opportune", "lock_definitions"))
         before = applied(fetch(connection, load_sql("opportune", NEWEST)))
@@ -60,7 +68,7 @@ def apply(state: State, folder: Path, *, now: datetime) -> list[str]:
             readable = {name: body for name, body in definitions.items() if body is not None}
             for name, body in readable.items():
                 renew = kind == "use_case" and name in renewed
-                written += write(connection, kind, name, body, renew=renew, now=now)
+                written += write(connection, kind, name, body, renew=renew, writing=writing)
         _check_with_the_rest(applied(fetch(connection, load_sql("opportune", NEWEST))), folder)
     return written
 
@@ -78,7 +86,7 @@ def write(
     body: Body,
     *,
     renew: bool = False,
-    now: datetime,
+    writing: Writing,
 ) -> list[str]:
     """Write one definition, and what its use case may do, as far as they are new; say which are.
 
@@ -87,7 +95,9 @@ def write(
     """
     said = body.get("state") if kind == "use_case" else None
     kept = {key: value for key, value in body.items() if said is None or key != "state"}
-    facts = {"kind": kind, "name": name, "body": json.dumps(kept), "renew": renew, "now": now}
+    now = writing.now
+    facts = {"kind": kind, "name": name, "body": json.dumps(kept), "renew": renew}
+    facts |= {"now": now, "by": writing.by}
     rows = fetch(connection, load_sql("opportune", "apply_definition"), facts)
     written = [f"{kind}/{name} version {row['version']}" for row in rows]
     if said is not None and note_state(connection, name, str(said), by=None, now=now):

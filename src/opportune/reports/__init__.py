@@ -35,8 +35,9 @@ from opportune.reports.field_use import (
 )
 from opportune.reports.figures import FIGURES, FORMS, InvalidReportForm, figures, report_file
 from opportune.reports.groups import GroupComparison, GroupResult, Groups, groups
+from opportune.reports.guard_rails import GuardRailResult
 from opportune.reports.health import Health, OpenJobs, OutboxState, StoreSize, behind, health
-from opportune.reports.insights import insights
+from opportune.reports.insights import UnknownSegmentOfReport, insights
 from opportune.reports.marks import Mark
 from opportune.reports.model import (
     BegunWith,
@@ -55,6 +56,7 @@ from opportune.reports.model import (
     Mover,
     OptionShare,
     Performance,
+    SegmentLift,
     Shadow,
     Spending,
     VariantResult,
@@ -87,6 +89,14 @@ from opportune.reports.summarise import summarise
 from opportune.reports.summary import PROFILE_TOTALS, forget_open
 from opportune.reports.timeline import Entry, Timeline, timeline
 from opportune.reports.usage import Defined, Usage, usage
+from opportune.reports.use_case_health import (
+    Blocked,
+    FeatureDrift,
+    Freshness,
+    Funnel,
+    UseCaseHealth,
+    use_case_health,
+)
 from opportune.reports.use_case_timeline import (
     Incident,
     UseCaseTimeline,
@@ -99,6 +109,15 @@ __all__ = [
     "Earned",
     "Standing",
     "standing",
+    "Blocked",
+    "FeatureDrift",
+    "Freshness",
+    "Funnel",
+    "UseCaseHealth",
+    "use_case_health",
+    "SegmentLift",
+    "UnknownSegmentOfReport",
+    "GuardRailResult",
     "FIGURES",
     "FORMS",
     "Earner",

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from opportune.decisions import Dimension, UseCase
+from opportune.reports.by_segment import DaySegment
 from opportune.reports.model import Contrast, DayShares, DimensionChoices, Mover, OptionShare
 from opportune.reports.summary import DaySummary, edges_of
 from opportune.storage import Stores, load_sql
@@ -21,7 +22,9 @@ LIMITS = {"fewest": 30, "least": 0.05, "most": 8}
 Row = Mapping[str, Any]
 
 
-def choices(use_case: UseCase, days: Sequence[DaySummary]) -> tuple[DimensionChoices, ...]:
+def choices(
+    use_case: UseCase, days: Sequence[DaySummary | DaySegment]
+) -> tuple[DimensionChoices, ...]:
     """Return the share of each option for treatment on ``days``, per dimension and day."""
     treated = [each for each in days if each.choices]
     return tuple(_dimension(dimension, treated) for dimension in use_case.dimensions)
@@ -59,7 +62,7 @@ def movers(stores: Stores, use_case: UseCase, *, since: date) -> tuple[Mover, ..
     return tuple(Mover(**row) for row in rows if row["moved"] > 0)
 
 
-def _dimension(dimension: Dimension, days: Sequence[DaySummary]) -> DimensionChoices:
+def _dimension(dimension: Dimension, days: Sequence[DaySummary | DaySegment]) -> DimensionChoices:
     options = [option.name for option in dimension.options]
     by_day = [
         [day.choices.get(dimension.name, {}).get(name, 0) for name in options] for day in days

@@ -127,6 +127,16 @@ def _drivers(found: Results) -> Iterator[Row]:
     yield {"part": "drivers", "measure": "difference", "unit": unit, "value": tree.difference}
 
 
+def _guard_rails(found: Results) -> Iterator[Row]:
+    for each in found.guard_rails:
+        row = {"part": "guard_rails", "group": each.metric, "unit": f"{each.unit} per recipient"}
+        value = {"value": each.value, "low": each.low, "high": each.high}
+        yield {**row, "measure": "mean", **value}
+        yield {**row, "measure": each.direction, "value": each.limit}
+        yield {**row, "measure": "recipients", "unit": "profiles", "value": each.recipients}
+        yield {**row, "measure": "adjusted_p_value", "unit": "chance", "value": each.adjusted}
+
+
 def _lift(lift: Lift) -> Row:
     return {"unit": "share", "value": lift.relative, "low": lift.low, "high": lift.high}
 
@@ -147,3 +157,6 @@ def _cell(value: object) -> object:
         return int(value)
     # Days and times as ISO has them.
     return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+PARTS = (_cards, _days, _uplift, _drivers, _guard_rails)

@@ -26,6 +26,7 @@ __all__ = [
     "Mover",
     "OptionShare",
     "Performance",
+    "SegmentLift",
     "Shadow",
     "Spending",
     "VariantResult",
@@ -65,6 +66,27 @@ class VariantResult:
     rewarded: int
     reward_sum: float
     reward_mean: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentLift:
+    """What the members of ``segment`` gained over all mature days up to ``day``.
+
+    Members as they were when that day was summed up. ``lift`` holds at any look; ``adjusted`` is
+    its chance with all segments judged together (Benjamini and Hochberg), ``found`` whether that is
+    small enough. ``suspicious``: the groups have not the sizes they should have among them, so that
+    a difference may come from who is a member.
+    """
+
+    segment: str
+    day: date
+    treatment: VariantResult
+    control: VariantResult
+    lift: stats.Lift
+    p_value: float
+    adjusted: float
+    found: bool
+    suspicious: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +288,8 @@ class Insights:
     """What one version of a use case chose, for whom and why, as of ``as_of``.
 
     ``days`` and ``choices`` are over the newest decided days, at most 90; ``contrasts`` and
-    ``movers`` over those since ``contrasts_since``, the strongest first.
+    ``movers`` over those since ``contrasts_since``, the strongest first. ``choices`` are those for
+    members of ``segment``, one of ``segments``, or for everybody where that is "".
     """
 
     as_of: datetime
@@ -277,6 +300,9 @@ class Insights:
     contrasts_since: date | None
     contrasts: tuple[Contrast, ...]
     movers: tuple[Mover, ...]
+    segment: str = ""
+    segments: tuple[str, ...] = ()
+    gains: tuple[SegmentLift, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

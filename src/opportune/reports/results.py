@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from opportune.decisions import UseCase
 from opportune.events import Metric
 from opportune.reports.document import to_document
 from opportune.reports.drivers import Drivers, drivers
+from opportune.reports.guard_rails import GuardRailResult, guard_rails
 from opportune.reports.marks import Mark, marks
 from opportune.reports.model import DayResult, Performance
 from opportune.reports.over_time import LiftOfDay, Rolling, lift_by_day, rolled
@@ -37,14 +39,22 @@ class Results:
     uplift: tuple[LiftOfDay, ...]
     drivers: Drivers
     marks: tuple[Mark, ...]
+    guard_rails: tuple[GuardRailResult, ...] = ()
 
 
 def results(
-    stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime, rolling: Rolling = 1
+    stores: Stores,
+    use_case: UseCase,
+    metric: Metric,
+    *,
+    now: datetime,
+    rolling: Rolling = 1,
+    metrics: Mapping[str, Metric] | None = None,
 ) -> Results:
     """Report on the newest version of ``use_case``, whose success metric is ``metric``.
 
-    Everything is read from the sums of the days, at most 90 of which are in ``trend``.
+    Everything is read from the sums of the days, at most 90 of which are in ``trend``. ``metrics``
+    say what the guard rails are counted in, by name.
     """
     known = days_of(stores, use_case)
     found = performance(stores, use_case, metric, now=now, known=known)
@@ -59,6 +69,7 @@ def results(
         uplift=lift_by_day(known)[-MOST_DAYS:],
         drivers=drivers(known, found.treatment, found.control, unit=metric.unit),
         marks=marks(happened.incidents, [each.day for each in found.days]),
+        guard_rails=guard_rails(stores.state, use_case, metrics or {}),
     )
 
 

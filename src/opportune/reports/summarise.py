@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opportune.decisions import UseCase
+from opportune.reports.by_segment import keep_segments
 from opportune.reports.summary import (
     EDGES,
     PROFILE_TOTALS,
@@ -22,11 +23,12 @@ from opportune.reports.summary import (
     Totals,
     keep,
     kept,
+    numbered,
 )
 from opportune.storage import Stores, load_sql
 from opportune.storage.rewrite import rewrite, tidy
 
-__all__ = ["days_of", "numbered", "summarise", "totals_now"]
+__all__ = ["days_of", "summarise", "totals_now"]
 
 TABLES = ("decisions", "rewards")
 # Longer than any query of a report takes.
@@ -81,16 +83,21 @@ def summarise(stores: Stores, use_case: UseCase) -> list[date]:
     if plan is None:
         return []
     gone = set(kept(stores.state, use_case)) - set(plan.counts)
-    written = []
+    written: list[date] = []
+    newest: tuple[date, pa.Table] | None = None
     for day, totals in _made(stores, use_case, plan):
         if totals is not None:
             _keep_totals(stores, use_case, day.day, totals)
+            newest = (day.day, totals)
         keep(stores, use_case, [day])
         written.append(day.day)
     if gone:
         keep(stores, use_case, [], gone=gone)
     if plan.added < len(plan.mature):
         _drop_older(stores, use_case)
+    if written:
+        # Last: who was a member cannot be known later, so what is killed here is left out.
+        keep_segments(stores, use_case, max(plan.counts), newest)
     return written
 
 
@@ -178,6 +185,7 @@ def _decided(stores: Stores, use_case: UseCase, day: date, decisions: int) -> Da
         variants=_by_variant(_ask_day(stores, use_case, "day_decided", day), Decided),
         choices=choices,
         edges=_edges(stores, use_case, day),
+        audience=_audience(stores, use_case, day),
     )
 
 
@@ -190,6 +198,13 @@ def _edges(stores: Stores, use_case: UseCase, day: date) -> pa.Table:
     }
     tables = ("decisions", "features")
     return _ask_day(stores, use_case, "day_edges", day, relations, tables=tables).cast(EDGES)
+
+
+def _audience(stores: Stores, use_case: UseCase, day: date) -> dict[str, int] | None:
+    if not (stores.lake.folder / "features").is_dir():
+        return None
+    found = _ask_day(stores, use_case, "day_audience", day, tables=("features",))
+    return {row["reason"]: row["profiles"] for row in found.to_pylist()}
 
 
 def _so_far(stores: Stores, use_case: UseCase) -> pa.Table:
@@ -243,12 +258,6 @@ def _nobody() -> pa.Table:
 
 def _of(use_case: UseCase) -> dict[str, object]:
     return {"use_case": use_case.name, "version": use_case.version}
-
-
-def numbered(column: str, names: Sequence[str]) -> pa.Table:
-    """Return names with their place in a list of the lake, the first being 1."""
-    places = pa.array(range(1, len(names) + 1), pa.int64())
-    return pa.table({column: pa.array(names, pa.string()), "position": places})
 
 
 def _ask(

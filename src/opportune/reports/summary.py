@@ -6,7 +6,7 @@ it; what its profiles earned is added to the totals of all days before, one day 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -28,6 +28,7 @@ __all__ = [
     "forget_open",
     "keep",
     "kept",
+    "numbered",
 ]
 
 ROOM = "opportune.reports"
@@ -96,7 +97,8 @@ class Totals:
 class DaySummary:
     """One decided day of a version; ``earned`` and ``totals`` are None until its rewards are in.
 
-    ``edges`` is there only where it was just counted, else State has it.
+    ``edges`` is there only where it was just counted, else State has it. ``audience`` counts those
+    of whom something may be decided ("") and the others by reason, None where nobody counted.
     """
 
     day: date
@@ -106,6 +108,7 @@ class DaySummary:
     earned: Mapping[str, Earned] | None = None
     totals: Mapping[str, Totals] | None = None
     edges: pa.Table | None = field(default=None, compare=False)
+    audience: Mapping[str, int] | None = None
 
     @property
     def mature(self) -> bool:
@@ -147,6 +150,12 @@ def edges_of(stores: Stores, use_case: UseCase, days: Iterable[DaySummary]) -> p
     return pa.concat_tables(found) if found else EDGES.empty_table()
 
 
+def numbered(column: str, names: Sequence[str]) -> pa.Table:
+    """Return names with their place in a list of the lake, the first being 1."""
+    places = pa.array(range(1, len(names) + 1), pa.int64())
+    return pa.table({column: pa.array(names, pa.string()), "position": places})
+
+
 def _of(use_case: UseCase) -> dict[str, Any]:
     return {"use_case": use_case.name, "version": use_case.version}
 
@@ -161,6 +170,7 @@ def _row(use_case: UseCase, each: DaySummary) -> dict[str, Any]:
         "edges": None if each.edges is None else _json(each.edges.to_pydict()),
         "earned": None if each.earned is None else _json(each.earned),
         "totals": None if each.totals is None else _json(each.totals),
+        "audience": None if each.audience is None else _json(each.audience),
     }
 
 

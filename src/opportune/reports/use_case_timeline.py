@@ -105,7 +105,11 @@ def _said(value: object) -> str:
 def _versions(every: tuple[Version, ...]) -> Iterator[Incident]:
     for first in every[:1]:
         yield Incident(
-            at=first.applied_at, kind="version", title="Version 1 applied", by="", details=()
+            at=first.applied_at,
+            kind="version",
+            title="Version 1 applied",
+            by=first.applied_by,
+            details=(),
         )
     for before, after in pairwise(every):
         changed = differences(before.body, after.body)
@@ -113,7 +117,7 @@ def _versions(every: tuple[Version, ...]) -> Iterator[Incident]:
             at=after.applied_at,
             kind="version",
             title=f"Version {after.version} applied",
-            by="",
+            by=after.applied_by,
             details=changed or ("what its success metric counts has changed",),
         )
 

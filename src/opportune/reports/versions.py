@@ -16,13 +16,15 @@ __all__ = ["Version", "versions"]
 class Version:
     """One version of a use case as it was applied.
 
-    ``use_case`` is None where this program cannot read ``body`` any more.
+    ``use_case`` is None where this program cannot read ``body`` any more; ``applied_by`` is ""
+    where nobody is known.
     """
 
     version: int
     applied_at: datetime
     body: Mapping[str, object]
     use_case: UseCase | None
+    applied_by: str = ""
 
 
 def versions(state: State, name: str) -> tuple[Version, ...]:
@@ -34,6 +36,7 @@ def versions(state: State, name: str) -> tuple[Version, ...]:
             applied_at=row["created_at"],
             body=row["body"],
             use_case=_read(name, row["version"], row["body"]),
+            applied_by=row["created_by"],
         )
         for row in rows
     )

@@ -27,6 +27,7 @@ from opportune.stats.delay import (
     hours_until,
 )
 from opportune.stats.discoveries import Discovery, discoveries
+from opportune.stats.drift import MOVED, population_stability
 from opportune.stats.drivers import contributions
 from opportune.stats.errors import InvalidPropensity, InvalidSample
 from opportune.stats.intervals import (
@@ -34,6 +35,7 @@ from opportune.stats.intervals import (
     Interval,
     Method,
     boundary,
+    chance_beyond,
     half_width,
     mean_interval,
 )
@@ -61,6 +63,7 @@ from opportune.stats.skewed import skewed_interval
 
 __all__ = [
     "LEAST_REWARDS",
+    "MOVED",
     "TIGHTEST_AT",
     "AdjustedLift",
     "Arrived",
@@ -87,6 +90,7 @@ __all__ = [
     "arrived_by",
     "arrived_shares",
     "boundary",
+    "chance_beyond",
     "chance_to_find",
     "chi_square_tail",
     "contributions",
@@ -104,6 +108,7 @@ __all__ = [
     "moments",
     "of_ratio",
     "p_value",
+    "population_stability",
     "pseudo_inverse",
     "pseudo_inverse_dr",
     "readiness",

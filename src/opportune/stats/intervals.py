@@ -12,6 +12,7 @@ from opportune.stats.errors import InvalidSample
 from opportune.stats.moments import Moments
 
 __all__ = [
+    "chance_beyond",
     "TIGHTEST_AT",
     "Interval",
     "Method",
@@ -74,6 +75,20 @@ def mean_interval(
         method=method,
         reason=reason,
     )
+
+
+def chance_beyond(sample: Moments, value: float) -> float:
+    """The chance of a mean so far from ``value`` on either side, if the true one were ``value``.
+
+    It is `mean_interval` with the method "fixed" turned round: below ``1 - confidence`` exactly
+    where that interval leaves ``value`` out. 1 where the spread is not known.
+
+    >>> round(chance_beyond(Moments(count=100, mean=0.3, m2=21.0), 0.2), 3)
+    0.03
+    """
+    if sample.count < 2 or sample.m2 == 0:
+        return 1.0
+    return math.erfc(abs(sample.mean - value) / math.sqrt(2 * sample.mean_variance))
 
 
 def half_width(

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from opportune.learning import WhatIf
-from opportune.reports import Groups, Standing
+from opportune.reports import Groups, SegmentLift, Standing
 from opportune.stats import Lift
 from opportune.web.words import signed_percent
 
-__all__ = ["estimates", "forest", "group_lines"]
+__all__ = ["estimates", "forest", "group_lines", "segment_lines"]
 
 WIDTH, NAMES, EDGE, ROW, TOP = 720, 240, 16, 34, 10
 LONGEST_NAME = 30
@@ -50,6 +50,12 @@ def group_lines(found: Groups) -> Markup:
     compared = [each for each in found.comparisons if each.lift.low is not None]
     drawn = [_lift(f"over {each.group}", each.lift) for each in compared]
     return _drawn(drawn, "Lift of treatment over the other groups", name="group-lines")
+
+
+def segment_lines(gains: Sequence[SegmentLift]) -> Markup:
+    """Draw the lift among the members of each segment that has an interval."""
+    drawn = [_lift(each.segment, each.lift) for each in gains if each.lift.low is not None]
+    return _drawn(drawn, "Lift of the segments", name="segment-lines")
 
 
 def estimates(found: WhatIf) -> Markup:

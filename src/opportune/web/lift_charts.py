@@ -7,7 +7,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from opportune.reports import Driver, LiftOfDay, Mark
+from opportune.reports import Driver, GuardRailResult, LiftOfDay, Mark
 from opportune.web.charts import (
     LEFT,
     RIGHT,
@@ -22,7 +22,7 @@ from opportune.web.charts import (
 )
 from opportune.web.words import amount
 
-__all__ = ["contributions", "lift_by_day"]
+__all__ = ["against_limit", "contributions", "lift_by_day"]
 
 # The first looks bound next to nothing: beyond so many times the newest bounds the band is cut off.
 CUT = 4.0
@@ -94,6 +94,24 @@ def contributions(factors: Sequence[Driver], *, unit: str) -> Markup:
         drawn,
         size=(WIDTH, ROW * len(factors) + 8),
     )
+
+
+def against_limit(found: GuardRailResult) -> Markup:
+    """A mean with its interval beside its limit, the upright line; nothing without an interval."""
+    if found.value is None or found.low is None or found.high is None:
+        return Markup("")
+    least, most = min(found.low, found.limit), max(found.high, found.limit)
+    span = most - least or 1.0
+
+    def x(value: float) -> str:
+        return coordinate(4 + 92 * (value - least) / span)
+
+    return Markup(
+        '<svg class="pair" viewBox="0 0 100 22" width="100" height="22" aria-hidden="true">'
+        '<line class="limit" x1="{limit}" x2="{limit}" y1="1" y2="21"/>'
+        '<line class="interval" x1="{low}" x2="{high}" y1="11" y2="11"/>'
+        '<circle class="point" cx="{value}" cy="11" r="4"/></svg>'
+    ).format(limit=x(found.limit), low=x(found.low), high=x(found.high), value=x(found.value))
 
 
 def _band(plot: Plot, days: Sequence[LiftOfDay]) -> Markup:

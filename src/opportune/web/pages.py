@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from opportune.decisions import in_words
 from opportune.project import templates
 from opportune.reports import Verdict
-from opportune.web import bars, charts, lift_charts, words
+from opportune.web import bars, charts, health_charts, lift_charts, words
 from opportune.web.asking import Frame
 from opportune.web.forest import estimates, group_lines
 
@@ -135,6 +135,7 @@ def _environment() -> Environment:
         "asset": asset,
         "bars": bars,
         "charts": charts,
+        "health_charts": health_charts,
         "lift_charts": lift_charts,
         "estimate_lines": estimates,
         "group_lines": group_lines,

@@ -10,6 +10,7 @@ from opportune.project import Project
 from opportune.reports import Results
 from opportune.web import pages
 from opportune.web.asking import Asked, Download, Frame, Shown
+from opportune.web.forest import segment_lines
 
 __all__ = [
     "health",
@@ -73,14 +74,17 @@ def report_page(found: Results) -> bytes:
 def insights(asked: Asked) -> Shown:
     """Show what was chosen, for whom, and what moved the choice."""
     _, chosen = _chosen(asked)
-    told = {"insights": reports.insights(asked.stores, chosen, now=asked.now)}
+    segment = asked.query.get("segment")
+    found = reports.insights(asked.stores, chosen, now=asked.now, segment=segment)
+    told = {"insights": found, "forest": segment_lines(found.gains)}
     return tab_of("use_case_insights.html", asked, told)
 
 
 def health(asked: Asked) -> Shown:
-    """Show what became of what was decided."""
-    _, chosen = _chosen(asked)
-    told = {"deliveries": reports.delivery_counts(asked.stores.state, chosen.name)}
+    """Show how it runs: what became of its audience, how fresh it is, whether people changed."""
+    defined, chosen = _chosen(asked)
+    found = reports.use_case_health(asked.stores, chosen, defined.metric_of(chosen), now=asked.now)
+    told = {"health": found, "deliveries": found.deliveries}
     return tab_of("use_case_health.html", asked, told)
 
 
@@ -107,7 +111,9 @@ def _results(asked: Asked) -> Results:
     given = asked.query.get("rolling")
     rolling = reports.check_rolling(int(given) if given.isdecimal() and len(given) < 4 else 1)
     metric = defined.metric_of(chosen)
-    return reports.results(asked.stores, chosen, metric, now=asked.now, rolling=rolling)
+    return reports.results(
+        asked.stores, chosen, metric, now=asked.now, rolling=rolling, metrics=defined.metrics
+    )
 
 
 def _chosen(asked: Asked) -> tuple[Project, UseCase]:
