@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from opportune.sandbox import CAMPAIGN_ID, SandboxConfig, create_app
-from opportune.sandbox.workspace import braze_id
+from opportune.sandbox.people import braze_id
 
 SEND = "/campaigns/trigger/send"
 LIMITS = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")

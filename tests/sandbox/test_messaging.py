@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from opportune.sandbox import CAMPAIGN_ID
-from opportune.sandbox.workspace import braze_id
+from opportune.sandbox.people import braze_id
 
 SEND = "/campaigns/trigger/send"
 ONE = {"external_user_id": "c000001"}
@@ -51,7 +51,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"audience": {"AND": []}},
-        "audience is not simulated by this sandbox; name recipients or broadcast",
+        "audience.AND must be a list of filters",
     ),
     ({"send_id": "ü"}, "send_id must be at most 64 ASCII characters"),
     ({"send_id": "x" * 65}, "send_id must be at most 64 ASCII characters"),

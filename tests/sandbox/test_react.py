@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from opportune.sandbox.workspace import braze_id
+from opportune.sandbox.people import braze_id
 from opportune.simulate import internet_provider
 
 DAY = "2026-01-02"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from opportune.sandbox import CAMPAIGN_ID
-from opportune.sandbox.workspace import braze_id
+from opportune.sandbox.people import braze_id
 
 EXPORT = "/users/export/ids"
 TRACK = "/users/track"
@@ -37,6 +37,8 @@ def test_who_got_a_message_is_found_by_last_received_and_who_did_not_has_none(cl
                         "last_received": "2026-01-03T06:30:00.250Z",
                         "engaged": {},
                         "converted": False,
+                        "variation_name": "email",
+                        "variation_api_id": "email-offer-of-the-day",
                     }
                 ],
             },

@@ -159,6 +159,7 @@ def _start(
             *("--customers", str(customers), "--seed", str(seed)),
             *("--start", first_day.isoformat(), "--events-url", address, "--no-report-sends"),
             *("--journal", str(configured.data_folder / "sandbox.jsonl")),
+            "--no-unsubscribes-stick",
         ],
         {
             "SANDBOX_API_KEY": configured.braze_api_key,

@@ -47,6 +47,21 @@ def braze(  # noqa: PLR0913 - one option each
     report_sends: Annotated[
         bool, typer.Option(help="Report every message as a Send event, too.")
     ] = True,
+    unsubscribes_stick: Annotated[
+        bool, typer.Option(help="Who unsubscribes gets no further email.")
+    ] = True,
+    retry_after_style: Annotated[
+        bool, typer.Option(help="Answer 429 as newer contracts do: seconds to wait, alone.")
+    ] = False,
+    messages_per_day: Annotated[
+        int | None, typer.Option(min=1, help="Frequency cap: messages a user and day.")
+    ] = None,
+    export_polls: Annotated[
+        int, typer.Option(min=0, help="How often an export's address says: not yet.")
+    ] = 2,
+    bucket: Annotated[
+        Path | None, typer.Option(help="Folder that segment exports go to, as to own storage.")
+    ] = None,
     journal: Annotated[
         Path | None, typer.Option(help="Remember accepted sends in this file.")
     ] = None,
@@ -63,6 +78,11 @@ def braze(  # noqa: PLR0913 - one option each
         write_key=write_key,
         currents_key=currents_key,
         report_sends=report_sends,
+        unsubscribes_stick=unsubscribes_stick,
+        retry_after_style=retry_after_style,
+        messages_per_day=messages_per_day,
+        export_polls=export_polls,
+        bucket=bucket,
         journal=journal,
     )
     uvicorn.run(create_app(config), host=HOST, port=free, log_level="warning")

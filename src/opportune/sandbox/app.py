@@ -12,25 +12,85 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from opportune.sandbox import campaigns, users
+from opportune.sandbox import (
+    campaigns,
+    direct,
+    exports,
+    identities,
+    messaging,
+    schedules,
+    segment_export,
+    series,
+    templates,
+    users,
+)
 from opportune.sandbox.control import control_routes
-from opportune.sandbox.exchange import Operation, answer, endpoint
-from opportune.sandbox.limits import Limiter
-from opportune.sandbox.messaging import trigger_send
+from opportune.sandbox.exchange import answer
+from opportune.sandbox.gate import Operation, endpoint
+from opportune.sandbox.inspection import inspection_routes
+from opportune.sandbox.limits import POOLS, Limiter
 from opportune.sandbox.model import SandboxConfig
+from opportune.sandbox.setup import setup_routes
 from opportune.sandbox.workspace import open_workspace
 
-__all__ = ["create_app"]
+__all__ = ["OPERATIONS", "create_app"]
 
+_POSTS = {
+    "/campaigns/trigger/send": messaging.trigger_send,  # first, being asked for most
+    "/users/track": users.track,
+    "/users/delete": identities.delete,
+    "/users/export/ids": exports.export_ids,
+    "/users/export/segment": segment_export.export_segment,
+    "/users/alias/new": identities.alias_new,
+    "/users/alias/update": identities.alias_update,
+    "/users/identify": identities.identify,
+    "/users/merge": identities.merge,
+    "/email/status": identities.email_status,
+    "/messages/send": direct.messages_send,
+    "/messages/schedule/create": schedules.messages_create,
+    "/messages/schedule/update": schedules.schedule_update,
+    "/messages/schedule/delete": schedules.schedule_delete,
+    "/campaigns/trigger/schedule/create": schedules.campaign_create,
+    "/campaigns/trigger/schedule/update": schedules.schedule_update,
+    "/campaigns/trigger/schedule/delete": schedules.schedule_delete,
+    "/canvas/trigger/send": messaging.canvas_send,
+    "/canvas/trigger/schedule/create": schedules.canvas_create,
+    "/canvas/trigger/schedule/update": schedules.schedule_update,
+    "/canvas/trigger/schedule/delete": schedules.schedule_delete,
+    "/sends/id/create": campaigns.send_id_create,
+    "/templates/email/create": templates.template_create,
+    "/templates/email/update": templates.template_update,
+    "/content_blocks/create": templates.block_create,
+    "/content_blocks/update": templates.block_update,
+}
+_GETS = {
+    "/email/unsubscribes": identities.email_unsubscribes,
+    "/campaigns/list": campaigns.campaigns_list,
+    "/campaigns/details": campaigns.campaign_details,
+    "/campaigns/data_series": series.campaign_series,
+    "/canvas/list": campaigns.canvas_list,
+    "/canvas/details": campaigns.canvas_details,
+    "/canvas/data_series": series.canvas_series,
+    "/canvas/data_summary": series.canvas_summary,
+    "/segments/list": campaigns.segments_list,
+    "/segments/details": campaigns.segment_details,
+    "/segments/data_series": series.segment_series,
+    "/sends/data_series": series.send_series,
+    "/templates/email/info": templates.template_info,
+    "/templates/email/list": templates.templates_list,
+    "/content_blocks/info": templates.block_info,
+    "/content_blocks/list": templates.blocks_list,
+}
+_PERMISSIONS = {"/email/unsubscribes": "email.unsubscribe"}  # elsewhere the path says it
 OPERATIONS = tuple(
-    Operation(method=method, path=path, permission=path[1:].replace("/", "."), run=run)
-    for method, path, run in (
-        ("POST", "/campaigns/trigger/send", trigger_send),
-        ("POST", "/users/export/ids", users.export_ids),
-        ("POST", "/users/track", users.track),
-        ("GET", "/campaigns/list", campaigns.listed),
-        ("GET", "/campaigns/details", campaigns.details),
+    Operation(
+        method=method,
+        path=path,
+        permission=_PERMISSIONS.get(path, path[1:].replace("/", ".")),
+        run=run,
     )
+    for method, operations in (("POST", _POSTS), ("GET", _GETS))
+    for path, run in operations.items()
 )
 
 
@@ -50,12 +110,21 @@ def create_app(config: SandboxConfig, *, wall_clock: Callable[[], float] = time.
         response.headers["X-Request-Id"] = str(uuid.uuid4())
         return response
 
+    async def exported(request: Request) -> Response:
+        return await segment_export.download(request, workspace, config)
+
     braze = [
         Route(one.path, endpoint(one, config, workspace, limiter), methods=[one.method])
         for one in OPERATIONS
     ]
     app = Starlette(
-        routes=[*braze, *control_routes(config, workspace)],
+        routes=[
+            *braze,
+            Route("/exports/{name}", exported, methods=["GET"]),
+            *control_routes(config, workspace, limiter),
+            *setup_routes(workspace),
+            *inspection_routes(workspace),
+        ],
         exception_handlers={404: unknown_path, 405: unknown_path},
         lifespan=lifespan,
     )
@@ -64,13 +133,11 @@ def create_app(config: SandboxConfig, *, wall_clock: Callable[[], float] = time.
 
 
 def _limiter(config: SandboxConfig, wall_clock: Callable[[], float]) -> Limiter:
-    """Requests and seconds a window, as documented; the two that tests want small are settings."""
+    """The documented pools, at the sizes of the configuration."""
     pools = {
+        **POOLS,
         "default": (config.requests_per_hour, 3600),
-        "broadcast": (250, 60),
-        "broadcast audience": (10, 60),
-        "track": (3000, 3),
         "export": (config.exports_per_minute, 60),
-        "export light": (40, 1),
+        **config.limits,
     }
     return Limiter(pools, wall_clock=wall_clock, retry_after_style=config.retry_after_style)

@@ -1,91 +1,271 @@
-"""The campaign catalogue: one API-triggered campaign, a variation per channel."""
+"""Reading the catalogue: campaigns, canvases and segments, listed and in detail; send ids."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TypeVar
 
+import msgspec
 from starlette.responses import Response
 
-from opportune.sandbox.exchange import Exchange, answer
-from opportune.sandbox.model import CAMPAIGN_ID, CAMPAIGN_NAME, Refused
+from opportune.sandbox.asked import flag_asked, page_of, time_asked
+from opportune.sandbox.catalogue import Campaign, Canvas, Segment, Variation
+from opportune.sandbox.exchange import Exchange, answer, decoded
+from opportune.sandbox.filters import in_words
+from opportune.sandbox.messaging import NO_CAMPAIGN, NO_CANVAS, check_send_id
+from opportune.sandbox.model import Refused
+from opportune.sandbox.workspace import Workspace
 
-__all__ = ["details", "listed", "variation_id"]
+__all__ = [
+    "asked_campaign",
+    "asked_canvas",
+    "asked_segment",
+    "campaign_details",
+    "campaigns_list",
+    "canvas_details",
+    "canvas_list",
+    "segment_details",
+    "segments_list",
+    "send_id_create",
+]
 
-TAGS = ["opportune"]
+
+class _SendId(msgspec.Struct, frozen=True):
+    campaign_id: object = None
+    send_id: str | None = None
 
 
-def variation_id(channel: str) -> str:
-    """The id of the message variation that goes out on this channel."""
-    return f"{channel}-offer-of-the-day"
+_SEND_ID = msgspec.json.Decoder(_SendId)
+Dated = TypeVar("Dated", Campaign, Canvas)
 
 
-async def listed(exchange: Exchange) -> Response:
+async def campaigns_list(exchange: Exchange) -> Response:
     """One page of campaigns; empty beyond the last."""
     exchange.draw("default")
-    query = exchange.request.query_params
-    page = query.get("page", "0")
-    if not (page.isascii() and page.isdigit()):
-        raise Refused("page must be a number from 0")
-    if query.get("sort_direction", "asc") not in ("asc", "desc"):
-        raise Refused("sort_direction must be asc or desc")
-    campaign = {
-        "id": CAMPAIGN_ID,
-        "last_edited": _made_at(exchange),
-        "name": CAMPAIGN_NAME,
-        "is_api_campaign": False,
-        "tags": TAGS,
-    }
-    shown = [campaign] if int(page) == 0 else []
-    edited_after = query.get("last_edit.time[gt]")
-    if edited_after is not None:
-        shown = [one for one in shown if _parsed(one["last_edited"]) > _parsed(edited_after)]
+    shown = [
+        {**_row(one), "is_api_campaign": one.kind == "api"}
+        for one in _listed(exchange, exchange.workspace.catalogue.campaigns.values())
+    ]
     return answer(200, "success", {"campaigns": shown})
 
 
-async def details(exchange: Exchange) -> Response:
-    """The campaign with the content of its variations."""
+async def canvas_list(exchange: Exchange) -> Response:
+    """One page of canvases; empty beyond the last."""
     exchange.draw("default")
-    if exchange.request.query_params.get("campaign_id") != CAMPAIGN_ID:
-        raise Refused("campaign_id must be a string of the campaign api identifier")
-    workspace = exchange.workspace
-    space = workspace.market.space
-    channels = list(space.dimensions[1].options)
-    content = " ".join(f"{{{{api_trigger_properties.${{{d.name}}}}}}}" for d in space.dimensions)
-    days = [datetime.combine(day, time(), UTC).isoformat() for day in workspace.days()]
+    shown = [_row(one) for one in _listed(exchange, exchange.workspace.catalogue.canvases.values())]
+    return answer(200, "success", {"canvases": shown})
+
+
+async def segments_list(exchange: Exchange) -> Response:
+    """One page of segments; empty beyond the last."""
+    exchange.draw("default")
+    segments = list(exchange.workspace.catalogue.segments.values())
+    shown = [
+        {
+            "id": one.id,
+            "name": one.name,
+            "analytics_tracking_enabled": True,
+            "tags": one.tags,
+        }
+        for one in page_of(exchange.request.query_params, segments)
+    ]
+    return answer(200, "success", {"segments": shown})
+
+
+async def campaign_details(exchange: Exchange) -> Response:
+    """A campaign with the content of its variations."""
+    exchange.draw("default")
+    _detail_flags(exchange)
+    campaign = asked_campaign(exchange)
+    first, last = _first_and_last(exchange.workspace, campaign.id)
     return answer(
         200,
         "success",
         {
-            "created_at": _made_at(exchange),
-            "updated_at": _made_at(exchange),
-            "archived": False,
-            "draft": False,
-            "enabled": True,
+            **_dated(campaign),
+            "archived": campaign.archived,
+            "draft": campaign.draft,
+            "enabled": campaign.enabled,
             "has_post_launch_draft": False,
-            "name": CAMPAIGN_NAME,
-            "description": f"Trigger properties: {', '.join(d.name for d in space.dimensions)}",
-            "schedule_type": "api_triggered",
-            "channels": channels,
-            "first_sent": days[0] if days else None,
-            "last_sent": days[-1] if days else None,
-            "tags": TAGS,
+            "name": campaign.name,
+            "description": campaign.description,
+            "schedule_type": "api_triggered" if campaign.kind == "triggered" else "api",
+            "channels": _channels(campaign.variations),
+            "first_sent": first,
+            "last_sent": last,
+            "tags": campaign.tags,
             "teams": [],
-            "messages": {
-                variation_id(channel): {"channel": channel, "name": channel, "body": content}
-                for channel in channels
-            },
-            "conversion_behaviors": [{"type": "Makes Any Purchase", "window": 172_800}],
+            "messages": _messages(campaign.variations),
+            "conversion_behaviors": [
+                {"type": "Makes Any Purchase", "window": campaign.conversion_window_s}
+            ],
         },
     )
 
 
-def _made_at(exchange: Exchange) -> str:
-    return datetime.combine(exchange.config.start, time(), UTC).isoformat()
+async def canvas_details(exchange: Exchange) -> Response:
+    """A canvas with its variants, its steps and their content."""
+    exchange.draw("default")
+    _detail_flags(exchange)
+    canvas = asked_canvas(exchange)
+    entries = sorted(exchange.workspace.entered.get(canvas.id, {}).values())
+    every = [one for step in canvas.steps for one in step.variations]
+    return answer(
+        200,
+        "success",
+        {
+            **_dated(canvas),
+            "name": canvas.name,
+            "description": canvas.description,
+            "archived": canvas.archived,
+            "draft": canvas.draft,
+            "enabled": canvas.enabled,
+            "has_post_launch_draft": False,
+            "schedule_type": "api_triggered",
+            "first_entry": _iso(entries[0]) if entries else None,
+            "last_entry": _iso(entries[-1]) if entries else None,
+            "channels": _channels(every),
+            "variants": [_variant(canvas, index) for index in range(len(canvas.variants))],
+            "tags": canvas.tags,
+            "teams": [],
+            "steps": [_step(canvas, index) for index in range(len(canvas.steps))],
+        },
+    )
 
 
-def _parsed(text: object) -> datetime:
-    try:
-        at = datetime.fromisoformat(str(text))
-    except ValueError as error:
-        raise Refused("last_edit.time[gt] must be an ISO 8601 time") from error
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+async def segment_details(exchange: Exchange) -> Response:
+    """A segment, its filters in words."""
+    exchange.draw("default")
+    segment = asked_segment(exchange)
+    described = in_words(segment.filter) if segment.filter is not None else segment.description
+    return answer(
+        200,
+        "success",
+        {
+            **_dated(segment),
+            "name": segment.name,
+            "description": described,
+            "text_description": segment.text_description,
+            "tags": segment.tags,
+            "teams": [],
+        },
+    )
+
+
+async def send_id_create(exchange: Exchange) -> Response:
+    """Create a send id; 100 a day."""
+    exchange.draw("send ids")
+    asked, catalogue = decoded(exchange.body, _SEND_ID), exchange.workspace.catalogue
+    if not isinstance(asked.campaign_id, str) or asked.campaign_id not in catalogue.campaigns:
+        raise Refused(NO_CAMPAIGN)
+    check_send_id(asked.send_id)
+    send_id = asked.send_id or str(uuid.uuid4())
+    catalogue.send_ids.add((asked.campaign_id, send_id))
+    return answer(201, "success", {"send_id": send_id})
+
+
+def asked_campaign(exchange: Exchange) -> Campaign:
+    """The campaign that the query names."""
+    asked = exchange.request.query_params.get("campaign_id", "")
+    found = exchange.workspace.catalogue.campaigns.get(asked)
+    if found is None:
+        raise Refused(NO_CAMPAIGN)
+    return found
+
+
+def asked_canvas(exchange: Exchange) -> Canvas:
+    """The canvas that the query names."""
+    asked = exchange.request.query_params.get("canvas_id", "")
+    found = exchange.workspace.catalogue.canvases.get(asked)
+    if found is None:
+        raise Refused(NO_CANVAS)
+    return found
+
+
+def asked_segment(exchange: Exchange) -> Segment:
+    """The segment that the query names."""
+    asked = exchange.request.query_params.get("segment_id", "")
+    found = exchange.workspace.catalogue.segments.get(asked)
+    if found is None:
+        raise Refused("segment_id must be a string of the segment api identifier")
+    return found
+
+
+def _detail_flags(exchange: Exchange) -> None:
+    flag_asked(exchange.request.query_params, "post_launch_draft_version")
+    flag_asked(exchange.request.query_params, "include_has_translatable_content")
+
+
+def _listed(exchange: Exchange, all_of_them: Iterable[Dated]) -> list[Dated]:
+    query = exchange.request.query_params
+    after = time_asked(query, "last_edit.time[gt]")
+    archived = flag_asked(query, "include_archived")
+    shown = [
+        one
+        for one in all_of_them
+        if (archived or not one.archived)
+        and (after is None or one.updated_at is None or one.updated_at > after)
+    ]
+    return page_of(query, shown)
+
+
+def _row(one: Campaign | Canvas) -> dict[str, object]:
+    return {"id": one.id, "last_edited": _iso(one.updated_at), "name": one.name, "tags": one.tags}
+
+
+def _dated(one: Campaign | Canvas | Segment) -> dict[str, object]:
+    return {"created_at": _iso(one.created_at), "updated_at": _iso(one.updated_at)}
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _channels(variations: Sequence[Variation]) -> list[str]:
+    return list(dict.fromkeys(one.channel for one in variations))
+
+
+def _messages(variations: Sequence[Variation]) -> dict[str, object]:
+    return {
+        one.id: {"channel": one.channel, "type": "control"}
+        if one.control
+        else {**one.content, "channel": one.channel, "name": one.name or one.id}
+        for one in variations
+    }
+
+
+def _first_and_last(workspace: Workspace, campaign_id: str) -> tuple[str | None, str | None]:
+    """When the campaign was first and last sent, to the day."""
+    wanted = {n for n, way in enumerate(workspace.ways) if way.campaign_id == campaign_id}
+    days = [day for day in workspace.days() if wanted.intersection(workspace.logs[day].ways)]
+    stamps = [f"{day.isoformat()}T00:00:00+00:00" for day in days]
+    return (stamps[0], stamps[-1]) if stamps else (None, None)
+
+
+def _variant(canvas: Canvas, index: int) -> dict[str, object]:
+    variant = canvas.variants[index]
+    shown: dict[str, object] = {
+        "name": variant.name,
+        "id": variant.id,
+        "first_step_ids": variant.first_step_ids,
+    }
+    if variant.first_step_ids:
+        shown["first_step_id"] = variant.first_step_ids[0]
+    return shown
+
+
+def _step(canvas: Canvas, index: int) -> dict[str, object]:
+    step, names = canvas.steps[index], {one.id: one.name for one in canvas.steps}
+    return {
+        "name": step.name,
+        "type": "message",
+        "id": step.id,
+        "next_step_ids": step.next_step_ids,
+        "next_paths": [
+            {"name": names.get(after), "next_step_id": after} for after in step.next_step_ids
+        ],
+        "channels": _channels(step.variations),
+        "messages": _messages(step.variations),
+    }

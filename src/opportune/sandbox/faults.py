@@ -1,4 +1,4 @@
-"""Trouble on request: what goes wrong with the next send calls, before or after their effect."""
+"""Trouble on request: what goes wrong with the next calls, before or after their effect."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ _MESSAGES = {
     504: "Gateway Timeout",
 }
 
+_EXPORTS = ("not_ready", "never_ready")
+
 FAULTS = frozenset(
     [
         "none",
@@ -31,11 +33,15 @@ FAULTS = frozenset(
         "reset_before",
         "reset_after",
         "malformed_after",
+        "slow",
+        "partial",
+        "not_ready",
+        "never_ready",
     ]
 )
 
 
-async def before_effect(exchange: Exchange, fault: str | None) -> Response | None:
+async def before_effect(exchange: Exchange, fault: str) -> Response | None:
     """What answers instead of the operation, when the fault comes first."""
     if fault == "429":
         raise exchange.limiter.exceeded("default")
@@ -45,10 +51,14 @@ async def before_effect(exchange: Exchange, fault: str | None) -> Response | Non
         return await _silence(exchange)
     if fault == "reset_before":
         return await _cut(exchange)
+    if fault == "slow":
+        await asyncio.sleep(exchange.config.slow_s)
+    exchange.partial = fault == "partial"
+    exchange.export_fault = fault if fault in _EXPORTS else ""
     return None
 
 
-async def after_effect(exchange: Exchange, fault: str | None) -> Response | None:
+async def after_effect(exchange: Exchange, fault: str) -> Response | None:
     """What answers instead of success, when the fault comes after the messages were accepted."""
     if fault in _STATUS_AFTER:
         return answer(_STATUS_AFTER[fault], _MESSAGES[_STATUS_AFTER[fault]])

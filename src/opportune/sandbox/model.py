@@ -58,6 +58,23 @@ class SandboxConfig:
         How long one post to ``events_url`` is tried again before ``react`` gives up.
     silence_s:
         How long an injected timeout keeps a connection open.
+    limits:
+        Other limits for pools named in ``opportune.sandbox.limits.POOLS``: requests, and seconds
+        of a window.
+    objects_per_array:
+        ``/users/track`` takes 75 objects in each array, as on old contracts; else 75 in total.
+    messages_per_day:
+        Frequency cap: of how many messages a user may get on a day. None: no cap.
+    export_polls, export_lives_s:
+        How often the address of a segment export answers 403 before it is ready, and seconds
+        until it does so again.
+    bucket:
+        Folder that stands for cloud storage of one's own: segment exports appear there as files,
+        and have no address.
+    slow_s:
+        How long the fault ``slow`` waits before it answers.
+    unsubscribes_stick:
+        Customers who unsubscribe get no email any more, as with Braze.
     """
 
     api_key: str = field(repr=False)
@@ -76,6 +93,14 @@ class SandboxConfig:
     retry_after_style: bool = False
     post_patience_s: float = 30.0
     silence_s: float = 120.0
+    limits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    objects_per_array: bool = False
+    messages_per_day: int | None = None
+    export_polls: int = 2
+    export_lives_s: float = 4 * 3600
+    bucket: Path | None = None
+    slow_s: float = 1.0
+    unsubscribes_stick: bool = True
 
 
 class Refused(InvalidInput):
@@ -106,15 +131,27 @@ class EventsRefused(Unavailable):
     code = "events_refused"
 
 
-class Message(msgspec.Struct, frozen=True):
-    """One recipient of an accepted call, with the trigger properties that reached the template."""
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message of an accepted call, with the trigger properties that reached the template.
+
+    Without an external id (then it is empty) the user is named by ``braze_id``. ``variation`` is
+    the place among the variations of the call, where their properties do not say it. ``content``
+    was rendered at once, because its template reads what may change; else whoever looks renders.
+    """
 
     external_user_id: str
     trigger_properties: dict[str, object]
+    braze_id: str = ""
+    variation: int = -1
+    content: dict[str, object] | None = None
 
 
-class SendCall(msgspec.Struct, frozen=True):
-    """One accepted call, as it stands in the journal. ``dropped`` got no message: unknown users."""
+class SendCall(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One accepted call, as it stands in the journal; what one schedule sent at once is one, too.
+
+    ``dropped`` got no message, each for the reason at its place in ``reasons``. ``content_id``
+    names what the variations said at the time.
+    """
 
     at: datetime
     dispatch_id: str
@@ -122,6 +159,12 @@ class SendCall(msgspec.Struct, frozen=True):
     request_id: str
     messages: list[Message]
     dropped: list[str]
+    reasons: list[str] = []
+    canvas_id: str = ""
+    step_id: str = ""
+    send_id: str = ""
+    schedule_id: str = ""
+    content_id: str = ""
 
 
 def braze_time(at: datetime) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from opportune.sandbox.model import EventsRefused, SandboxConfig
-from opportune.sandbox.reactions import Reaction
+from opportune.sandbox.reactions import CurrentsEvent, TrackCall
 
 __all__ = ["post_reaction"]
 
@@ -35,7 +35,9 @@ class _Post:
     body: bytes
 
 
-def post_reaction(reaction: Reaction, config: SandboxConfig) -> None:
+def post_reaction(
+    engagement: Sequence[CurrentsEvent], orders: Sequence[TrackCall], config: SandboxConfig
+) -> None:
     """Post everything, in batches of at most 100; raise ``EventsRefused`` when one is not taken.
 
     Safe to repeat: the same day posts the same message ids.
@@ -43,7 +45,7 @@ def post_reaction(reaction: Reaction, config: SandboxConfig) -> None:
     if config.events_url is None:
         return
     target = urlsplit(config.events_url)
-    posts = chain(_currents(reaction, config, target), _segment(reaction, config, target))
+    posts = chain(_currents(engagement, config, target), _segment(orders, config, target))
     lock, failed = threading.Lock(), threading.Event()
 
     def drain() -> None:
@@ -66,23 +68,27 @@ def post_reaction(reaction: Reaction, config: SandboxConfig) -> None:
             future.result()
 
 
-def _currents(reaction: Reaction, config: SandboxConfig, target: SplitResult) -> Iterator[_Post]:
+def _currents(
+    engagement: Sequence[CurrentsEvent], config: SandboxConfig, target: SplitResult
+) -> Iterator[_Post]:
     path = f"{target.path.rstrip('/')}/api/connectors/braze/currents"
     headers = {
         "Content-Type": "application/json",
         "Authorization": f"Bearer {config.currents_key}",
         "Braze-Currents-Version": "1",
     }
-    for events in _batches(reaction.engagement):
+    for events in _batches(engagement):
         yield _Post(path, headers, _ENCODER.encode({"events": events}))
 
 
-def _segment(reaction: Reaction, config: SandboxConfig, target: SplitResult) -> Iterator[_Post]:
+def _segment(
+    orders: Sequence[TrackCall], config: SandboxConfig, target: SplitResult
+) -> Iterator[_Post]:
     """No ``sentAt``: the times of the virtual clock are meant as they are."""
     path = f"{target.path.rstrip('/')}/v1/batch"
     key = base64.b64encode(f"{config.write_key}:".encode()).decode()
     headers = {"Content-Type": "application/json", "Authorization": f"Basic {key}"}
-    for calls in _batches(reaction.orders):
+    for calls in _batches(orders):
         yield _Post(path, headers, _ENCODER.encode({"batch": calls}))
 
 

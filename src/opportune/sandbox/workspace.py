@@ -1,34 +1,57 @@
-"""The workspace: its users, what each received, and what each did with it."""
+"""The workspace: its users, its catalogue, who received what, and what they did with it."""
 
 from __future__ import annotations
 
 from array import array
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
-from hashlib import blake2b
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from opportune.errors import nearest
+from opportune.sandbox.catalogue import Catalogue, Variation, default_catalogue
+from opportune.sandbox.diary import Diary, Schedule
+from opportune.sandbox.export_jobs import Exports
 from opportune.sandbox.journal import Journal, recall
 from opportune.sandbox.model import Message, SandboxConfig, SendCall, UnknownMarket
+from opportune.sandbox.people import People
 from opportune.simulate import MARKETS, Market
 
-__all__ = ["DaySends", "Workspace", "braze_id", "open_workspace"]
+__all__ = ["DayLog", "DaySends", "Receipt", "Seen", "Way", "Workspace", "open_workspace"]
 
 JOURNAL_LINES = 1000  # of the newest calls kept in memory for /_sandbox/journal
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """What a message was part of: figures are counted by it."""
+
+    campaign_id: str = ""
+    canvas_id: str = ""
+    step_id: str = ""
+    variation_id: str = ""
+    channel: str = ""
+    send_id: str = ""
+
+
 @dataclass(slots=True, kw_only=True)
-class _DayLog:
-    """Messages of one day in the order they were accepted; options flat, one per dimension."""
+class DayLog:
+    """Messages of one day in the order they were accepted; options flat, one per dimension.
+
+    ``ways`` points into the workspace's ways, ``calls`` into its journal, ``places`` into the
+    messages of the call.
+    """
 
     users: array[int] = field(default_factory=lambda: array("q"))
     options: array[int] = field(default_factory=lambda: array("h"))
+    ways: array[int] = field(default_factory=lambda: array("i"))
+    calls: array[int] = field(default_factory=lambda: array("q"))
+    places: array[int] = field(default_factory=lambda: array("q"))
     decision_ids: list[str | None] = field(default_factory=list)
     dispatch_ids: list[str] = field(default_factory=list)
 
@@ -37,97 +60,183 @@ class _DayLog:
 class DaySends:
     """Messages of one day to the market's customers, in the order they were accepted.
 
-    ``actions`` is (m, D) option indices, -1 where the message named no known option.
+    ``actions`` is (m, D) option indices, -1 where the message named no known option; ``ways``
+    (m,) points into ``known_ways``.
     """
 
     rows: NDArray[np.int64]
     actions: NDArray[np.int16]
+    ways: NDArray[np.int32]
+    known_ways: Sequence[Way]
     decision_ids: Sequence[str | None]
     dispatch_ids: Sequence[str]
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """One request as it was answered; a long body is left out."""
+
+    at: datetime
+    request_id: str
+    method: str
+    path: str
+    query: str
+    status: int
+    fault: str
+    body: str
+
+
+SENDING_PATHS = frozenset(  # whose faults are those without a path
+    (
+        "/campaigns/trigger/send",
+        "/campaigns/trigger/schedule/create",
+        "/canvas/trigger/send",
+        "/canvas/trigger/schedule/create",
+        "/messages/send",
+        "/messages/schedule/create",
+    )
+)
+Chosen = tuple[list[int], list[int]]  # of each message: user, and variation of the call
+Receipt = tuple[datetime, int]  # when, and which of the workspace's ways
 
 
 class Workspace:
     """State of one sandbox. Only the server's event loop changes it.
 
-    A user is a number: customers of the market keep their row, created users follow.
+    ``received`` maps a campaign or canvas to its recipients, ``entered`` a canvas to when users
+    came in, ``stepped`` a step of one. ``figures`` holds, for each day that was lived through, how
+    often (way, kind of engagement) happened; ``revenue`` what was paid through each way.
     """
 
-    def __init__(self, market: Market, *, now: datetime, journal: Journal | None) -> None:
+    def __init__(
+        self,
+        market: Market,
+        *,
+        now: datetime,
+        journal: Journal,
+        messages_per_day: int | None = None,
+    ) -> None:
         self.market = market
+        self.messages_per_day = messages_per_day
         self.now = now
-        self.external_ids: list[str] = market.user_ids.tolist()
-        self.numbers = {name: number for number, name in enumerate(self.external_ids)}
-        self.by_braze_id = {braze_id(name): number for name, number in self.numbers.items()}
-        self._emails = dict(zip(market.traits["email"].to_pylist(), self.external_ids, strict=True))
-        self.attributes: dict[int, dict[str, object]] = {}
-        self.last_received: dict[int, datetime] = {}
-        self.flags: dict[str, set[int]] = {}
+        self.people = People(market, now=now)
+        self.catalogue: Catalogue = default_catalogue(market, now)
+        self.received: dict[str, dict[int, Receipt]] = {}
+        self.entered: dict[str, dict[int, datetime]] = {}
+        self.stepped: dict[tuple[str, str], dict[int, datetime]] = {}
+        self.flags: dict[tuple[str, str], set[int]] = {}
+        self.figures: dict[date, Counter[tuple[Way, str]]] = {}
+        self.revenue: dict[date, Counter[Way]] = {}
+        self.late: list[Any] = []  # Currents events that are held back
+        self.unsubscribed_at: dict[str, datetime] = {}
         self.lines: deque[bytes] = deque(maxlen=JOURNAL_LINES)
-        self.faults: deque[str] = deque()
-        self._days: dict[date, _DayLog] = {}
-        self._journal = journal
-        self._options = [
-            (d.name, {option: index for index, option in enumerate(d.options)})
-            for d in market.space.dimensions
-        ]
+        self.seen: deque[Seen] = deque(maxlen=JOURNAL_LINES)
+        self.faults: dict[str, deque[str]] = {}  # by path; empty: any path that sends
+        self.ways: list[Way] = []
+        self.journal = journal
+        self.diary = Diary()
+        self.schedules: dict[str, Schedule] = {}
+        self.exports = Exports()
+        self.logs: dict[date, DayLog] = {}
+        self._numbered: dict[Way, int] = {}
+        self._ways: dict[tuple[str, ...], list[int]] = {}
+        self._accepted = 0
+        self._per_day: dict[date, Counter[int]] = {}  # kept only where there is a cap
+        dimensions = market.space.dimensions
+        self._names = [d.name for d in dimensions]
+        self._options = [_numbered(d.options) for d in dimensions]
+        self._nothing = [-1] * len(dimensions)
+        self._actions: dict[tuple[object, ...], list[int]] = {}
 
-    def accept(self, call: SendCall) -> None:
+    def move(self, now: datetime) -> None:
+        """Put the clock to ``now``; what is due by then happens first, each at its own time."""
+        while (entry := self.diary.take(now)) is not None:
+            due, act = entry
+            self.now = max(self.now, due)
+            act()
+        self.now = now
+
+    def accept(self, call: SendCall, chosen: Chosen | None = None) -> None:
         """Write the call to the journal, then let it take effect."""
         line = msgspec.json.encode(call)
-        if self._journal is not None:
-            self._journal.append(line)
-        self.remember(call, line)
+        self.journal.append(line)
+        self.remember(call, line, chosen)
 
-    def remember(self, call: SendCall, line: bytes) -> None:
-        """Let a call that is in the journal take effect."""
+    def remember(self, call: SendCall, line: bytes, chosen: Chosen | None = None) -> None:
+        """Let a call that is in the journal take effect.
+
+        ``chosen`` has the user and the variation of each message, where they are known already.
+        """
         self.lines.append(line)
-        day = self._days.setdefault(call.at.date(), _DayLog())
+        if chosen is None:
+            choose = self._chooser(call)
+            chosen = [self._number(one) for one in call.messages], list(map(choose, call.messages))
+        numbers, variations = chosen
+        log = self.logs.setdefault(call.at.date(), DayLog())
+        ways = self._ways_of(call)
+        taken = [ways[place] if place < len(ways) else ways[0] for place in variations]
+        receipts = {way: (call.at, way) for way in ways}
+        received = self.received.setdefault(call.campaign_id or call.canvas_id, {})
+        received.update(zip(numbers, map(receipts.__getitem__, taken), strict=True))
+        users, options, names = log.users, log.options, self._names
+        users.extend(numbers)
+        log.ways.extend(taken)
+        told, action = log.decision_ids, self._action
         for message in call.messages:
-            number = self.numbers.get(message.external_user_id)
-            if number is None:
-                number = self.create(message.external_user_id)
-            self.last_received[number] = call.at
-            day.users.append(number)
-            day.options.extend(self._action(message))
-            decision_id = message.trigger_properties.get("decision_id")
-            day.decision_ids.append(decision_id if isinstance(decision_id, str) else None)
-            day.dispatch_ids.append(call.dispatch_id)
+            named = message.trigger_properties.get
+            options.extend(action(tuple([named(name) for name in names])))
+            decision_id = named("decision_id")
+            told.append(decision_id if isinstance(decision_id, str) else None)
+        count = len(call.messages)
+        if self.messages_per_day is not None:
+            counts = self._per_day.setdefault(call.at.date(), Counter())
+            counts.update(users[len(users) - count :])
+        log.places.extend(range(count))
+        log.calls.extend([self._accepted] * count)
+        log.dispatch_ids.extend([call.dispatch_id] * count)
+        if call.canvas_id:
+            self._step(call, users[len(users) - count :])
+        self._accepted += 1
 
-    def create(self, external_id: str) -> int:
-        """Add a user that is no customer of the market: reachable, and without any habits."""
-        number = len(self.external_ids)
-        self.external_ids.append(external_id)
-        self.numbers[external_id] = number
-        self.by_braze_id[braze_id(external_id)] = number
-        return number
+    def next_fault(self, path: str) -> str | None:
+        """What is to go wrong with this call, which is used up by that."""
+        queue = self.faults.get(path)
+        if not queue and path in SENDING_PATHS:
+            queue = self.faults.get("")
+        return queue.popleft() if queue else None
 
-    def owner_of(self, email: str) -> str | None:
-        """The external id of the customer with this address."""
-        return self._emails.get(email)
+    def variations_of(self, call: SendCall) -> tuple[Variation, ...]:
+        """What the call could say; nothing when it was said in an earlier life."""
+        return self.catalogue.contents.get(call.content_id, ())
 
-    def traits_of(self, number: int) -> dict[str, object]:
-        """What the market says of this user, without the id; nothing of created users."""
-        if number >= len(self.market.user_ids):
-            return {}
-        row: dict[str, object] = self.market.traits.slice(number, 1).to_pylist()[0]
-        return {name: value for name, value in row.items() if name != "user_id"}
+    def place_of(self, call: SendCall, message: Message) -> int:
+        """Which of the variations of its call the message is."""
+        return self._chooser(call)(message)
 
-    def flag(self, name: str, numbers: Iterable[int]) -> None:
-        """Mark these users for good, for instance as having opened an email."""
-        self.flags.setdefault(name, set()).update(numbers)
+    def create(self, name: str | None, made: str | None = None) -> int:
+        """Add a user, as of now."""
+        return self.people.create(name, now=self.now, made=made)
+
+    def flag(self, key: tuple[str, str], numbers: Iterable[int]) -> None:
+        """Mark these users for good: (campaign, flag), for instance as having opened an email."""
+        self.flags.setdefault(key, set()).update(numbers)
+
+    def received_on(self, day: date, number: int) -> int:
+        """How many messages a user got on a day, where there is a frequency cap."""
+        counts = self._per_day.get(day)
+        return 0 if counts is None else counts[number]
 
     def users_of(self, day: date) -> NDArray[np.int64]:
         """The user number of every message of the day."""
-        log = self._days.get(day)
+        log = self.logs.get(day)
         return np.array(log.users if log else [], dtype=np.int64)
 
     def days(self) -> list[date]:
         """The days on which anything was sent, in order."""
-        return sorted(self._days)
+        return sorted(self.logs)
 
     def sends_of(self, day: date) -> DaySends:
         """A copy of the day's messages to customers of the market."""
-        log = self._days.get(day, _DayLog())
+        log = self.logs.get(day, DayLog())
         rows = np.array(log.users, dtype=np.int64)
         actions = np.array(log.options, dtype=np.int16).reshape(len(rows), len(self._options))
         known = rows < len(self.market.user_ids)
@@ -135,26 +244,104 @@ class Workspace:
         return DaySends(
             rows=rows[known],
             actions=actions[known],
+            ways=np.array(log.ways, dtype=np.int32)[known],
+            known_ways=list(self.ways),
             decision_ids=[log.decision_ids[index] for index in kept],
             dispatch_ids=[log.dispatch_ids[index] for index in kept],
         )
 
     def close(self) -> None:
-        """Close the journal file."""
-        if self._journal is not None:
-            self._journal.close()
+        """Close the journal file, and throw exported files away."""
+        self.journal.close()
+        self.exports.close()
 
-    def _action(self, message: Message) -> list[int]:
+    def _number(self, message: Message) -> int:
+        """The user of a message; one of an earlier life is made anew."""
+        name = message.external_user_id
+        if name:
+            number = self.people.numbers.get(name)
+            return self.create(name) if number is None else number
+        number = self.people.by_braze_id.get(message.braze_id)
+        return self.create(None, message.braze_id) if number is None else number
+
+    def _chooser(self, call: SendCall) -> _Chooser:
+        sender = self.catalogue.campaigns.get(call.campaign_id)
+        journey = self.catalogue.canvases.get(call.canvas_id)
+        named = sender or journey
+        return _Chooser(named.channel_property if named else "", self.variations_of(call))
+
+    def _ways_of(self, call: SendCall) -> list[int]:
+        """The way of each variation of the call; of one when nothing is known of them."""
+        key = (call.campaign_id, call.canvas_id, call.step_id, call.send_id, call.content_id)
+        known = self._ways.get(key)
+        if known is None:
+            known = self._ways[key] = [
+                self._way(
+                    Way(
+                        campaign_id=call.campaign_id,
+                        canvas_id=call.canvas_id,
+                        step_id=call.step_id,
+                        variation_id=variation.id,
+                        channel=variation.channel,
+                        send_id=call.send_id,
+                    )
+                )
+                for variation in self.variations_of(call) or _UNKNOWN
+            ]
+        return known
+
+    def _way(self, way: Way) -> int:
+        number = self._numbered.get(way)
+        if number is None:
+            number = self._numbered[way] = len(self.ways)
+            self.ways.append(way)
+        return number
+
+    def _step(self, call: SendCall, numbers: Iterable[int]) -> None:
+        canvas = self.catalogue.canvases.get(call.canvas_id)
+        first = canvas is None or any(call.step_id in one.first_step_ids for one in canvas.variants)
+        stepped = self.stepped.setdefault((call.canvas_id, call.step_id), {})
+        entered = self.entered.setdefault(call.canvas_id, {})
+        for number in numbers:
+            stepped[number] = call.at
+            if first:
+                entered[number] = call.at
+
+    def _action(self, named: tuple[object, ...]) -> Sequence[int]:
         """Option indices; all -1 unless every dimension names a known option."""
-        properties = message.trigger_properties
-        action = []
-        for name, options in self._options:
-            option = properties.get(name)
-            index = options.get(option) if isinstance(option, str) else None
-            if index is None:
-                return [-1] * len(self._options)
-            action.append(index)
-        return action
+        try:
+            known = self._actions.get(named)
+        except TypeError:  # a list or an object names no option
+            return self._nothing
+        if known is None:
+            known = [of.get(name, -1) for of, name in zip(self._options, named, strict=True)]
+            if -1 in known:
+                return self._nothing
+            self._actions[named] = known
+        return known
+
+
+def _numbered(options: Iterable[str]) -> dict[object, int]:
+    return {option: index for index, option in enumerate(options)}
+
+
+_UNKNOWN = (Variation(id="", channel="email"),)
+
+
+class _Chooser:
+    """The variation that a message's property asks for; the first when it asks for none."""
+
+    __slots__ = ("_places", "_property")
+
+    def __init__(self, name: str, variations: Sequence[Variation]) -> None:
+        self._property = name
+        self._places = {one.value: place for place, one in enumerate(variations) if one.value}
+
+    def __call__(self, message: Message) -> int:
+        if message.variation >= 0:
+            return message.variation
+        asked = message.trigger_properties.get(self._property)
+        return self._places.get(asked, 0) if isinstance(asked, str) else 0
 
 
 def open_workspace(config: SandboxConfig) -> Workspace:
@@ -163,18 +350,19 @@ def open_workspace(config: SandboxConfig) -> Workspace:
         raise UnknownMarket(
             f"There is no market {config.market!r}. {nearest(config.market, MARKETS)}"
         )
-    calls = recall(config.journal) if config.journal else []
+    calls = recall(config.journal)
     workspace = Workspace(
         MARKETS[config.market](customers=config.customers, seed=config.seed),
         now=datetime.combine(config.start, time(), UTC),
-        journal=Journal(config.journal) if config.journal else None,
+        journal=Journal(config.journal, [line for line, _ in calls]),
+        messages_per_day=config.messages_per_day,
     )
-    for call in calls:
-        workspace.remember(call, msgspec.json.encode(call))
+    for campaign in workspace.catalogue.campaigns.values():
+        workspace.catalogue.keep(campaign.variations)
+    for canvas in workspace.catalogue.canvases.values():
+        for step in canvas.steps:
+            workspace.catalogue.keep(step.variations)
+    for line, call in calls:
+        workspace.remember(call, line)
         workspace.now = max(workspace.now, call.at)
     return workspace
-
-
-def braze_id(external_id: str) -> str:
-    """The id the workspace gives this user: 24 hex characters."""
-    return blake2b(external_id.encode(), digest_size=12).hexdigest()
