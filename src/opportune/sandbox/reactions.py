@@ -270,7 +270,7 @@ def _purchases(
         key = f"{call.message_id}:purchase"
         yield CurrentsEvent("users.behaviors.Purchase", _event_id(key), at, user, paid)
         message = int(last[rows[call.user_id]])
-        if message < 0:
+        if message < 0 or day.bounced[message]:
             continue
         sender = _sender(day, message)
         kind = "users.canvas.Conversion" if "canvas_id" in sender else "users.campaigns.Conversion"
