@@ -42,7 +42,11 @@ def lift_by_day(days: Sequence[LiftOfDay], *, changes: Sequence[Mark] = ()) -> M
     plot = Plot(days=len(days), low=ticks[0], high=ticks[-1])
     zero = coordinate(plot.y(0.0))
     drawn = [
-        axes(plot, [(each, f"{each * 100:+.3g} %") for each in ticks], [each.day for each in days]),
+        axes(
+            plot,
+            [(each, f"{each * 100:+.3g} %" if each else "0 %") for each in ticks],
+            [each.day for each in days],
+        ),
         _band(plot, days),
         Markup('<line class="zero" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(
             LEFT, WIDTH - RIGHT, y=zero
