@@ -18,7 +18,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -38,6 +38,7 @@ from opportune.sandbox import SandboxConfig, create_app
 from opportune.settings import Settings
 from opportune.storage import Frame, State, Stores, embedded, migrate, open_stores
 
+FAILED = pytest.StashKey[bool]()
 TEMPLATE = "opportune_template"
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 
@@ -124,10 +125,20 @@ def lent(server_url: str) -> Lent:
 
 
 @pytest.fixture
-def database_url(lent: Lent) -> Iterator[str]:
+def database_url(lent: Lent, request: pytest.FixtureRequest) -> Iterator[str]:
     """A migrated database that is as new."""
-    with lent.one() as url:
+    with lent.one(has_failed=lambda: request.node.stash.get(FAILED, False)) as url:
         yield url
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note of each test whether any part of it failed."""
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
 
 
 @pytest.fixture

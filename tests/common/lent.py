@@ -71,13 +71,16 @@ class Lent:
         self._made_of: dict[str, str] = {}
 
     @contextmanager
-    def one(self) -> Iterator[str]:
-        """Lend the address of a database that is as new."""
+    def one(self, *, has_failed: Callable[[], bool]) -> Iterator[str]:
+        """Lend the address of a database that is as new; once only, if then ``has_failed``.
+
+        Of a test that failed, a process may be left that goes on writing.
+        """
         name = self._idle.pop() if self._idle else self._make()
         try:
             yield self._at(name)
         finally:
-            if self._is_as_new(name):
+            if not has_failed() and self._is_as_new(name):
                 self._idle.append(name)
             else:
                 del self._made_of[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -167,12 +168,12 @@ def test_on_request_shadow_is_told_and_counts_as_no_contact(shop: Stores) -> Non
     asking = OnRequest(shop)
     try:
         question = Question(use_case="next", kind="user_id", value="u1", request_id="a")
-        first = asking.ask(question, now=NOW).result(30)
+        first = asyncio.run(asking.ask(question, now=NOW))
         assert first.group in ("control", "treatment")
         change(shop, "shadow")
         later = NOW + timedelta(seconds=11)
         asked = replace(question, request_id="b")
-        second = asking.ask(asked, now=later).result(30)
+        second = asyncio.run(asking.ask(asked, now=later))
         assert (second.group, second.action is None) == ("shadow", False)
     finally:
         asking.close()
