@@ -240,3 +240,59 @@ def test_old_contracts_take_75_in_each_array(start: Any) -> None:
     assert client.post("/users/track", {"attributes": [one] * 75, "events": [event]}).status == 201
     assert client.post("/users/track", {"attributes": [one] * 76}).status == 400
     assert client.post("/users/track", {}).status == 400
+
+
+def test_a_subscription_group_keeps_the_state_that_was_said_last(client: Any) -> None:
+    for state in ("subscribed", "unsubscribed"):
+        write(
+            client,
+            subscription_groups=[{"subscription_group_id": "g", "subscription_state": state}],
+        )
+    track = {"subscription_group_id": "h", "subscription_state": "subscribed"}
+    write(
+        client, subscription_groups=[track], current_location={"longitude": 13.4, "latitude": 52.5}
+    )
+    (user,) = exported(client, external_ids=["c000001"], fields_to_export=["last_coordinates"])
+    assert user == {"last_coordinates": [13.4, 52.5]}
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"name": ""}, "'name' is not valid"),
+        ({"time": "soon"}, "'time' is not valid"),
+        ({"properties": []}, "'properties' is not valid"),
+        ({"properties": {"$a": 1}}, "the property name '$a' is not valid"),
+        (
+            {"external_id": None, "email": 7},
+            "The value provided for the 'email' field is not a valid email.",
+        ),
+        ({"external_id": None, "braze_id": 7}, "'braze_id' is not valid"),
+        ({"_update_existing_only": "no"}, "'_update_existing_only' is not valid"),
+    ],
+)
+def test_a_wrong_event_is_listed(client: Any, given: dict[str, Any], problem: str) -> None:
+    event = {"external_id": "c000001", "name": "seen", "time": AT, **given}
+    answer = client.post("/users/track", {"events": [event]})
+    assert answer.json["errors"] == [{"type": problem, "input_array": "events", "index": 0}]
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"product_id": ""}, "'product_id' is not valid"),
+        ({"currency": "euro"}, "'currency' is not valid"),
+        ({"properties": 1}, "'properties' is not valid"),
+        ({"time": 7}, "'time' is not valid"),
+    ],
+)
+def test_a_wrong_purchase_is_listed(client: Any, given: dict[str, Any], problem: str) -> None:
+    bought = {
+        "external_id": "c000001",
+        "product_id": "p",
+        "currency": "EUR",
+        "price": 1,
+        "time": AT,
+    }
+    answer = client.post("/users/track", {"purchases": [bought | given]})
+    assert answer.json["errors"] == [{"type": problem, "input_array": "purchases", "index": 0}]

@@ -74,13 +74,13 @@ def endpoint(
 
 
 def _seen(exchange: Exchange, response: Response, fault: str | None) -> Seen:
-    body = exchange.body
+    body, scope = exchange.body, exchange.request.scope
     return Seen(
         at=exchange.workspace.now,
         request_id=exchange.request_id,
-        method=exchange.request.method,
-        path=exchange.request.url.path,
-        query=exchange.request.url.query,
+        method=scope["method"],
+        path=scope["path"],
+        query=scope["query_string"].decode(errors="replace"),
         status=response.status_code,
         fault=fault or "",
         body=body.decode(errors="replace") if len(body) <= MAX_KEPT_BODY_BYTES else "",
