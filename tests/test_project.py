@@ -227,8 +227,8 @@ def test_all_mistakes_of_all_files_are_listed_at_once(folder: Path) -> None:
         .replace("[[dimensions]]", "[[dimensions]]\nmeanig = 1"),
     )
     metrics = (
-        "Allowed: aggregate, cost, currency, event, events, formula, title, unit, value, where, "
-        "window_days."
+        "Allowed: aggregate, cost, currency, event, events, formula, proxy, title, unit, value, "
+        "where, window_days."
     )
     where = "use_cases/next.toml"
     assert problems_of(folder) == [

@@ -24,7 +24,7 @@ part as (
     union all
     select concat_ws(
         ' ', 'attribute', a.attrelid, a.attname, a.atttypid, a.attnotnull, a.attstorage,
-        a.attisdropped
+        a.attisdropped, a.attgenerated, a.attidentity, a.atthasdef
     )
     from pg_attribute a join pg_class c on c.oid = a.attrelid
     join namespace n on n.oid = c.relnamespace

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -90,13 +91,15 @@ def test_what_is_measured_stays_when_somebody_was_erased(life: Any) -> None:
 
 
 def reported(life: Any) -> list[object]:
-    """All that is summed up of the use case, as whoever looks is told."""
+    """What is summed up of the use case, as whoever looks is told."""
     defined = project.read(life.stores.state)
     use_case = defined.use_case("next-best-offer")
     metric = defined.metric_of(use_case)
+    insights = reports.insights(life.stores, use_case, now=life.report().as_of)
     told = (
         life.report(),
-        reports.insights(life.stores, use_case, now=life.report().as_of),
+        # Who is a member is known on the day alone: whoever only looks is told of no segment more.
+        replace(insights, segments=(), gains=()),
         reports.groups(life.stores, use_case, metric, now=life.report().as_of),
     )
     return [rounded(reports.to_document(each)) for each in told]

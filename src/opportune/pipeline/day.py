@@ -73,13 +73,7 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
         stop = decisions.guard(stores, use_case, project.metrics, day, now=now)
         if stop is not None or not use_case.decides:
             return _not_decided(use_case, audience, rewarded, stop)
-        trained = _trained_and_known(stores, use_case, metric, day)
-        decided = decisions.decide(
-            stores, use_case, day, policy=trained.policy, policy_version=trained.version, now=now
-        )
-        enqueued = _hand_over(stores, project, use_case, day, now=now)
-        # Last: nothing of the day waits for what is only looked at.
-        reports.summarise(stores, use_case)
+        trained, decided, enqueued = _decide(stores, project, use_case, day, now=now)
         held_back = decisions.held_back(stores, use_case, day)
         running.count("enqueued", enqueued)
         running.count("held_back", sum(held_back.values()))
@@ -94,14 +88,26 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
     )
 
 
-def _trained_and_known(
-    stores: Stores, use_case: decisions.UseCase, metric: events.Metric, day: date
-) -> learning.Trained:
-    """Learn, and keep what is known of everybody: the one computes, the other waits for State."""
+def _decide(
+    stores: Stores, project: Project, use_case: decisions.UseCase, day: date, *, now: datetime
+) -> tuple[learning.Trained, bool, int]:
+    """Learn, decide and hand over; return whether that was new, and the rows of the outbox.
+
+    What computes and what waits for State go side by side, and nothing of the day waits for what is
+    only looked at.
+    """
+    metric = project.metric_of(use_case)
     with ThreadPoolExecutor(1) as beside:
         training = beside.submit(learning.train, stores, use_case, metric, day)
         decisions.snapshot(stores, use_case, day, profiles.snapshot(stores.state))
-    return training.result()
+        trained = training.result()
+        decided = decisions.decide(
+            stores, use_case, day, policy=trained.policy, policy_version=trained.version, now=now
+        )
+        summed_up = beside.submit(reports.summarise, stores, use_case)
+        enqueued = _hand_over(stores, project, use_case, day, now=now)
+        summed_up.result()
+    return trained, decided, enqueued
 
 
 def _hand_over(
