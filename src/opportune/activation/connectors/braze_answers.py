@@ -24,7 +24,14 @@ import msgspec
 
 from opportune.activation.model import Answer, Delivery, Outcome, Request
 
-__all__ = ["LONGEST_WAIT_S", "REFUSED_WAIT_S", "read_deliveries", "read_findings", "wait_s"]
+__all__ = [
+    "LONGEST_WAIT_S",
+    "REFUSED_WAIT_S",
+    "read_deliveries",
+    "read_findings",
+    "refusal",
+    "wait_s",
+]
 
 LONGEST_WAIT_S = 3600.0
 """Braze's longest rate-limit window is one hour, so no answer can ask for more."""
@@ -42,7 +49,7 @@ _EMAIL = re.compile(r"[^\s<>\"']+@[^\s<>\"']+")
 def read_deliveries(request: Request, answer: Answer) -> list[Delivery]:
     """Give one delivery per key of a ``/campaigns/trigger/send`` call, in the request's order."""
     if answer.status is None or not 200 <= answer.status < 300:
-        outcome, reason, wait = _refusal(request, answer)
+        outcome, reason, wait = refusal(request, answer)
         return [_delivery(key, outcome, reason, wait=wait) for key in request.keys]
     body = _object(answer.body)
     dispatch_id = _text(body.get("dispatch_id"))
@@ -68,7 +75,7 @@ def read_findings(
     ``since`` is when that send was called, compared by whole seconds because Braze cuts times.
     """
     if answer.status is None or not 200 <= answer.status < 300:
-        _, reason, wait = _refusal(request, answer)
+        _, reason, wait = refusal(request, answer)
         return [_delivery(key, "unknown", f"Enquiry: {reason}", wait=wait) for key in request.keys]
     users = _object(answer.body).get("users")
     if not isinstance(users, list):
@@ -108,7 +115,8 @@ def wait_s(headers: Mapping[str, str]) -> float | None:
     return None if answered_at is None else _bounded(reset - answered_at.timestamp())
 
 
-def _refusal(request: Request, answer: Answer) -> tuple[Outcome, str, float | None]:
+def refusal(request: Request, answer: Answer) -> tuple[Outcome, str, float | None]:
+    """Say what an answer that is no 2xx means for the call, why, and how long it asks to wait."""
     status = answer.status
     if status is None:
         outcome: Outcome = "retry" if answer.processed is False else "unknown"

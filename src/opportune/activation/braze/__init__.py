@@ -1,0 +1,90 @@
+"""A workspace of Braze as we read it and set it up; what sends is in ``connectors``.
+
+Invariants: the key is shown nowhere; nobody is asked faster than the answers' headers allow; what
+reads is repeated, and what changes something only when Braze surely did not have it; no field that
+says who somebody is, is ever asked for; a template that we did not make is never changed.
+"""
+
+from opportune.activation.braze.ask import (
+    BrazeForbidden,
+    BrazeRefused,
+    BrazeUnavailable,
+    Patience,
+    UnreadableAnswer,
+    Workspace,
+)
+from opportune.activation.braze.model import (
+    Campaign,
+    Canvas,
+    CanvasStep,
+    CanvasVariant,
+    Content,
+    Listed,
+    ListedTemplate,
+    Segment,
+    SegmentSize,
+    Template,
+)
+from opportune.activation.braze.read import (
+    NotInBraze,
+    campaign,
+    campaigns,
+    canvas,
+    canvases,
+    segment,
+    segment_sizes,
+    segments,
+    template,
+    templates,
+)
+from opportune.activation.braze.users import (
+    AGREED_FIELDS,
+    PersonalField,
+    check_fields,
+    export_users,
+)
+from opportune.activation.braze.write import (
+    OURS,
+    NotOurTemplate,
+    TemplateDraft,
+    create_template,
+    update_template,
+)
+
+__all__ = [
+    "AGREED_FIELDS",
+    "OURS",
+    "BrazeForbidden",
+    "BrazeRefused",
+    "BrazeUnavailable",
+    "Campaign",
+    "Canvas",
+    "CanvasStep",
+    "CanvasVariant",
+    "Content",
+    "Listed",
+    "ListedTemplate",
+    "NotInBraze",
+    "NotOurTemplate",
+    "Patience",
+    "PersonalField",
+    "Segment",
+    "SegmentSize",
+    "Template",
+    "TemplateDraft",
+    "UnreadableAnswer",
+    "Workspace",
+    "campaign",
+    "campaigns",
+    "canvas",
+    "canvases",
+    "check_fields",
+    "create_template",
+    "export_users",
+    "segment",
+    "segment_sizes",
+    "segments",
+    "template",
+    "templates",
+    "update_template",
+]
