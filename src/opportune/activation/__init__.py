@@ -2,9 +2,10 @@
 
 Invariants: a row of the outbox exists once per decision, and once per event and destination; it is
 reserved before anybody is called; a send whose answer never came is not repeated before the
-receiver was asked what became of it, unless it knows a repeat by its id; every settled send of a
-recommendation comes back as an event, and none of a destination's does; what destinations know of
-an audience changes with the messages about it, in one transaction.
+receiver was asked what became of it, engagement showed it or somebody decided, unless it knows a
+repeat by its id; every settled send of a recommendation comes back as an event, and none of a
+destination's does; what destinations know of an audience changes with the messages about it, in one
+transaction.
 
 Deliberately absent: knowledge of any one channel outside ``connectors``, and of the network outside
 ``transport``.
@@ -34,6 +35,15 @@ from opportune.activation.letters import (
     traffic,
 )
 from opportune.activation.model import Answer, Connector, Delivery, Outcome, Request, Send
+from opportune.activation.open_sends import (
+    OPEN_STATES,
+    SENDS_PAGE,
+    InvalidChoice,
+    OpenSend,
+    UnknownSend,
+    choose,
+    open_sends,
+)
 from opportune.activation.parts import PartWriter
 from opportune.activation.prune import prune
 from opportune.activation.publish import (
@@ -45,15 +55,20 @@ from opportune.activation.publish import (
     published_audiences,
 )
 from opportune.activation.reach import reach
+from opportune.activation.resolve import CHOICES
 from opportune.activation.send import abandon, enquire, send_due
 from opportune.activation.transport import InvalidAddress, Transport
 from opportune.activation.withdraw import withdraw
+from opportune.activation.witness import witness
 
 __all__ = [
     "AUDIENCE_EVENTS",
     "CALLS_AT_ONCE",
+    "CHOICES",
     "HELD_FOR",
     "LETTERS_PAGE",
+    "OPEN_STATES",
+    "SENDS_PAGE",
     "Answer",
     "Basic",
     "Bearer",
@@ -66,7 +81,9 @@ __all__ = [
     "Feeder",
     "InvalidAddress",
     "InvalidApiKey",
+    "InvalidChoice",
     "InvalidSecret",
+    "OpenSend",
     "Outcome",
     "PartWriter",
     "Patience",
@@ -81,14 +98,17 @@ __all__ = [
     "Transport",
     "UnknownDeadLetter",
     "UnknownDestination",
+    "UnknownSend",
     "abandon",
     "cancel_held",
     "channel_of",
+    "choose",
     "dead_letters",
     "enqueue",
     "enquire",
     "forbidden_audiences",
     "named_destination",
+    "open_sends",
     "parse_destination",
     "prune",
     "published_audiences",
@@ -101,4 +121,5 @@ __all__ = [
     "tell_decisions",
     "traffic",
     "withdraw",
+    "witness",
 ]

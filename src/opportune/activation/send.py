@@ -2,7 +2,7 @@
 
 A row is reserved in its own transaction before anybody is called. An answer settles it. Where no
 answer came, the row is *unknown*: it is not sent again before the receiver was asked what became of
-it.
+it. What is known otherwise, from engagement or because somebody decided, comes before asking.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import msgspec
 
 from opportune.activation.channel import Channel
 from opportune.activation.model import Delivery, Request, Send
+from opportune.activation.resolve import resolved
 from opportune.activation.withdraw import refused
 from opportune.events import LIMITS, OURS
 from opportune.storage import Frame, SegmentLog, State, fetch, load_sql
@@ -51,6 +52,11 @@ class _Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     profile_id: int = 0
     sequence: int = 0
     message: str = ""
+    reopened: int = 0
+    dispatch_id: str | None = None
+    evidence: str | None = None
+    choice: str | None = None
+    chosen_by: str | None = None
 
     @property
     def send(self) -> Send:
@@ -112,13 +118,26 @@ def enquire(
     """Ask what became of one batch of unanswered sends; returns how many ended in each outcome."""
     facts = {"use_case": channel.name, "limit": channel.batch, "lease_s": LEASE_S}
     claims = _claims(state.rows(load_sql("opportune.activation", "enquire"), facts))
-    results: list[_Result] = []
+    known = [found for claim in claims.values() if (found := _known(claim)) is not None]
+    results = [_Result(delivery=delivery, first_key=delivery.key) for delivery in known]
+    settled = {delivery.key for delivery in known}
+    open_claims = [claim for key, claim in claims.items() if key not in settled]
     # Asked per attempt, so that a receipt of one day cannot settle another day's send.
-    by_attempt = sorted(claims.values(), key=lambda claim: (claim.attempted_at, claim.key))
+    by_attempt = sorted(open_claims, key=lambda claim: (claim.attempted_at, claim.key))
     for attempted_at, group in groupby(by_attempt, key=lambda claim: claim.attempted_at):
         sends = [claim.send for claim in group]
         results += _findings(channel, sends, attempted_at - CLOCK_SKEW, pool)
     return _settle(state, channel, log, results, claims, now=now)
+
+
+def _known(claim: _Claim) -> Delivery | None:
+    return resolved(
+        claim.key,
+        evidence=claim.evidence,
+        choice=claim.choice,
+        by=claim.chosen_by,
+        dispatch_id=claim.dispatch_id,
+    )
 
 
 def _findings(
@@ -310,7 +329,7 @@ def _events(
         {
             "type": "track",
             "event": EVENTS[delivery.outcome],
-            "messageId": _message_id(delivery.key),
+            "messageId": _message_id(claims[delivery.key]),
             "userId": claims[delivery.key].user_id,
             "timestamp": timestamp,
             "properties": {
@@ -329,9 +348,10 @@ def _events(
     ]
 
 
-def _message_id(key: str) -> str:
-    """The same at each attempt, so that a row comes back as one event."""
-    name = f"delivery:{key}"
+def _message_id(claim: _Claim) -> str:
+    """The same at each attempt, so that a row comes back as one event each time it was opened."""
+    again = f":{claim.reopened}" if claim.reopened else ""
+    name = f"delivery:{claim.key}{again}"
     if len(name) <= LIMITS.message_id:
         return name
-    return f"delivery:{blake2b(key.encode(), digest_size=16).hexdigest()}"
+    return f"delivery:{blake2b(claim.key.encode(), digest_size=16).hexdigest()}{again}"

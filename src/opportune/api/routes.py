@@ -33,6 +33,7 @@ from opportune.api.profiles import profile_routes
 from opportune.api.readiness import readiness_routes
 from opportune.api.report import report_routes
 from opportune.api.segments import segment_routes
+from opportune.api.sends import send_routes
 from opportune.api.states import state_routes
 from opportune.api.stops import stop_routes
 from opportune.api.tail import tail_routes
@@ -54,6 +55,7 @@ ALIKE = (
     group_routes,
     overlap_routes,
     what_if_routes,
+    send_routes,
 )
 
 

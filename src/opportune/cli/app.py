@@ -26,6 +26,7 @@ from opportune.cli import (
     rebuild,
     sandbox,
     segments,
+    sends,
     serve,
     sign_in,
     states,
@@ -107,6 +108,7 @@ app.add_typer(destinations.app, name="destinations")
 app.add_typer(person.app, name="person")
 app.add_typer(import_.app)
 app.add_typer(segments.app, name="segments")
+app.add_typer(sends.app, name="sends")
 app.command("forget")(forget.forget)
 app.command("export-person")(forget.export_person)
 app.add_typer(forget.app, name="privacy")

@@ -253,6 +253,7 @@ def _keep_beside(connection: Connection, recorded: events.Recorded) -> None:
     profiles.keep_activity(connection, recorded.events)
     profiles.keep_accounts(connection, recorded.events)
     activation.withdraw(connection, profiles.keep_consent(connection, recorded.events))
+    activation.witness(connection, recorded.events)
 
 
 def take_in(

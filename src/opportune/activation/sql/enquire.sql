@@ -8,7 +8,8 @@ with claimed as (
         limit %(limit)s
         for update skip locked
     )
-    returning key, user_id, properties, attempts, attempted_at, leased_until, due_at
+    returning key, user_id, properties, attempts, attempted_at, leased_until, due_at, reopened, dispatch_id, evidence,
+        choice, chosen_by
 )
 select coalesce(json_agg(claimed), '[]')::text as claims
 from claimed

@@ -34,10 +34,11 @@ claimed as (
         state = 'reserved',
         attempts = attempts + 1,
         attempted_at = %(now)s,
+        first_attempted_at = coalesce(outbox.first_attempted_at, %(now)s),
         leased_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
     from earliest
     where outbox.key = earliest.key
-    returning outbox.key, user_id, properties, attempts, attempted_at, leased_until, outbox.due_at
+    returning outbox.key, user_id, properties, attempts, attempted_at, leased_until, outbox.due_at, reopened
 )
 select coalesce(json_agg(claimed), '[]')::text as claims
 from claimed

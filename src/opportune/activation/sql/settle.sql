@@ -2,10 +2,16 @@
 -- worker took the row over changes nothing, unless it says that the send was accepted. Settled stays settled.
 update outbox set
     -- Consent went while somebody was called: not to be tried again.
-    state = case when result.state = 'pending' and outbox.withdrawn then 'failed' else result.state end,
+    -- Or it was seen to go out meanwhile: only to be put down as sent.
+    state = case
+        when result.state = 'pending' and outbox.evidence is not null then 'unknown'
+        when result.state = 'pending' and outbox.withdrawn then 'failed'
+        else result.state
+    end,
     reason = case when result.state = 'pending' and outbox.withdrawn then 'consent_withdrawn' else result.reason end,
     dispatch_id = coalesce(result.dispatch_id, outbox.dispatch_id),
     attempts = outbox.attempts - result.uncounted,
+    choice = null,
     leased_until = clock_timestamp() + make_interval(secs => result.wait_s)
 from json_to_recordset(%(deliveries)s::json) as result (
     key text, state text, reason text, dispatch_id text, wait_s float8, uncounted int, leased_until timestamptz

@@ -1,0 +1,56 @@
+-- What engagement tells of sends that are open: a row is meant by its decision, by the id of its call, or by its
+-- campaign and a time after its first call, where no other row has that call. Such a row is not asked about any more.
+with open_row as (
+    select key, use_case, user_id, dispatch_id, first_attempted_at
+    from outbox
+    where message is null and evidence is null
+        and (state in ('reserved', 'unknown') or (state = 'pending' and attempted_at is not null))
+        and user_id in (select user_id from engagement)
+),
+meant as (
+    select distinct on (engagement.place) open_row.key, engagement.happening, engagement.dispatch_id
+    from engagement
+    join open_row on open_row.user_id = engagement.user_id
+    where open_row.key = engagement.decision_id
+        or (
+            engagement.decision_id is null and (
+                open_row.dispatch_id = engagement.dispatch_id
+                or (
+                    engagement.happening in ('Send', 'Abort')
+                    and engagement.occurred_at >= open_row.first_attempted_at - make_interval(secs => %(skew_s)s)
+                    and not exists (
+                        select from outbox as other
+                        where other.user_id = engagement.user_id and other.dispatch_id = engagement.dispatch_id
+                    )
+                    and exists (
+                        select from definition
+                        where definition.kind = 'use_case' and definition.name = open_row.use_case
+                            and lower(engagement.campaign) in (
+                                lower(definition.body #>> '{activation,campaign_id}'),
+                                lower(definition.body #>> '{activation,canvas_id}')
+                            )
+                    )
+                )
+            )
+        )
+    order by engagement.place, (open_row.key = engagement.decision_id) desc nulls last,
+        (open_row.dispatch_id = engagement.dispatch_id) desc nulls last, open_row.first_attempted_at desc, open_row.key
+),
+told as (
+    select key, bool_or(happening <> 'Abort') as seen, min(dispatch_id) as dispatch_id
+    from meant
+    group by key
+),
+witnessed as (
+    update outbox set
+        evidence = case when told.seen then 'seen' else 'aborted' end,
+        dispatch_id = coalesce(outbox.dispatch_id, told.dispatch_id),
+        -- In a sender's hands it stays: its answer comes, or its lease ends.
+        state = case when outbox.state = 'reserved' then 'reserved' else 'unknown' end,
+        leased_until = case when outbox.state = 'reserved' then outbox.leased_until else '-infinity' end
+    from told
+    where outbox.key = told.key and outbox.state in ('pending', 'reserved', 'unknown')
+    returning outbox.key
+)
+select count(*)::int as count
+from witnessed
