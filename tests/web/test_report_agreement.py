@@ -54,7 +54,12 @@ def listed(site: Site, address: str) -> int:
 
 
 @pytest.fixture
-def found(stores: Stores, history: ModuleType, apply: Callable[..., None]) -> Results:
+def found(
+    stores: Stores,
+    history: ModuleType,
+    apply: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Results:
     apply({"next_offer": "Next offer"})
     history.write(stores, history.past())
     stores.state.rows(
@@ -64,7 +69,12 @@ def found(stores: Stores, history: ModuleType, apply: Callable[..., None]) -> Re
     )
     defined = project.read(stores.state)
     case = defined.use_case("next_offer")
-    reports.summarise(stores, case)
+    # What somebody brought before anything was decided of them, made up.
+    monkeypatch.setattr(
+        "opportune.reports.earlier._brought",
+        lambda _stores, _base, first, **_: first["profile_id"].to_numpy() % 7.0,
+    )
+    reports.summarise(stores, case, defined.metric_of(case))
     return reports.results(stores, case, defined.metric_of(case), now=history.NOW, rolling=7)
 
 
@@ -97,7 +107,13 @@ def _check_document(document: dict[str, Any], table: pa.Table) -> None:
     for row in table.to_pylist():
         if row["part"] == "cards":
             of = document[row["group"]] if row["group"] else document
-            value = of["lift"]["relative"] if row["measure"] == "lift" else of[row["measure"]]
+            adjusted = document["adjusted"]
+            if row["measure"] == "adjusted_lift":
+                of = adjusted
+                assert (row["low"], row["high"]) == (of["lift"]["low"], of["lift"]["high"])
+            is_lift = row["measure"].endswith("lift")
+            share = adjusted.get(row["measure"])
+            value = of["lift"]["relative"] if is_lift else of.get(row["measure"], share)
         elif row["part"] == "drivers":
             tree = document["drivers"]
             factor = next((f for f in tree["factors"] if f["name"] == row["measure"]), tree)
@@ -121,6 +137,9 @@ def _check_page(page: str, found: Results) -> None:
     lift = [performance.lift.relative, performance.lift.low, performance.lift.high]
     said = [signed_percent(each) for each in lift if each is not None]
     assert [text_of(page, each) for each in ("lift", "lift-low", "lift-high")] == said
+    assert performance.adjusted is not None
+    assert performance.adjusted.lift is not None
+    assert f"</abbr>. {performance.adjusted.answer}</p>" in unescape(page)
     # The newest row of the chart's table is the card.
     assert rows_of(page, "uplift")[-1] == ["2026-01-07", *said, "1,600", "400"]
     assert len(rows_of(page, "uplift")) == performance.mature_days

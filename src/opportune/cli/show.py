@@ -64,6 +64,8 @@ def print_performance(
     if performance.begun_with is not None:
         console.print(Text(begun_with(performance.begun_with), style="dim"))
     console.print(_variants(performance))
+    if performance.adjusted is not None:
+        console.print(Text(performance.adjusted.answer, style="dim"))
     if performance.spending is not None:
         console.print(_spending(performance.spending))
     if captured:

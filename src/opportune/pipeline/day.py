@@ -104,7 +104,7 @@ def _decide(
         decided = decisions.decide(
             stores, use_case, day, policy=trained.policy, policy_version=trained.version, now=now
         )
-        summed_up = beside.submit(reports.summarise, stores, use_case)
+        summed_up = beside.submit(reports.summarise, stores, use_case, metric)
         enqueued = _hand_over(stores, project, use_case, day, now=now)
         summed_up.result()
     return trained, decided, enqueued

@@ -25,6 +25,7 @@ from opportune.reports.delays import delay_curve
 from opportune.reports.deliveries import delivery_counts
 from opportune.reports.document import to_document
 from opportune.reports.drivers import Driver, Drivers
+from opportune.reports.earlier import EARLIER_DAYS
 from opportune.reports.earners import Earner, Earners, earners
 from opportune.reports.field_use import (
     FieldReport,
@@ -40,6 +41,7 @@ from opportune.reports.health import Health, OpenJobs, OutboxState, StoreSize, b
 from opportune.reports.insights import UnknownSegmentOfReport, insights
 from opportune.reports.marks import Mark
 from opportune.reports.model import (
+    AdjustedForEarlier,
     BegunWith,
     Contrast,
     DayOfVariant,
@@ -106,6 +108,8 @@ from opportune.reports.use_case_timeline import (
 from opportune.reports.versions import Version, versions
 
 __all__ = [
+    "AdjustedForEarlier",
+    "EARLIER_DAYS",
     "Earned",
     "Standing",
     "standing",

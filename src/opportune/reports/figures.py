@@ -52,11 +52,7 @@ def figures(found: Results) -> pa.Table:
     """Return every number of ``found`` as `FIGURES`: part by part, in the order of the page."""
     same = {"use_case": found.use_case, "version": found.version, "as_of": found.as_of}
     empty: Row = {"day": None, "group": "", "unit": "", "low": None, "high": None}
-    rows = [
-        {**same, **empty, **row}
-        for part in (_cards, _days, _uplift, _drivers)
-        for row in part(found)
-    ]
+    rows = [{**same, **empty, **row} for part in PARTS for row in part(found)]
     return pa.Table.from_pylist(rows, schema=FIGURES)
 
 
@@ -86,6 +82,12 @@ def _cards(found: Results) -> Iterator[Row]:
         of_profile = f"{unit} per profile"
         yield {**named, "measure": "reward_mean", "unit": of_profile, "value": result.reward_mean}
     yield {"part": "cards", "measure": "lift", **_lift(performance.lift)}
+    if performance.adjusted is not None and performance.adjusted.lift is not None:
+        adjusted = performance.adjusted
+        yield {"part": "cards", "measure": "adjusted_lift", **_lift(performance.adjusted.lift)}
+        shares = {"explained_share": adjusted.explained_share, "narrower": adjusted.narrower}
+        for measure, value in shares.items():
+            yield {"part": "cards", "measure": measure, "unit": "share", "value": value}
     yield from _days_counted(performance)
 
 

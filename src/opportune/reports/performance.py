@@ -8,6 +8,7 @@ from datetime import datetime
 from opportune import stats
 from opportune.decisions import UseCase, stopped
 from opportune.events import Metric
+from opportune.reports.adjusted import adjusted
 from opportune.reports.answer import Evidence, answer
 from opportune.reports.model import (
     BegunWith,
@@ -45,7 +46,7 @@ def performance(
     could choose and who was in control may have been different. ``known`` are its days, if they are
     at hand.
     """
-    known = days_of(stores, use_case) if known is None else known
+    known = days_of(stores, use_case, metric) if known is None else known
     found = evidence(known, use_case, metric)
     verdict, sentence = answer(found)
     stop = stopped(stores.state, use_case.name)
@@ -70,6 +71,7 @@ def performance(
         state=use_case.state,
         shadow=_shadow(stores, use_case),
         begun_with=begun_with(stores, use_case),
+        adjusted=adjusted(found, _newest_totals([each for each in known if each.mature])),
     )
 
 

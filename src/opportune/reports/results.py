@@ -56,7 +56,7 @@ def results(
     Everything is read from the sums of the days, at most 90 of which are in ``trend``. ``metrics``
     say what the guard rails are counted in, by name.
     """
-    known = days_of(stores, use_case)
+    known = days_of(stores, use_case, metric)
     found = performance(stores, use_case, metric, now=now, known=known)
     happened = use_case_timeline(stores.state, use_case.name, now=now)
     return Results(

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opportune.decisions import UseCase
+from opportune.events import Metric
 from opportune.reports.by_segment import keep_segments
+from opportune.reports.earlier import with_earlier
 from opportune.reports.summary import (
     EDGES,
     PROFILE_TOTALS,
@@ -60,20 +62,23 @@ class _Plan:
         return [day for day in self.counts if day not in self.known or day in fresh]
 
 
-def days_of(stores: Stores, use_case: UseCase) -> list[DaySummary]:
+def days_of(stores: Stores, use_case: UseCase, metric: Metric | None = None) -> list[DaySummary]:
     """Return a summary of every decided day of this version, oldest first, as the lake is now.
 
     What `summarise` wrote is taken where it still holds; the rest is made here and not written.
+    ``metric`` as there.
     """
     plan = _plan(stores, use_case)
     if plan is None:
         return []
-    made = {day.day: day for day, _ in _made(stores, use_case, plan)}
+    made = {day.day: day for day, _ in _made(stores, use_case, plan, metric)}
     return [made.get(day) or plan.known[day] for day in plan.counts]
 
 
-def summarise(stores: Stores, use_case: UseCase) -> list[date]:
+def summarise(stores: Stores, use_case: UseCase, metric: Metric | None = None) -> list[date]:
     """Write what is missing of the days of ``use_case``, in this version; return those days.
+
+    With its success ``metric`` it is also asked what profiles brought before their first decision.
 
     A second time it changes nothing. Killed anywhere it goes on, or starts anew where what was
     written does not fit together. Raises ``ConcurrentWrite`` where another process does so too.
@@ -85,7 +90,7 @@ def summarise(stores: Stores, use_case: UseCase) -> list[date]:
     gone = set(kept(stores.state, use_case)) - set(plan.counts)
     written: list[date] = []
     newest: tuple[date, pa.Table] | None = None
-    for day, totals in _made(stores, use_case, plan):
+    for day, totals in _made(stores, use_case, plan, metric):
         if totals is not None:
             _keep_totals(stores, use_case, day.day, totals)
             newest = (day.day, totals)
@@ -110,7 +115,7 @@ def totals_now(stores: Stores, use_case: UseCase) -> pa.Table:
     if plan is None or not plan.mature:
         return _nobody()
     totals = _so_far(stores, use_case) if plan.added == len(plan.mature) else plan.totals
-    for _, made in _made(stores, use_case, plan):
+    for _, made in _made(stores, use_case, plan, None):
         totals = totals if made is None else made
     return totals
 
@@ -150,7 +155,7 @@ def _added(holds: Mapping[date, DaySummary], mature: Sequence[date]) -> int:
 
 
 def _made(
-    stores: Stores, use_case: UseCase, plan: _Plan
+    stores: Stores, use_case: UseCase, plan: _Plan, metric: Metric | None
 ) -> Iterator[tuple[DaySummary, pa.Table | None]]:
     """Give each day that is to be summed up; a mature one with what each profile earned so far."""
     adding = set(plan.mature[plan.added :])
@@ -163,6 +168,8 @@ def _made(
         earned = _ask_day(stores, use_case, "day_earned", day)
         if day != plan.through:
             totals = _run(stores, "totals_added", known=totals, earned=earned)
+            if metric is not None:
+                totals = with_earlier(stores, use_case, metric, totals, day=day)
         yield (
             replace(
                 made,
@@ -210,6 +217,8 @@ def _audience(stores: Stores, use_case: UseCase, day: date) -> dict[str, int] | 
 def _so_far(stores: Stores, use_case: UseCase) -> pa.Table:
     if not (stores.lake.folder / "profile_totals").is_dir():
         return _nobody()
+    # One that an older version of the program made gets the columns that it lacks.
+    stores.lake.create("profile_totals", PROFILE_TOTALS)
     generation = stores.lake.position("profile_totals", _name(use_case))
     return stores.engine.query(
         load_sql(ROOM, "totals_so_far"),

@@ -33,8 +33,9 @@ __all__ = [
 
 ROOM = "opportune.reports"
 
-# What each profile earned over the mature days of a version up to ``through``. Only the newest
-# ``generation`` of a version counts.
+# What each profile earned over the mature days of a version up to ``through``, and what it brought
+# ``earlier``, before anything was decided of it; null: nobody asked. Only the newest ``generation``
+# of a version counts.
 PROFILE_TOTALS = pa.schema(
     [
         pa.field("use_case", pa.string(), nullable=False),
@@ -45,6 +46,7 @@ PROFILE_TOTALS = pa.schema(
         pa.field("variant", pa.string(), nullable=False),
         pa.field("reward", pa.float64(), nullable=False),
         pa.field("net", pa.float64(), nullable=False),
+        pa.field("earlier", pa.float64()),
     ]
 )
 EDGES = pa.schema(
@@ -81,7 +83,9 @@ class Earned:
 class Totals:
     """One variant over all mature days up to one: a unit is a profile, its rewards summed.
 
-    ``net`` is what is left of them after costs.
+    ``net`` is what is left of them after costs. Of ``earlier_profiles`` is known what they brought
+    before anything was decided of them; ``comoment`` is the sum of the products of both distances
+    from their means.
     """
 
     profiles: int
@@ -91,6 +95,10 @@ class Totals:
     m2: float
     net_mean: float
     net_m2: float
+    earlier_profiles: int = 0
+    earlier_mean: float = 0.0
+    earlier_m2: float = 0.0
+    comoment: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
