@@ -456,3 +456,21 @@ def test_another_holdout_is_a_new_version_of_every_use_case(folder: Path, stores
     write(folder, "opportune.toml", "[holdout]\nshare = 0.7\n")
     with pytest.raises(InvalidDefinition, match=r"opportune.toml: holdout.share: 0.7 given"):
         project.apply(stores.state, folder, now=NOW)
+
+
+def test_a_segment_of_braze_takes_no_attribute_that_says_who_somebody_is(folder: Path) -> None:
+    body = """
+base_url = "https://rest.fra-01.braze.eu"
+segment_id = "2b1f6f0c-9c0b-4a2e-8f49-1b6f7f1f9a01"
+custom_attributes = ["plan", "billing_email"]
+"""
+    write(folder, "braze_segments/fibre.toml", body)
+    with pytest.raises(InvalidDefinition) as raised:
+        project.load(folder)
+    (problem,) = raised.value.problems
+    assert problem.startswith(
+        "braze_segments/fibre.toml: custom_attributes: 'billing_email' is personal by its name"
+    )
+    write(folder, "opportune.toml", '[traits]\nfree = ["billing_email"]\n')
+    found = project.load(folder).braze_segments["fibre"]
+    assert found.custom_attributes == ("plan", "billing_email")

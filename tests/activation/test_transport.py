@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ import opportune
 from opportune.activation import Answer, Request
 from opportune.activation import transport as transport_module
 from opportune.activation.authentication import Bearer, InvalidApiKey
-from opportune.activation.transport import InvalidAddress, Transport
+from opportune.activation.transport import InvalidAddress, Transport, download
 
 KEY = "0a1b2c3d-secret"
 REQUEST = Request(
@@ -289,3 +290,27 @@ def test_more_callers_than_connections_take_turns() -> None:
             thread.join()
     assert statuses == [201] * 6
     assert len(seen) == 6
+
+
+def test_a_file_is_fetched_whole_or_not_at_all_and_without_a_key(tmp_path: Path) -> None:
+    file, other = tmp_path / "export.zip", tmp_path / "other.zip"
+    with serving(reply(200, b"PK-all-of-it")) as (address, seen):
+        assert download(f"{address}/x.zip?token=secret", file).status == 200
+    assert file.read_bytes() == b"PK-all-of-it"
+    assert "Authorization" not in seen[0][1]
+    with serving(reply(403, b"<Code>AccessDenied</Code>")) as (address, _):
+        denied = download(f"{address}/x", other)
+    assert (denied.status, denied.body) == (403, b"<Code>AccessDenied</Code>")
+    with serving(cut_short_file) as (address, _):
+        cut = download(f"{address}/x?token=secret", other)
+    assert cut.status is None
+    assert b"secret" not in cut.body
+    assert not other.exists()
+
+
+def cut_short_file(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b"PK")
+    handler.close_connection = True

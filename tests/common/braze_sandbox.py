@@ -63,6 +63,16 @@ class Sandbox:
             patience=Patience(**patience),
         )
 
+    def close(self) -> None:
+        """End it as a server does, with the threads that it used."""
+
+        async def end() -> None:
+            async with self.app.router.lifespan_context(self.app):
+                pass
+
+        self.loop.run_until_complete(end())
+        self.loop.close()
+
     def post(self, path: str, body: object) -> Any:
         """Do what anybody does: set it up (``/_sandbox/...``), or call Braze."""
         content = json.dumps(body).encode()
@@ -101,7 +111,12 @@ async def _call(app: Starlette, request: Request, key: str) -> Answer:
     named: dict[str, str] = {}
     pieces: list[bytes] = []
 
+    asked = iter([True])
+
     async def receive() -> dict[str, Any]:
+        if next(asked, None) is None:
+            # Nobody hangs up.
+            await asyncio.Event().wait()
         return {"type": "http.request", "body": request.body, "more_body": False}
 
     async def send(message: Any) -> None:

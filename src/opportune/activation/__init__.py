@@ -57,7 +57,7 @@ from opportune.activation.publish import (
 from opportune.activation.reach import reach
 from opportune.activation.resolve import CHOICES
 from opportune.activation.send import abandon, enquire, send_due
-from opportune.activation.transport import InvalidAddress, Transport
+from opportune.activation.transport import InvalidAddress, Transport, download
 from opportune.activation.withdraw import withdraw
 from opportune.activation.witness import witness
 
@@ -104,6 +104,7 @@ __all__ = [
     "channel_of",
     "choose",
     "dead_letters",
+    "download",
     "enqueue",
     "enquire",
     "forbidden_audiences",

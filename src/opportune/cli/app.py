@@ -11,6 +11,7 @@ import typer
 from opportune import errors
 from opportune.cli import (
     bench,
+    braze,
     decide,
     decisions,
     definitions,
@@ -105,6 +106,7 @@ app.add_typer(events.app, name="rejects")
 app.command("field-policies")(field_policies)
 app.add_typer(identity.app, name="identity")
 app.add_typer(destinations.app, name="destinations")
+app.add_typer(braze.app, name="braze")
 app.add_typer(person.app, name="person")
 app.add_typer(import_.app)
 app.add_typer(segments.app, name="segments")

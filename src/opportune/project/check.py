@@ -15,6 +15,7 @@ from opportune.activation import (
     parse_destination,
     sent_fields,
 )
+from opportune.activation.braze import BrazeSegment, parse_braze_segment
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase, forbidden_uses, parse_holdout, read_use_case
 from opportune.documents import InvalidDefinition, read_each
@@ -24,6 +25,7 @@ from opportune.events import (
     FieldPolicies,
     Metric,
     Use,
+    field_class,
     forbidden_fields,
     parse_field_policies,
     parse_metrics,
@@ -60,13 +62,12 @@ def build(
     )
     computed = read_each(given.bodies["computed_trait"], parse_computed_trait, problems)
     policies = replace(policies, sources=_sources(computed))
-    asked = given.said.get(CONSENT)
-    consent = parse_consent(asked, problems, where="consent.toml") if asked else None
+    consent = _consent(given, problems)
     destinations = read_each(given.bodies["destination"], parse_destination, problems)
+    brought = _brought(given, problems)
     leaving = _leaving(audiences, destinations, segments, policies)
     _check_audiences(leaving, given.bodies["audience"], consent, problems)
-    if personal is not None:
-        _check_sent_fields(leaving, personal, problems)
+    _check_sent_fields(leaving, personal, problems)
     known = _Known(metrics=metrics, segments=segments, policies=policies, consent=consent)
     use_cases = _use_cases(given, known, problems, personal=personal)
     if problems:
@@ -83,7 +84,29 @@ def build(
         audiences=MappingProxyType(audiences),
         consent=consent,
         computed_traits=_readable(computed),
+        braze_segments=_readable(brought),
     )
+
+
+def _consent(given: Definitions, problems: list[str]) -> ConsentRules | None:
+    asked = given.said.get(CONSENT)
+    return parse_consent(asked, problems, where="consent.toml") if asked else None
+
+
+def _brought(given: Definitions, problems: list[str]) -> dict[str, BrazeSegment | None]:
+    """Note custom attributes of Braze that would tell who somebody is: they stay there."""
+    brought = read_each(given.bodies["braze_segment"], parse_braze_segment, problems)
+    for name, segment in brought.items():
+        for each in segment.custom_attributes if segment else ():
+            found = field_class("trait", each, declared=given.classes)
+            if found.name != "free":
+                problems.append(
+                    f"braze_segments/{name}.toml: custom_attributes: '{each}' is {found.name} "
+                    f"{'as declared' if found.because == 'declared' else 'by its name'}, and only "
+                    "what says nothing of who somebody is, is brought in. Leave it out, or declare "
+                    "it 'free' in opportune.toml, [traits], where it is."
+                )
+    return brought
 
 
 def _held_out(use_cases: Mapping[str, UseCase], given: Definitions) -> dict[str, UseCase]:
@@ -166,9 +189,11 @@ def _leaving(
 
 
 def _check_sent_fields(
-    publishing: Publishing, personal: Collection[Field], problems: list[str]
+    publishing: Publishing, personal: Collection[Field] | None, problems: list[str]
 ) -> None:
     """Note every field that a destination lists, or an audience tells it, and it may not get."""
+    if personal is None:
+        return
     for name, destination in publishing.destinations.items():
         sent = sent_fields(destination)
         fields = [

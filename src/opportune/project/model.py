@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from opportune.activation import Destination
+from opportune.activation.braze import BrazeSegment
 from opportune.decisions import UseCase
 from opportune.errors import NotFound, nearest
 from opportune.events import FieldClasses, FieldPolicies, Metric, TrackingPlan
@@ -30,7 +31,7 @@ KINDS = {
     **{"destinations": "destination", "metrics": "metric"},
     **{"segments": "segment", "audiences": "audience"},
     **{"tracking_plans": "tracking_plan", "use_cases": "use_case"},
-    **{"computed_traits": "computed_trait"},
+    **{"computed_traits": "computed_trait", "braze_segments": "braze_segment"},
 }
 IDENTITY = "identity"
 PRIVACY = "privacy"
@@ -62,6 +63,7 @@ class Project:
     audiences: Mapping[str, Audience] = field(default_factory=dict)
     consent: ConsentRules | None = None
     computed_traits: Mapping[str, ComputedTrait] = field(default_factory=dict)
+    braze_segments: Mapping[str, BrazeSegment] = field(default_factory=dict)
 
     def use_case(self, name: str) -> UseCase:
         """Return one use case, or raise ``ProjectNotFound`` with the nearest name."""

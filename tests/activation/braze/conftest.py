@@ -12,7 +12,7 @@ from opportune.activation.braze import Workspace
 def sandbox() -> Iterator[Sandbox]:
     found = Sandbox()
     yield found
-    found.loop.close()
+    found.close()
 
 
 @pytest.fixture

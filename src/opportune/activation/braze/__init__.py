@@ -13,6 +13,18 @@ from opportune.activation.braze.ask import (
     UnreadableAnswer,
     Workspace,
 )
+from opportune.activation.braze.bring import (
+    BringingRunning,
+    Brought,
+    bring_segment,
+    exports_folder,
+)
+from opportune.activation.braze.export import (
+    BrokenExport,
+    Exporting,
+    ExportNotReady,
+    StorageConnected,
+)
 from opportune.activation.braze.model import (
     Campaign,
     Canvas,
@@ -37,6 +49,12 @@ from opportune.activation.braze.read import (
     template,
     templates,
 )
+from opportune.activation.braze.segment import (
+    BrazeSegment,
+    UnknownBrazeSegment,
+    named_segment,
+    parse_braze_segment,
+)
 from opportune.activation.braze.users import (
     AGREED_FIELDS,
     PersonalField,
@@ -52,6 +70,18 @@ from opportune.activation.braze.write import (
 )
 
 __all__ = [
+    "BrazeSegment",
+    "BringingRunning",
+    "BrokenExport",
+    "Brought",
+    "ExportNotReady",
+    "Exporting",
+    "StorageConnected",
+    "UnknownBrazeSegment",
+    "bring_segment",
+    "exports_folder",
+    "named_segment",
+    "parse_braze_segment",
     "AGREED_FIELDS",
     "OURS",
     "BrazeForbidden",

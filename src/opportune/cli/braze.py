@@ -1,0 +1,124 @@
+"""``opportune braze``: bring customers in from Braze."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from opportune import activation, pipeline, project, settings, worker
+from opportune.activation import braze
+from opportune.cli.import_ import let_live_events_pass, progress
+from opportune.cli.stores import opened
+from opportune.events import history
+from opportune.settings import Settings
+from opportune.storage import SegmentLog
+from opportune.storage.engine import open_engine
+
+__all__ = ["app", "opened_workspace", "page"]
+
+app = typer.Typer(no_args_is_help=True, help="What a workspace of Braze holds, and how it is set.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Segment = Annotated[str, typer.Argument(help="Name of a definition in braze_segments/.")]
+Minutes = Annotated[float, typer.Option(min=0, help="How long to wait for Braze's file.")]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Until it is taken in; without a worker, take it in.")
+]
+
+
+@app.callback()
+def group() -> None:
+    """What a workspace of Braze holds, and how it is set."""
+
+
+@contextmanager
+def opened_workspace(
+    base_url: str, configured: Settings, patience: braze.Patience
+) -> Iterator[braze.Workspace]:
+    """Connect to a workspace with the key of the settings, for as long as a command runs."""
+    key = activation.Bearer(configured.braze_api_key)
+    with activation.Transport(base_url, key) as transport:
+        yield braze.Workspace(
+            transport.call, clock=time.monotonic, sleep=time.sleep, patience=patience
+        )
+
+
+@app.command("import-audience")
+def import_audience(
+    name: Segment, *, wait: Wait = False, minutes: Minutes = 60.0, as_json: AsJson = False
+) -> None:
+    """Bring the customers of a segment of Braze in: their traits, and who joined and left it."""
+    configured = settings.load()
+    with ExitStack() as stack:
+        told = stack.enter_context(progress(Console(stderr=True)))
+        stores = stack.enter_context(opened(configured))
+        segment = braze.named_segment(project.read(stores.state).braze_segments, name)
+        patience = braze.Patience(wait_s=minutes * 60)
+        workspace = stack.enter_context(opened_workspace(segment.base_url, configured, patience))
+        log = SegmentLog(configured.log_folder)
+        stack.callback(log.close)
+        place = history.Place(
+            data_folder=configured.data_folder,
+            log_folder=configured.log_folder,
+            log=log,
+            # Files are read in this process, whatever runs the queries over the lake.
+            engine=open_engine("duckdb:", stores.lake),
+            pause=partial(let_live_events_pass, configured, stores.lake),
+        )
+        exporting = braze.Exporting(
+            workspace=workspace,
+            folder=braze.exports_folder(configured.data_folder, name),
+            download=activation.download,
+            sleep=time.sleep,
+            waited=partial(_waited, told, patience.wait_s),
+            patience_s=patience.wait_s,
+        )
+        now = datetime.now(UTC)
+        found = braze.bring_segment(segment, place, exporting, now=now, told=told)
+        if wait:
+            pipeline.take_in(stores, worker.decoders(stores), told=partial(_taken_in, told))
+    typer.echo(
+        json.dumps(_document(found), indent=2) if as_json else page(segment, found, taken_in=wait)
+    )
+
+
+def _waited(told: history.Told, patience_s: float, seconds: float) -> None:
+    told("seconds waited for Braze's file", int(seconds), seconds / max(1.0, patience_s))
+
+
+def _taken_in(told: history.Told, done: int, total: int) -> None:
+    told("bytes taken in", done, done / max(1, total))
+
+
+def page(segment: braze.BrazeSegment, found: braze.Brought, *, taken_in: bool) -> str:
+    """Say in words what became of an import."""
+    lines = [
+        f"{segment.name}: {found.members:,} customers are in the segment, {found.left:,} left it "
+        f"since the import before. As of {found.asked_at:%Y-%m-%d %H:%M:%S} UTC."
+    ]
+    for each in (found.came, found.went):
+        if each is not None:
+            refused = sorted(each.tally.refused.items())
+            lines += [f"  {count:,} refused: {code}" for code, count in refused]
+    lines.append("  All is taken in." if taken_in else "  All is in the log; a worker takes it in.")
+    lines.append(f"  Members are the profiles whose trait {segment.membership} is true.")
+    return "\n".join(lines)
+
+
+def _document(found: braze.Brought) -> dict[str, object]:
+    both = [each for each in (found.came, found.went) if each is not None]
+    return {
+        "asked_at": found.asked_at.isoformat(),
+        "members": found.members,
+        "left": found.left,
+        "messages": sum(each.tally.sent for each in both),
+        "refused": sum(each.tally.refusals for each in both),
+    }

@@ -1,0 +1,83 @@
+"""`opportune braze`: against a sandbox over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from opportune import project, segments
+from opportune.activation.braze import Brought, parse_braze_segment
+from opportune.cli import braze
+from opportune.events import history
+from opportune.sandbox.catalogue import SEGMENT_ID
+from opportune.storage import Stores
+
+NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def defined(stores: Stores, sandbox: Any) -> str:
+    """The definition of a segment of the sandbox, and one of its members here."""
+    body = {"base_url": sandbox.url, "segment_id": SEGMENT_ID, "custom_attributes": ["plan"]}
+    for kind, name, said in (
+        ("braze_segment", "everybody", body),
+        ("segment", "members", {"rule": {"trait": "braze_everybody", "is": True}}),
+    ):
+        stores.state.rows(
+            "insert into definition (kind, name, version, body, created_at) values"
+            " (%(kind)s, %(name)s, 1, %(body)s, now())",
+            {"kind": kind, "name": name, "body": json.dumps(said)},
+        )
+    return "everybody"
+
+
+def test_a_segment_of_braze_becomes_a_segment_here(
+    run: Run, stores: Stores, defined: str, monkeypatch: pytest.MonkeyPatch, api_key: str
+) -> None:
+    code, _, err = run("braze", "import-audience", "nobody")
+    assert (code, err.split(":")[0]) == (3, "unknown_braze_segment")
+    monkeypatch.setenv("OPPORTUNE_BRAZE_API_KEY", "another-key-0000")
+    code, _, err = run("braze", "import-audience", defined)
+    assert (code, err.split(":")[0]) == (5, "braze_forbidden")
+    monkeypatch.setenv("OPPORTUNE_BRAZE_API_KEY", api_key)
+    code, out, err = run("braze", "import-audience", defined, "--wait", "--json")
+    assert code == 0, err
+    said = json.loads(out)
+    assert (said["left"], said["messages"], said["refused"]) == (0, 300, 0)
+    known = project.read(stores.state).segments
+    segments.current(stores, ["members"], known, now=datetime.now(UTC))
+    (found,) = segments.states(stores.state, known)
+    assert (found.members, said["members"]) == (300, 300)
+
+
+def test_what_was_brought_in_is_told_in_words() -> None:
+    problems: list[str] = []
+    body = {"base_url": "http://127.0.0.1", "segment_id": SEGMENT_ID}
+    segment = parse_braze_segment("fibre", body, problems)
+    assert segment is not None
+    found = imported({"id_required": 3})
+    brought = Brought(asked_at=NOW, members=1_000, left=2, came=found, went=None)
+    assert braze.page(segment, brought, taken_in=False).splitlines() == [
+        "fibre: 1,000 customers are in the segment, 2 left it since the import before. As of "
+        "2026-03-01 06:00:00 UTC.",
+        "  3 refused: id_required",
+        "  All is in the log; a worker takes it in.",
+        "  Members are the profiles whose trait braze_fibre is true.",
+    ]
+
+
+def imported(refused: dict[str, int]) -> history.Imported:
+    return history.Imported(
+        import_id="1",
+        file="members.jsonl",
+        began_at=NOW,
+        profiles_before=None,
+        before=False,
+        tally=history.Tally(refused=refused),
+        examples=(),
+    )
