@@ -95,6 +95,8 @@ class Settings:
         REST key for activation through Braze. Never logged.
     braze_settle_s:
         Seconds to wait before asking Braze what became of an unanswered call.
+    braze_timeout_s:
+        Seconds without an answer after which a call to Braze is given up; below `braze_settle_s`.
     destination_settle_s:
         Seconds to wait before a call that a destination did not answer is made again; a tenth of it
         is the first wait after a refusal.
@@ -124,6 +126,7 @@ class Settings:
     embed_origins: str = ""
     braze_api_key: str = field(default="", repr=False)
     braze_settle_s: float = 300.0
+    braze_timeout_s: float = 30.0
     destination_settle_s: float = 30.0
     outbox_days: int = 30
     expire_after_days: str = ""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opportune.events.model import Decoded
     from opportune.storage import Frame
 
-__all__ = ["Answer", "Connector", "Delivery", "Outcome", "Request", "Send"]
+__all__ = ["Answer", "Connector", "Delivery", "Outcome", "Request", "Send", "Window", "Windowed"]
 
 Outcome = Literal["sent", "failed", "retry", "unknown"]
 
@@ -109,6 +109,33 @@ class Delivery:
     reason: str
     dispatch_id: str | None
     retry_after_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What an answer said of the receiver's rate limit.
+
+    Parameters
+    ----------
+    calls, remaining:
+        How many calls a window takes, and how many more this one.
+    resets_at_s, resets_in_s:
+        When it ends: by the receiver's clock, in seconds, and in how many seconds from the answer.
+    """
+
+    calls: int
+    remaining: int
+    resets_at_s: float
+    resets_in_s: float
+
+
+@runtime_checkable
+class Windowed(Protocol):
+    """What a connector may know beside: its receiver's answers say how many calls are left."""
+
+    def window(self, answer: Answer) -> Window | None:
+        """Read it; None where the answer says nothing of it."""
+        ...
 
 
 @runtime_checkable

@@ -19,6 +19,7 @@ import msgspec
 
 from opportune.activation.channel import Channel
 from opportune.activation.model import Delivery, Request, Send
+from opportune.activation.rates import calls_left, keep_window, take
 from opportune.activation.resolve import resolved
 from opportune.activation.withdraw import refused
 from opportune.events import LIMITS, OURS
@@ -89,6 +90,8 @@ def abandon(state: State, *, settle_s: float, takeover: bool) -> int:
     the one worker that knows that no other lives.
     """
     facts = {"settle_s": settle_s, "takeover": takeover, "lease_s": LEASE_S}
+    if takeover:
+        state.rows(load_sql("opportune.activation", "reopen_windows"))
     count: int = state.rows(load_sql("opportune.activation", "abandon"), facts)[0]["count"]
     return count
 
@@ -102,11 +105,13 @@ def send_due(
     When anything else raises, the rows stay reserved, and are asked about once their lease ended.
     """
     claims, requests = _reserve(state, channel, now)
+    answers = list(pool.map(channel.call, requests))
     results = [
         _Result(delivery=delivery, first_key=request.keys[0])
-        for request, answer in zip(requests, pool.map(channel.call, requests), strict=True)
+        for request, answer in zip(requests, answers, strict=True)
         for delivery in channel.connector.deliveries(request, answer)
     ]
+    keep_window(state, channel, answers)
     outcomes = _settle(state, channel, log, results, claims, now=now)
     channel.settled(requests)
     return outcomes
@@ -180,6 +185,10 @@ def _reserve(
     reserve = "reserve_in_order" if channel.is_destination else "reserve"
     with state.transaction() as connection:
         fetch(connection, load_sql("opportune.activation", "lock_reserving"), facts)
+        left = calls_left(connection, channel) * channel.connector.batch_size
+        if not left:
+            return {}, []
+        facts["limit"] = min(channel.batch, left)
         if not channel.is_destination:
             fetch(connection, load_sql("opportune.activation", "postpone"), facts)
         claims = _claims(fetch(connection, load_sql("opportune.activation", reserve), facts))
@@ -189,23 +198,10 @@ def _reserve(
             return {}, []
         sends = [claim.send for claim in claims.values()]
         requests = channel.connector.requests(sends, channel.config)
-        tokens = _tokens(channel, len(requests))
-        if not fetch(connection, load_sql("opportune.activation", "take_tokens"), tokens):
+        if not take(connection, channel, len(requests)):
             connection.rollback()
             return {}, []
     return claims, requests
-
-
-def _tokens(channel: Channel, calls: int) -> dict[str, object]:
-    # Half an hour's allowance at once and half spread over it can never exceed a clock hour's.
-    half = channel.connector.calls_per_hour / 2
-    capacity = max(1.0, half)
-    return {
-        "name": channel.bucket,
-        "tokens": min(calls, capacity),
-        "capacity": capacity,
-        "per_second": half / 3600,
-    }
 
 
 def _claims(rows: Sequence[Mapping[str, str]]) -> dict[str, _Claim]:

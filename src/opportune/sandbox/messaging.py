@@ -79,20 +79,39 @@ async def trigger_send(exchange: Exchange) -> Response:
     draw_send(exchange, sent, campaign.id)
     workspace, dispatch_id = exchange.workspace, uuid.uuid4().hex
     send_id = sent.send_id or (uuid.uuid4().hex if sent.recipients is None else "")
+    sent, own, errors = _refused(exchange, sent, trigger.own)
     write_recipients(workspace, sent.recipients or ())
     if campaign.enabled and not campaign.archived and not campaign.draft:
         deliver(
             workspace,
             of_campaign(campaign, send_id=send_id),
-            targets_of(workspace, sent, trigger.own, trigger.common, trigger.audience),
+            targets_of(workspace, sent, own, trigger.common, trigger.audience),
             at=workspace.now,
             request_id=exchange.request_id,
             dispatch_id=dispatch_id,
         )
-    extra = {"dispatch_id": dispatch_id}
+    extra: dict[str, object] = {"dispatch_id": dispatch_id, **errors}
     if send_id:
         extra["send_id"] = send_id
     return answer(201, "success", extra)
+
+
+def _refused(
+    exchange: Exchange, sent: CampaignTrigger, own: Sequence[Mapping[str, object]]
+) -> tuple[CampaignTrigger, Sequence[Mapping[str, object]], dict[str, object]]:
+    """With the fault ``partial``, the first recipient is refused by its place and the others go on.
+
+    How Braze would say so is not documented: it is said as ``/users/track`` says it.
+    """
+    if not exchange.partial or not sent.recipients:
+        return sent, own, {}
+    entry = {
+        "type": "the recipient could not be processed",
+        "input_array": "recipients",
+        "index": 0,
+    }
+    left = msgspec.structs.replace(sent, recipients=sent.recipients[1:])
+    return left, own[1:], {"errors": [entry]}
 
 
 async def canvas_send(exchange: Exchange) -> Response:

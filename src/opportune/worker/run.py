@@ -38,8 +38,7 @@ RETRY_S = 1.0
 FULL_FRAMES = 64
 # While there is other work, a trickle of events is gathered this long: one commit and not fifty.
 MICRO_BATCH_S = 0.4
-# While the calls of one batch are under way, the database settles the one before.
-LANES = 2
+LANES = 2  # while the calls of one batch are under way, the database settles the one before
 LANE_S = 1.0
 
 
@@ -349,9 +348,12 @@ def _channel(worker: Worker, use_case: UseCase) -> Channel:
         return known[1]
     base_url = use_case.activation.config.get("base_url", "")
     if base_url not in worker.transports:
-        key = worker.stores.settings.braze_api_key
+        settings = worker.stores.settings
         worker.transports[base_url] = Transport(
-            base_url, Bearer(key), pool_size=activation.CALLS_AT_ONCE
+            base_url,
+            Bearer(settings.braze_api_key),
+            pool_size=activation.CALLS_AT_ONCE,
+            read_timeout_s=settings.braze_timeout_s,
         )
     channel = Channel(
         name=use_case.name,

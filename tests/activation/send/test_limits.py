@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from typing import Any
 
 import pytest
 
 from opportune.errors import InvalidInput
 from opportune.storage import Stores, load_sql
+
+DAY_AFTER = date(2026, 3, 2)
 
 
 class BadConfig(InvalidInput):
@@ -77,3 +80,25 @@ def test_a_bucket_holds_no_more_than_its_capacity_and_a_clock_set_back_takes_not
     assert take() == [6.0]
     stores.state.rows("update bucket set filled_at = clock_timestamp() + interval '9 hours'")
     assert take() == [2.0]
+
+
+def test_what_the_receiver_says_is_left_is_all_that_is_called(sender: Any, sandbox: Any) -> None:
+    sender.fill(400)
+    sandbox.ask("POST", "limits", {"pools": {"default": [5, 3600]}})
+    assert sender.send() == Counter(sent=250, retry=150), "nobody knew yet"
+    sender.expire()
+    assert sender.send() == Counter(), "the window is used up: nobody is called"
+    sender.stores.state.rows("update rate_window set resets_at = clock_timestamp()")
+    sandbox.ask("POST", "limits", {"pools": {"default": [5, 3600]}})
+    assert sender.send() == Counter(sent=150)
+    assert [row["remaining"] for row in sender.stores.state.rows("table rate_window")] == [2]
+
+
+def test_one_who_takes_over_counts_anew(sender: Any, sandbox: Any) -> None:
+    sender.fill(100)
+    sender.send()
+    sender.stores.state.rows("update rate_window set remaining = 0")
+    sender.fill(50, day=DAY_AFTER)
+    assert sender.send() == Counter()
+    sender.abandon(takeover=True)
+    assert sender.send() == Counter(sent=50)

@@ -13,7 +13,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from opportune.activation.connectors.braze_answers import read_deliveries, read_findings
+from opportune.activation.connectors.braze_answers import (
+    read_deliveries,
+    read_findings,
+    read_window,
+)
 from opportune.activation.connectors.braze_currents import decode_currents
 from opportune.activation.model import Connector, Request, Send
 from opportune.errors import nearest
@@ -107,6 +111,7 @@ class Braze:
     findings = staticmethod(read_findings)
     decode = staticmethod(decode_currents)
     check_config = staticmethod(check_config)
+    window = staticmethod(read_window)
 
     def enquiries(self, sends: Sequence[Send], config: Mapping[str, str]) -> list[Request]:
         """Ask for what the users have received; the campaign matters only to the findings."""

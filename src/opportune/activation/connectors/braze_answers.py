@@ -22,13 +22,14 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from opportune.activation.model import Answer, Delivery, Outcome, Request
+from opportune.activation.model import Answer, Delivery, Outcome, Request, Window
 
 __all__ = [
     "LONGEST_WAIT_S",
     "REFUSED_WAIT_S",
     "read_deliveries",
     "read_findings",
+    "read_window",
     "refusal",
     "wait_s",
 ]
@@ -42,6 +43,7 @@ REFUSED_WAIT_S = 300.0
 _MAX_MESSAGE = 300
 _NO_WORDS = "no words came with it"
 _FIRST_EPOCH_S = 1_000_000_000
+_MOST_CALLS = 1_000_000_000
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 _EMAIL = re.compile(r"[^\s<>\"']+@[^\s<>\"']+")
 
@@ -113,6 +115,28 @@ def wait_s(headers: Mapping[str, str]) -> float | None:
         return None if reset is None else _bounded(reset)
     answered_at = _http_date(values.get("date", ""))
     return None if answered_at is None else _bounded(reset - answered_at.timestamp())
+
+
+def read_window(answer: Answer) -> Window | None:
+    """Read how many calls Braze's pool still takes; None where the headers do not say all of it.
+
+    ``X-RateLimit-Reset`` is read against the answer's own ``Date``, as in ``wait_s``.
+    """
+    values = {name.lower(): value.strip() for name, value in answer.headers.items()}
+    calls, remaining, reset = (
+        _number(values.get(f"x-ratelimit-{name}")) for name in ("limit", "remaining", "reset")
+    )
+    answered_at = _http_date(values.get("date", ""))
+    if calls is None or remaining is None or reset is None or answered_at is None:
+        return None
+    at_s = answered_at.timestamp()
+    is_epoch = reset >= _FIRST_EPOCH_S
+    return Window(
+        calls=min(int(calls), _MOST_CALLS),
+        remaining=min(int(remaining), _MOST_CALLS),
+        resets_at_s=reset if is_epoch else at_s + reset,
+        resets_in_s=_bounded(reset - at_s if is_epoch else reset),
+    )
 
 
 def refusal(request: Request, answer: Answer) -> tuple[Outcome, str, float | None]:
