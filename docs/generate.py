@@ -188,11 +188,12 @@ def summary(thing: object) -> str:
 
 
 def _commands(path: str, command: Any) -> Iterator[tuple[str, Any]]:
-    children = getattr(command, "commands", {})
-    if not children:
+    if not hasattr(command, "list_commands"):
         yield path, command
-    for name, child in children.items():
-        yield from _commands(f"{path} {name}", child)
+        return
+    within = typer.Context(command)
+    for name in command.list_commands(within):
+        yield from _commands(f"{path} {name}", command.get_command(within, name))
 
 
 def _command(path: str, command: Any) -> str:

@@ -2,49 +2,62 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from opportune import errors
-from opportune.cli import (
-    bench,
-    braze,
-    decide,
-    decisions,
-    definitions,
-    demo,
-    destinations,
-    events,
-    explain,
-    forget,
-    identity,
-    import_,
-    init,
-    person,
-    rebuild,
-    sandbox,
-    segments,
-    sends,
-    serve,
-    sign_in,
-    states,
-    timeline,
-    use_case,
-    warm_start,
-)
-from opportune.cli.bench_aa import aa
-from opportune.cli.field_policies import field_policies
-from opportune.cli.groups import groups
-from opportune.cli.overlap import overlap
-from opportune.cli.readiness import readiness
-from opportune.cli.replay import replay_command
-from opportune.cli.what_if import what_if
+from opportune.cli.stdin import end_with_stdin
 
-__all__ = ["EXIT_CODES", "app", "main"]
+__all__ = ["COMMANDS", "EXIT_CODES", "Commands", "app", "main"]
 
+# Each with the file and the name it is found by: a command loads what it needs, not what all need.
+COMMANDS = {
+    "demo": "demo:demo",
+    "serve": "serve:serve",
+    "worker": "serve:worker",
+    "init": "init:init",
+    "check": "definitions:check",
+    "apply": "definitions:apply",
+    "keys": "definitions:keys",
+    "run-day": "use_case:run_day",
+    "decide": "decide:decide",
+    "decisions": "decisions:decisions",
+    "explain": "explain:explain",
+    "timeline": "timeline:timeline",
+    "report": "use_case:report",
+    "groups": "groups:groups",
+    "overlap": "overlap:overlap",
+    "readiness": "readiness:readiness",
+    "what-if": "what_if:what_if",
+    "resume": "use_case:resume",
+    "start": "states:start",
+    "shadow": "states:shadow",
+    "pause": "states:pause",
+    "replay": "replay:replay_command",
+    "warm-start": "warm_start:warm_start_command",
+    "catalogue": "events:catalogue",
+    "rebuild": "rebuild:rebuild",
+    "rejects": "events:app",
+    "field-policies": "field_policies:field_policies",
+    "identity": "identity:app",
+    "destinations": "destinations:app",
+    "person": "person:app",
+    "import": "import_:import_command",
+    "segments": "segments:app",
+    "sends": "sends:app",
+    "forget": "forget:forget",
+    "export-person": "forget:export_person",
+    "privacy": "forget:app",
+    "sign-in": "sign_in:app",
+    "braze": "braze:app",
+    "sandbox": "sandbox:app",
+    "bench": "bench:app",
+}
 EXIT_CODES: dict[type[errors.OpportuneError], int] = {
     errors.InvalidInput: 2,
     errors.NotFound: 3,
@@ -54,7 +67,32 @@ EXIT_CODES: dict[type[errors.OpportuneError], int] = {
     errors.Unavailable: 7,
 }
 
+
+class Commands(TyperGroup):
+    """The commands of ``COMMANDS``, each loaded when it is asked for."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        # Their names, in the order of the table and to find the nearest one to a wrong one.
+        self.commands: Any = dict.fromkeys(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command or the group of this name, None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        file, _, name = COMMANDS[cmd_name].partition(":")
+        found = getattr(importlib.import_module(f"opportune.cli.{file}"), name)
+        if isinstance(found, typer.Typer):
+            command = typer.main.get_group(found)
+            command.name = cmd_name
+            return command
+        alone = typer.Typer(add_completion=False)
+        alone.command(cmd_name)(found)
+        return typer.main.get_command(alone)
+
+
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -74,50 +112,7 @@ def options(
 ) -> None:
     """Do what every command does first."""
     if until_stdin_ends:
-        serve.end_with_stdin()
-
-
-app.add_typer(demo.app)
-app.command("serve")(serve.serve)
-app.command("worker")(serve.worker)
-app.command("init")(init.init)
-app.command("check")(definitions.check)
-app.command("apply")(definitions.apply)
-app.command("keys")(definitions.keys)
-app.command("run-day")(use_case.run_day)
-app.add_typer(decide.app)
-app.add_typer(decisions.app)
-app.command("explain")(explain.explain)
-app.command("timeline")(timeline.timeline)
-app.command("report")(use_case.report)
-app.command("groups")(groups)
-app.command("overlap")(overlap)
-app.command("readiness")(readiness)
-app.command("what-if")(what_if)
-app.command("resume")(use_case.resume)
-app.command("start")(states.start)
-app.command("shadow")(states.shadow)
-app.command("pause")(states.pause)
-app.command("replay")(replay_command)
-app.add_typer(warm_start.app)
-app.command("catalogue")(events.catalogue)
-app.command("rebuild")(rebuild.rebuild)
-app.add_typer(events.app, name="rejects")
-app.command("field-policies")(field_policies)
-app.add_typer(identity.app, name="identity")
-app.add_typer(destinations.app, name="destinations")
-app.add_typer(braze.app, name="braze")
-app.add_typer(person.app, name="person")
-app.add_typer(import_.app)
-app.add_typer(segments.app, name="segments")
-app.add_typer(sends.app, name="sends")
-app.command("forget")(forget.forget)
-app.command("export-person")(forget.export_person)
-app.add_typer(forget.app, name="privacy")
-app.add_typer(sign_in.app, name="sign-in")
-app.add_typer(sandbox.app, name="sandbox")
-bench.app.command("aa")(aa)
-app.add_typer(bench.app, name="bench")
+        end_with_stdin()
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from opportune import plugins
+from opportune.cli.bench_aa import aa
 from opportune.errors import InvalidInput
 from opportune.policies import ActionSpace, Policy, RewardKind
 from opportune.simulate import (
@@ -35,6 +36,7 @@ from opportune.simulate import (
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Measure the program on this machine.")
+app.command("aa")(aa)
 
 COLUMNS = (
     "policy",

@@ -15,15 +15,13 @@ from opportune import pipeline, settings
 from opportune.cli.stores import opened
 from opportune.decisions import SENT, Answer, InvalidQuestion, Question, in_words
 
-__all__ = ["app"]
+__all__ = ["decide"]
 
-app = typer.Typer()
 
 SHOWN_CANDIDATES = 10
 SHOWN_FACTORS = 8
 
 
-@app.command()
 def decide(  # noqa: PLR0913 - the options of a command
     use_case: Annotated[str, typer.Argument(help="Name of the use case.")],
     kind: Annotated[str, typer.Argument(help="Kind of the identifier, such as user_id or email.")],

@@ -13,9 +13,7 @@ from opportune import profiles, project, reports, settings
 from opportune.cli.stores import opened
 from opportune.reports import DecisionFilter, LoggedDecision
 
-__all__ = ["app"]
-
-app = typer.Typer()
+__all__ = ["decisions"]
 
 
 class Form(StrEnum):
@@ -52,7 +50,6 @@ Limit = Annotated[int, typer.Option(min=1, max=reports.MOST_EXPORTED, help="At m
 Written = Annotated[Form, typer.Option("--format", help="For people or for programs.")]
 
 
-@app.command()
 def decisions(  # noqa: PLR0913 - the options of a command
     use_case: Name,
     *,

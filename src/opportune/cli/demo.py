@@ -34,9 +34,8 @@ from opportune.settings import Settings
 from opportune.simulate import MARKETS, Market
 from opportune.storage import Stores, attach, load_sql, open_stores
 
-__all__ = ["app", "demo"]
+__all__ = ["demo"]
 
-app = typer.Typer()
 
 # Every send would be an event otherwise; and who unsubscribed is still reached, as figures tell.
 SANDBOX_OPTIONS = ("--no-report-sends", "--no-unsubscribes-stick")
@@ -74,7 +73,6 @@ class Play:
     days: int
 
 
-@app.command("demo")
 def demo(  # noqa: PLR0913 - one option each
     *,
     data: Annotated[

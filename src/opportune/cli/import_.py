@@ -24,9 +24,8 @@ from opportune.settings import Settings
 from opportune.storage import Engine, Lake, SegmentLog, Stores, load_sql
 from opportune.storage.engine import open_engine
 
-__all__ = ["app", "let_live_events_pass", "progress"]
+__all__ = ["import_command", "let_live_events_pass", "progress"]
 
-app = typer.Typer()
 
 # Live events wait behind what an import has put into the log.
 MOST_WAITING_BYTES = 8 * 1024 * 1024
@@ -61,7 +60,6 @@ Again = Annotated[bool, typer.Option("--again", help="Also files that were impor
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
-@app.command("import")
 def import_command(  # noqa: PLR0913 - the options of a command line
     files: Files,
     *,

@@ -36,7 +36,6 @@ __all__ = [
     "Part",
     "PortTaken",
     "UnusableAddress",
-    "end_with_stdin",
     "environment",
     "free_port",
     "http_application",
@@ -277,17 +276,6 @@ def until_signal() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     return stop
-
-
-def end_with_stdin() -> None:
-    """Have this process interrupted when its standard input ends."""
-
-    def watch() -> None:
-        while os.read(sys.stdin.fileno(), 4096):
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="stdin", daemon=True).start()
 
 
 def _let_go(child: subprocess.Popen[bytes]) -> None:

@@ -18,9 +18,7 @@ from opportune.project import Project
 from opportune.replay import Begun, check_columns, read_campaign, read_schema, warm_start
 from opportune.storage import Stores
 
-__all__ = ["WrongOptions", "app"]
-
-app = typer.Typer()
+__all__ = ["WrongOptions", "warm_start_command"]
 
 
 class WrongOptions(InvalidInput):
@@ -29,7 +27,6 @@ class WrongOptions(InvalidInput):
     code = "wrong_options"
 
 
-@app.command("warm-start")
 def warm_start_command(  # noqa: PLR0913 - the options of a command
     use_case: Annotated[str, typer.Argument(help="Name of the use case.")],
     file: Annotated[

@@ -29,12 +29,7 @@ __all__ = [
 ]
 
 ROOM = "opportune.decisions"
-NO_REWARDS = pa.table(
-    {
-        "decision_id": pa.array([], pa.string()),
-        "reward": pa.array([], pa.float64()),
-    }
-)
+NO_REWARDS = pa.schema([("decision_id", pa.string()), ("reward", pa.float64())]).empty_table()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
