@@ -114,6 +114,7 @@ def _done(command: list[str], told: str = "", folder: Path | None = None) -> str
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("braze")
 def test_the_node_client_drives_what_it_knows(served: Served, tmp_path: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
@@ -143,6 +144,7 @@ def test_the_node_client_drives_what_it_knows(served: Served, tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("braze")
 def test_the_client_of_edx_sends_campaigns_canvases_and_emails(served: Served, python: Run) -> None:
     answers = python("edx", served.address, KEY, CAMPAIGN_ID, CANVAS_ID)
     assert answers["found"] == "c000001"
@@ -158,6 +160,7 @@ def test_the_client_of_edx_sends_campaigns_canvases_and_emails(served: Served, p
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("braze")
 def test_braze_client_tries_again_and_knows_how_long_to_wait(served: Served, python: Run) -> None:
     answers = python("classic", served.address, KEY, CAMPAIGN_ID)
     for name in ("track", "export", "schedule", "delete", "after_two_failures"):
@@ -168,6 +171,7 @@ def test_braze_client_tries_again_and_knows_how_long_to_wait(served: Served, pyt
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("braze")
 def test_the_models_that_braze_ships_parse_what_is_read(served: Served, python: Run) -> None:
     block = served.post("/content_blocks/create", {"name": "hero", "content": "<b>x</b>"})
     email = {"template_name": "n", "subject": "s", "body": "{{content_blocks.${hero}}}"}

@@ -68,6 +68,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("browser")
 @pytest.mark.parametrize("mode", sorted(MODES))
 def test_events_of_the_browser_library_are_found_in_the_lake_and_the_profile(
     program: Any, browser: Browser, shop: str, mode: str

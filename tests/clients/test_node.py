@@ -12,6 +12,7 @@ import pytest
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("node")
 def test_events_of_the_node_library_are_found_in_the_lake_and_the_profile(
     program: Any, libraries: Path
 ) -> None:
@@ -35,6 +36,7 @@ def test_events_of_the_node_library_are_found_in_the_lake_and_the_profile(
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("node")
 def test_the_node_library_hears_of_a_wrong_key(program: Any, libraries: Path) -> None:
     command = ["node", "send.mjs", program.address, "wrong"]
     done = subprocess.run(

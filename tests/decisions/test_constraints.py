@@ -143,7 +143,7 @@ def test_every_day_keeps_every_constraint_and_nothing_is_lost(
 
 
 @pytest.mark.slow
-@settings(PATIENT, max_examples=60)
+@settings(PATIENT, max_examples=40)
 @given(body=bodies(), turn=st.integers(1, 3))
 def test_many_use_cases_keep_every_constraint(town: Stores, body: Row, turn: int) -> None:
     keeps_every_constraint(town, body, turn)

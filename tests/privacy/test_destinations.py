@@ -195,6 +195,7 @@ class MortalState(State):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("killed")
 def test_killed_while_it_tells_it_tells_everybody_once(shop: Any) -> None:
     expected = {("ads", "Audience Exited", ANA), ("files", "User Deleted", ANA)}
     expected |= {("hook", "User Deleted", ANA)}

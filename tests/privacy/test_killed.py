@@ -43,6 +43,7 @@ def watched(life: Any, fate: Fate, patch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("killed")
 @pytest.mark.parametrize("part", range(6))
 def test_a_pass_that_was_killed_goes_on(shop: Any, part: int) -> None:
     mode: privacy.Mode = "erase" if part % 2 else "anonymise"

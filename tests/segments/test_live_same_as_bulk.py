@@ -45,7 +45,7 @@ def test_members_are_those_of_the_rule_at_every_step(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@settings(EXAMPLES, max_examples=60)
+@settings(EXAMPLES, max_examples=40)
 @given(data=st.data())
 def test_members_are_those_of_the_rule_at_every_step_of_many_worlds(
     stores: Stores, duckdb: DuckDB, followed: type[Any], data: st.DataObject

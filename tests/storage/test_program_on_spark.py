@@ -250,6 +250,7 @@ def test_every_query_that_reads_the_lake_is_compared(lake_statements: dict[str, 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
+@pytest.mark.xdist_group("spark")
 def test_every_query_of_the_program_has_the_same_rows_on_both_engines(
     both: tuple[Stores, Compared], lake_statements: dict[str, str]
 ) -> None:

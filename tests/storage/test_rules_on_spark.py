@@ -17,7 +17,7 @@ from opportune import rules
 from opportune.storage import Lake, open_engine
 from opportune.testing import Compared
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.xdist_group("spark")]
 
 RULES = 100
 HISTORIES = 150

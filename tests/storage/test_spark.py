@@ -25,7 +25,7 @@ from opportune.storage import (
 from opportune.storage.spark import Spark
 from opportune.testing import Compared, check_engine
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("spark")]
 
 PERSONAL = "joe@example.com"
 SCHEMA = pa.schema([("number", pa.int64()), ("word", pa.string())])
