@@ -49,7 +49,7 @@ installed: setup-dev ## the tests that need a database once more, on an installe
 	$(BIN)/pytest -m "installed and not slow" -n $(WORKERS)
 
 slow: setup-dev $(VENV)/.spark ## the tests that need minutes: kills, volumes, known truth at full size
-	$(BIN)/pytest -m slow -n $(WORKERS) --dist loadgroup --timeout 1800
+	$(BIN)/pytest -m "slow and not installed" -n $(WORKERS) --dist loadgroup --timeout 1800
 
 ci: test installed slow ## everything the build runs
 
