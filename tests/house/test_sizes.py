@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from opportune.cli.app import COMMANDS
+
 FILE_LINES = 400
 FUNCTION_LINES = 40
 PARAMETERS = 6
@@ -18,9 +20,11 @@ LONG_FUNCTIONS: dict[str, str] = {
     "policies/search.py:_descend": "one loop: handing arrays to parts costs more",
 }
 LONG_SIGNATURES: dict[str, str] = {
-    "cli/replay.py:replay_command": "the options of a command, which is added in cli/app.py",
     "stats/offpolicy.py:switch_dr": "the columns of a log, and the two numbers of the estimate",
 }
+
+# The commands of the table.
+TYPED = {"cli/{}.py:{}".format(*at.split(":")) for at in COMMANDS.values()}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -61,8 +65,10 @@ def parameters(function: Function) -> int:
     return len([name for name in names if name not in ("self", "cls")])
 
 
-def is_command(function: Function) -> bool:
+def is_command(name: str, function: Function) -> bool:
     """The parameters of a command are the options of its command line, not a signature."""
+    if name in TYPED:
+        return True
     called = (each.func for each in function.decorator_list if isinstance(each, ast.Call))
     return any(isinstance(each, ast.Attribute) and each.attr == "command" for each in called)
 
@@ -85,7 +91,7 @@ def test_a_signature_fits_a_breath(functions: list[tuple[str, Function]]) -> Non
     long = {
         name: count
         for name, each in functions
-        if not is_command(each) and (count := parameters(each)) > PARAMETERS
+        if not is_command(name, each) and (count := parameters(each)) > PARAMETERS
     }
     assert sorted(set(long) ^ set(LONG_SIGNATURES)) == [], long
 
