@@ -52,8 +52,10 @@ FAULTS = (
 )
 FAULT_SHARE = 0.05
 QUEUE = 10_000
-TIMEOUT_S = 1.5
-SETTLE_S = 4.0
+TIMEOUT_S = 3.0
+# Longer than a call can lie before a busy receiver takes it up, or it is taken for one never made.
+SETTLE_S = 15.0
+SILENCE_S = 6.0
 LATE_SHARE = DUPLICATE_SHARE = 0.1
 LOOK_S = 0.25
 DEFINITIONS = {
@@ -167,7 +169,7 @@ def measure(folder: Path, plan: Plan) -> dict[str, object]:
             write_key=key,
             currents_key=key,
             journal=folder / "journal",
-            silence_s=TIMEOUT_S * 4,
+            silence_s=SILENCE_S,
             unsubscribes_stick=False,
             limits={"default": (plan.calls, plan.window_s)},
         )
@@ -279,7 +281,7 @@ def work(stores: Stores, plan: Plan, settings: Settings, sandbox: int) -> tuple[
                 # Late events come in the end, and settle what is left.
                 live(url)
                 ask(url, "late", {})
-                time.sleep(SETTLE_S)
+                time.sleep(SETTLE_S / 4)
             elif dies_at is not None and time.monotonic() > dies_at:
                 worker.kill()
                 worker.wait()
@@ -323,7 +325,10 @@ def figures_of(stores: Stores, plan: Plan, journal: Path, windows: Windows) -> d
         for line in lines:
             for message in json.loads(line)["messages"]:
                 accepted[message["trigger_properties"]["decision_id"]] += 1
-    rows = stores.state.rows("select key, state, coalesce(reason, '') as reason from outbox")
+    rows = stores.state.rows(
+        "select key, state, coalesce(reason, '') as reason, attempts from outbox order by key"
+    )
+    twice = [row for row in rows if accepted[row["key"]] > 1]
     open_rows = [row for row in rows if row["state"] != "sent"]
     reported = {row["key"] for row in rows if row["state"] == "sent"}
     failed = {row["key"] for row in rows if row["state"] == "failed"}
@@ -334,7 +339,8 @@ def figures_of(stores: Stores, plan: Plan, journal: Path, windows: Windows) -> d
         "recommendations": len(rows),
         "sent": len(accepted),
         "most_messages_a_recommendation": max(accepted.values(), default=0),
-        "not_sent": len(rows) - len(accepted),
+        "twice": dict(Counter(f"{row['attempts']} tries: {row['reason']}" for row in twice)),
+        "not_sent": len(rows) - len(accepted.keys()),
         "reported_ambiguous_or_failed": len(open_rows),
         "states": dict(Counter(row["state"] for row in rows)),
         "reasons": dict(Counter(f"{row['state']}: {row['reason']}" for row in open_rows)),

@@ -325,7 +325,7 @@ def test_what_the_connector_finds_wrong_is_listed(folder: Path) -> None:
     assert problems_of(folder) == [
         "use_cases/next.toml: activation: base_url is missing: Braze needs it.",
         "use_cases/next.toml: activation: base_ulr is no Braze setting. "
-        "Did you mean 'base_url'? Allowed: base_url, campaign_id.",
+        "Did you mean 'base_url'? Allowed: base_url, campaign_id, canvas_id.",
     ]
 
 

@@ -136,11 +136,11 @@ def test_a_full_rate_limit_is_retried_after_the_wait_braze_asks_for() -> None:
     ("headers", "wait"),
     [({}, None), ({"x-ratelimit-reset": "1800"}, None), ({"Retry-After": "20"}, 20.0)],
 )
-def test_an_outage_is_retried_and_not_held_to_the_rate_window(
+def test_an_outage_is_asked_about_and_not_held_to_the_rate_window(
     headers: dict[str, str], wait: float | None
 ) -> None:
     row = same_row(answer(503, b"", headers))
-    assert row == ("retry", "Braze is not available (503).", None, wait)
+    assert row == ("unknown", "Braze is not available (503).", None, wait)
 
 
 @pytest.mark.parametrize("status", [100, 408, 500, 502, 504, 520])

@@ -151,7 +151,7 @@ NOT_A_HOST = (
         ({"base_url": "http://127.0.0.1:8421"}, []),
         ({"campaign_id": GOOD["campaign_id"].upper()}, []),
         ({"campaign_id": "spring"}, [NOT_A_CAMPAIGN]),
-        ({"campaign_id": ""}, ["campaign_id is missing: Braze needs it."]),
+        ({"campaign_id": ""}, ["campaign_id is missing: Braze needs it, or canvas_id."]),
         ({"base_url": ""}, ["base_url is missing: Braze needs it."]),
         ({"base_url": "ftp://b.example"}, [NOT_A_HOST]),
         ({"base_url": "b.example"}, [NOT_A_HOST]),
@@ -165,7 +165,7 @@ NOT_A_HOST = (
             {"campain_id": "x"},
             [
                 "campain_id is no Braze setting. Did you mean 'campaign_id'?"
-                " Allowed: base_url, campaign_id."
+                " Allowed: base_url, campaign_id, canvas_id."
             ],
         ),
         ({"campaign_id": "spring", "base_url": "x"}, [NOT_A_CAMPAIGN, NOT_A_HOST]),

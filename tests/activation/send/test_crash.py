@@ -129,7 +129,7 @@ def test_a_log_that_cannot_be_written_leaves_the_rows_to_be_asked_about(
 
 def test_retries_need_no_log(sender: Any, sandbox: Any) -> None:
     sender.fill(20)
-    sandbox.faults("503")
+    sandbox.faults("429")
     broken = replace(sender, log=Log(None, LogUnavailable("disk full")))
     assert broken.send() == Counter(retry=20)
     assert sender.states() == {"pending": 20}
@@ -173,7 +173,7 @@ def test_a_late_answer_to_one_that_was_taken_over_says_sent_and_that_counts(
     assert len(sender.events()) == 5
 
 
-@pytest.mark.parametrize("fault", ["503", "500"])
+@pytest.mark.parametrize("fault", ["429", "500"])
 def test_a_late_refusal_to_one_that_was_taken_over_changes_nothing(
     sender: Any, sandbox: Any, fault: str
 ) -> None:

@@ -17,7 +17,8 @@ CUSTOMERS = 300
 @pytest.mark.parametrize(
     ("fault", "state", "sent_already"),
     [
-        ("503", "pending", 0),
+        ("503", "unknown", 0),
+        ("503_after", "unknown", 20),
         ("429", "pending", 0),
         ("500", "unknown", 0),
         ("timeout_before", "unknown", 0),

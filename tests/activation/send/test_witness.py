@@ -102,7 +102,7 @@ def test_a_row_in_hand_that_was_seen_is_not_tried_again(sender: Any, tell: Tell)
 
     def seen_meanwhile(request: Request) -> Answer:
         assert tell("Send", dispatch_id="d1") == 1
-        return Answer(status=503, headers={}, body=b"", processed=True)
+        return Answer(status=429, headers={}, body=b"", processed=True)
 
     sender.send(sender.answering(seen_meanwhile))
     assert sender.states() == {"unknown": 1}

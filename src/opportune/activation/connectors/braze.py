@@ -1,4 +1,4 @@
-"""Braze: one API-triggered campaign per use case, one trigger property per dimension.
+"""Braze: one API-triggered campaign or canvas per use case, one property per dimension.
 
 Three files: this one writes the calls, ``braze_answers`` reads what comes back, ``braze_currents``
 reads the engagement that Braze Currents pushes to us. ``broadcast`` is deliberately never sent: it
@@ -19,6 +19,7 @@ from opportune.activation.connectors.braze_answers import (
     read_window,
 )
 from opportune.activation.connectors.braze_currents import decode_currents
+from opportune.activation.connectors.braze_ways import WAYS, Way, way_of
 from opportune.activation.model import Connector, Request, Send
 from opportune.errors import nearest
 
@@ -44,32 +45,34 @@ MAX_BODY_BYTES = 4_000_000
 """Braze's limit on every body, read as the smaller meaning of 4 MB."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_CONFIG_KEYS = ("base_url", "campaign_id")
+_CONFIG_KEYS = ("base_url", *(way.setting for way in WAYS))
 
 
 def write_requests(sends: Sequence[Send], config: Mapping[str, str]) -> list[Request]:
-    """Write the calls that hand ``sends`` to the campaign of ``config``.
+    """Write the calls that hand ``sends`` to the campaign or canvas of ``config``.
 
     Braze collapses a user named twice in one call into the last entry, so a user's second send goes
     into a later call. A send too large for any call still gets one of its own, which Braze refuses.
     """
+    way = way_of(config)
+    named = msgspec.json.encode({way.setting: config[way.setting]})
     return _pack(
         sends,
-        _recipient,
-        path="/campaigns/trigger/send",
-        head=b'{"campaign_id":' + msgspec.json.encode(config["campaign_id"]) + b',"recipients":[',
+        lambda send: _recipient(send, way),
+        path=way.path,
+        head=named[:-1] + b',"recipients":[',
         tail=b"]}",
     )
 
 
-def write_enquiries(sends: Sequence[Send]) -> list[Request]:
-    """Write the exports that show which campaigns the users of ``sends`` have received."""
+def write_enquiries(sends: Sequence[Send], config: Mapping[str, str]) -> list[Request]:
+    """Write the exports that show what the users of ``sends`` have received."""
     return _pack(
         sends,
         lambda send: msgspec.json.encode(send.user_id),
         path="/users/export/ids",
         head=b'{"external_ids":[',
-        tail=b'],"fields_to_export":["external_id","campaigns_received"]}',
+        tail=b'],"fields_to_export":["external_id","' + way_of(config).received.encode() + b'"]}',
     )
 
 
@@ -80,18 +83,26 @@ def check_config(config: Mapping[str, str]) -> list[str]:
     ...               "base_url": "https://rest.fra-01.braze.eu/"})
     []
     """
-    problems = [f"{key} is missing: Braze needs it." for key in _CONFIG_KEYS if not config.get(key)]
+    problems = [] if config.get("base_url") else ["base_url is missing: Braze needs it."]
+    chosen = [way.setting for way in WAYS if config.get(way.setting)]
+    if len(chosen) != 1:
+        problems.append(
+            f"{' and '.join(chosen)} are both given: take one of them."
+            if chosen
+            else "campaign_id is missing: Braze needs it, or canvas_id."
+        )
     problems += [
         f"{key} is no Braze setting. {nearest(key, _CONFIG_KEYS)}"
         for key in config
         if key not in _CONFIG_KEYS
     ]
-    campaign_id, base_url = config.get("campaign_id"), config.get("base_url")
-    if campaign_id and not _UUID.fullmatch(campaign_id):
-        problems.append(
-            f"campaign_id is {campaign_id!r}, but must be the campaign's API identifier, such as"
-            " '8f0f0b8e-6c53-4a0b-9a51-0b6a5e1f2d10'."
-        )
+    base_url = config.get("base_url")
+    problems += [
+        f"{key} is {config[key]!r}, but must be the {key[:-3]}'s API identifier, such as"
+        " '8f0f0b8e-6c53-4a0b-9a51-0b6a5e1f2d10'."
+        for key in chosen
+        if not _UUID.fullmatch(config[key])
+    ]
     if base_url and not _is_base_url(base_url):
         problems.append(
             "base_url must be the REST host of your Braze instance, such as"
@@ -107,15 +118,12 @@ class Braze:
     batch_size = BATCH_SIZE
     calls_per_hour = CALLS_PER_HOUR
     requests = staticmethod(write_requests)
+    enquiries = staticmethod(write_enquiries)
     deliveries = staticmethod(read_deliveries)
     findings = staticmethod(read_findings)
     decode = staticmethod(decode_currents)
     check_config = staticmethod(check_config)
     window = staticmethod(read_window)
-
-    def enquiries(self, sends: Sequence[Send], config: Mapping[str, str]) -> list[Request]:
-        """Ask for what the users have received; the campaign matters only to the findings."""
-        return write_enquiries(sends)
 
 
 CONNECTOR: Connector = Braze()
@@ -159,9 +167,9 @@ def _groups(entries: list[tuple[str, bytes]], room: int) -> list[list[tuple[str,
     return groups
 
 
-def _recipient(send: Send) -> bytes:
+def _recipient(send: Send, way: Way) -> bytes:
     properties = {**send.properties, "decision_id": send.decision_id}
-    return msgspec.json.encode({"external_user_id": send.user_id, "trigger_properties": properties})
+    return msgspec.json.encode({"external_user_id": send.user_id, way.properties: properties})
 
 
 def _is_base_url(text: str) -> bool:

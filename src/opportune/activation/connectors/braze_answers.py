@@ -2,10 +2,10 @@
 
 Braze has no idempotency key, so an outcome is "retry" only where nothing can have been accepted:
 
-* the connection was never made, 401, 403, 407, 3xx, 425, 429, and 503 (the service says it cannot
-  take the call);
-* 500, 502, 504, any other 5xx, 408, a lost or late answer: "unknown". Braze may have accepted the
-  call before the trouble, and asking first is cheap while a second message is not;
+* the connection was never made, 401, 403, 407, 3xx, 425, 429;
+* any 5xx, 408, a lost or late answer: "unknown". Braze may have accepted the call before the
+  trouble (a proxy before it says 503 as well), and asking first is cheap while a second message is
+  not;
 * other 4xx: "failed", because the same call would be refused again.
 
 A 2xx is believed only when its body reads like Braze's own (an object with ``message`` or
@@ -16,12 +16,13 @@ makes the call "unknown".
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import msgspec
 
+from opportune.activation.connectors.braze_ways import Way, way_of
 from opportune.activation.model import Answer, Delivery, Outcome, Request, Window
 
 __all__ = [
@@ -49,7 +50,10 @@ _EMAIL = re.compile(r"[^\s<>\"']+@[^\s<>\"']+")
 
 
 def read_deliveries(request: Request, answer: Answer) -> list[Delivery]:
-    """Give one delivery per key of a ``/campaigns/trigger/send`` call, in the request's order."""
+    """Give one delivery per key of a call that sends, in the request's order.
+
+    A ``notice`` says that a canvas is paused or archived: the call was accepted, and nobody enters.
+    """
     if answer.status is None or not 200 <= answer.status < 300:
         outcome, reason, wait = refusal(request, answer)
         return [_delivery(key, outcome, reason, wait=wait) for key in request.keys]
@@ -58,6 +62,9 @@ def read_deliveries(request: Request, answer: Answer) -> list[Delivery]:
     if dispatch_id is None and _text(body.get("message")) is None:
         reason = f"The answer {answer.status} cannot be read as Braze's; check base_url."
         return [_delivery(key, "unknown", reason) for key in request.keys]
+    if notice := _text(body.get("notice")):
+        reason = f"Braze took the call and sends nothing: {_clean(notice)}"
+        return [_delivery(key, "failed", reason, dispatch_id=dispatch_id) for key in request.keys]
     refused, loose = _placed_errors(body.get("errors"), len(request.keys))
     outcome = "unknown" if loose else "sent"
     reason = f"Braze named an error without saying whose it is: {loose}" if loose else ""
@@ -83,14 +90,17 @@ def read_findings(
     if not isinstance(users, list):
         reason = f"Enquiry: the answer {answer.status} names no users; check base_url."
         return [_delivery(key, "unknown", reason) for key in request.keys]
+    way = way_of(config)
     found = {
-        str(user["external_id"]): user.get("campaigns_received")
+        str(user["external_id"]): user.get(way.received)
         for user in users
         if isinstance(user, dict) and user.get("external_id") is not None
     }
     asked = msgspec.json.decode(request.body)["external_ids"]
     return [
-        _finding(key, found[user_id], config["campaign_id"], since.replace(microsecond=0))
+        _finding(
+            key, _times(found[user_id], way, config[way.setting]), since.replace(microsecond=0)
+        )
         if user_id in found
         else _delivery(key, "failed", "Unknown user: Braze has no profile with this external_id.")
         for key, user_id in zip(request.keys, asked, strict=True)
@@ -150,9 +160,11 @@ def refusal(request: Request, answer: Answer) -> tuple[Outcome, str, float | Non
     values = {name.lower(): value.strip() for name, value in answer.headers.items()}
     if status == 429:
         return "retry", "Braze's rate limit is reached (429).", wait_s(values)
-    if status in (425, 503):
-        # A 503 also carries the hourly window's reset, which says nothing about the outage.
-        return "retry", f"Braze is not available ({status}).", _asked_wait_s(values)
+    if status == 425:
+        return "retry", "Braze does not take the call yet (425).", _asked_wait_s(values)
+    if status == 503:
+        # It also carries the hourly window's reset, which says nothing about the outage.
+        return "unknown", "Braze is not available (503).", _asked_wait_s(values)
     if status == 413:
         reason = "Braze takes no more than 4 MB a call (413): shorten the options' texts."
         return "failed", reason, None
@@ -197,15 +209,21 @@ def _recipient_index(entry: object, size: int) -> int | None:
     return index if type(index) is int and 0 <= index < size else None
 
 
-def _finding(key: str, received: object, campaign_id: str, since: datetime) -> Delivery:
+def _times(received: object, way: Way, name: str) -> list[datetime | None]:
+    """When each entry of this campaign or canvas is from, the latest; None: not readable."""
     entries = received if isinstance(received, list) else []
     ours = [
         entry
         for entry in entries
-        if isinstance(entry, dict)
-        and str(entry.get("api_campaign_id")).lower() == campaign_id.lower()
+        if isinstance(entry, dict) and str(entry.get(way.named)).lower() == name.lower()
     ]
-    times = [_time(entry.get("last_received")) for entry in ours]
+    return [
+        max((time for each in way.times if (time := _time(entry.get(each)))), default=None)
+        for entry in ours
+    ]
+
+
+def _finding(key: str, times: Sequence[datetime | None], since: datetime) -> Delivery:
     if any(time is not None and time >= since for time in times):
         return _delivery(key, "sent", "Braze shows that the message was received.")
     if None in times:

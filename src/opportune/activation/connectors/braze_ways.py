@@ -1,0 +1,59 @@
+"""The ways of Braze to one person at a time: an API-triggered campaign, or such a canvas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["CAMPAIGN", "CANVAS", "WAYS", "Way", "way_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How Braze names what one way needs.
+
+    Parameters
+    ----------
+    setting:
+        The setting of a use case, and the field of a call, that says which one.
+    path, properties:
+        The call that sends, and the field of a recipient that holds the options.
+    received, named, times:
+        The field of a user export that tells what was received, how one is named in it, and what
+        may tell when.
+    """
+
+    setting: str
+    path: str
+    properties: str
+    received: str
+    named: str
+    times: tuple[str, ...]
+
+
+CAMPAIGN = Way(
+    setting="campaign_id",
+    path="/campaigns/trigger/send",
+    properties="trigger_properties",
+    received="campaigns_received",
+    named="api_campaign_id",
+    times=("last_received",),
+)
+CANVAS = Way(
+    setting="canvas_id",
+    path="/canvas/trigger/send",
+    properties="context",
+    received="canvases_received",
+    named="api_canvas_id",
+    times=("last_entered", "last_received_message"),
+)
+WAYS = (CAMPAIGN, CANVAS)
+
+
+def way_of(config: Mapping[str, str]) -> Way:
+    """Return the way that a use case's settings choose.
+
+    >>> way_of({"canvas_id": "1f8b0c7d-2e3a-4b5c-8d9e-0f1a2b3c4d5e"}).path
+    '/canvas/trigger/send'
+    """
+    return CANVAS if config.get(CANVAS.setting) else CAMPAIGN
