@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from opportune import project, segments
-from opportune.activation.braze import Brought, parse_braze_segment
+from opportune.activation.braze import Advice, Brought, parse_braze_segment
 from opportune.cli import braze
 from opportune.events import history
 from opportune.sandbox.catalogue import SEGMENT_ID
@@ -45,6 +45,7 @@ def test_a_segment_of_braze_becomes_a_segment_here(
     code, _, err = run("braze", "import-audience", defined)
     assert (code, err.split(":")[0]) == (5, "braze_forbidden")
     monkeypatch.setenv("OPPORTUNE_BRAZE_API_KEY", api_key)
+    assert run("braze", "check")[:2] == (0, "segment everybody: all is well in Braze.\n")
     code, out, err = run("braze", "import-audience", defined, "--wait", "--json")
     assert code == 0, err
     said = json.loads(out)
@@ -53,6 +54,19 @@ def test_a_segment_of_braze_becomes_a_segment_here(
     segments.current(stores, ["members"], known, now=datetime.now(UTC))
     (found,) = segments.states(stores.state, known)
     assert (found.members, said["members"]) == (300, 300)
+
+
+def test_advice_is_told_in_words() -> None:
+    found = [
+        Advice(code="asleep", refuses=True, message="Resume it."),
+        Advice(code="silent_dimension", refuses=False, message="Write it."),
+    ]
+    assert braze.advice_lines("use case next", found) == [
+        "use case next:",
+        "  must: Resume it.",
+        "  should: Write it.",
+    ]
+    assert braze.advice_lines("segment fibre", []) == ["segment fibre: all is well in Braze."]
 
 
 def test_what_was_brought_in_is_told_in_words() -> None:

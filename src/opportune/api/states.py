@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -10,10 +11,19 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from opportune import decisions, pipeline, project
+from opportune.activation.braze import Asking, Patience
 from opportune.api.stops import ResumeRequest
 from opportune.storage import Stores
 
-__all__ = ["state_routes"]
+__all__ = ["ASKING", "state_routes"]
+
+# Somebody waits for the answer: a Braze that does not come soon stops nothing.
+ASKING = Asking(
+    clock=time.monotonic,
+    sleep=time.sleep,
+    patience=Patience(tries=1, wait_s=0.0),
+    read_timeout_s=5.0,
+)
 
 
 class StateAnswer(BaseModel):
@@ -38,7 +48,10 @@ def state_routes(
     """Add the routes that change what a use case may do; ``missing``: it is not there."""
 
     def answer(name: str, state: str, by: str) -> StateAnswer:
-        use_case = project.read(stores.state).use_case(name)
+        defined = project.read(stores.state)
+        use_case = defined.use_case(name)
+        if state == "live":
+            pipeline.check_before_start(stores.settings, defined, use_case, ASKING)
         found = decisions.audience_people(stores.state, use_case.audience, use_case.minus)
         changed = pipeline.change_state(stores, name, state, by=by, now=clock())
         return StateAnswer(use_case=name, state=state, changed=changed, audience=found.people)

@@ -1,11 +1,12 @@
-"""``opportune braze``: bring customers in from Braze."""
+"""``opportune braze``: check what is set up in Braze, and bring customers in."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
@@ -22,7 +23,7 @@ from opportune.settings import Settings
 from opportune.storage import SegmentLog
 from opportune.storage.engine import open_engine
 
-__all__ = ["app", "opened_workspace", "page"]
+__all__ = ["advice_lines", "app", "asking", "page"]
 
 app = typer.Typer(no_args_is_help=True, help="What a workspace of Braze holds, and how it is set.")
 
@@ -39,16 +40,55 @@ def group() -> None:
     """What a workspace of Braze holds, and how it is set."""
 
 
-@contextmanager
-def opened_workspace(
-    base_url: str, configured: Settings, patience: braze.Patience
-) -> Iterator[braze.Workspace]:
-    """Connect to a workspace with the key of the settings, for as long as a command runs."""
-    key = activation.Bearer(configured.braze_api_key)
-    with activation.Transport(base_url, key) as transport:
-        yield braze.Workspace(
-            transport.call, clock=time.monotonic, sleep=time.sleep, patience=patience
-        )
+def asking(patience: braze.Patience) -> braze.Asking:
+    """How a command asks: it may wait."""
+    return braze.Asking(clock=time.monotonic, sleep=time.sleep, patience=patience)
+
+
+@app.command("check")
+def check(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Use cases; all that send through Braze if none.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is wrong in Braze for use cases, and segments that are brought in; sends nothing."""
+    configured = settings.load()
+    with opened(configured) as stores:
+        defined = project.read(stores.state)
+    chosen = [defined.use_case(name) for name in names or ()] or [
+        each for each in defined.use_cases.values() if each.activation.connector == "braze"
+    ]
+    found: dict[str, list[braze.Advice]] = {}
+    for use_case in chosen:
+        base_url = use_case.activation.config.get("base_url", "")
+        with _connected(base_url, configured) as workspace:
+            set_up = pipeline.set_up_of(defined, use_case)
+            found[f"use case {use_case.name}"] = braze.check_set_up(workspace, set_up)
+    for each in () if names else defined.braze_segments.values():
+        with _connected(each.base_url, configured) as workspace:
+            others = defined.braze_segments.values()
+            found[f"segment {each.name}"] = braze.check_segment(workspace, each, others)
+    if as_json:
+        said = {what: [asdict(each) for each in advice] for what, advice in found.items()}
+        typer.echo(json.dumps(said, indent=2))
+    else:
+        typer.echo("\n".join(line for what in found for line in advice_lines(what, found[what])))
+    if any(each.refuses for advice in found.values() for each in advice):
+        raise typer.Exit(code=2)
+
+
+def advice_lines(what: str, found: Sequence[braze.Advice]) -> list[str]:
+    """Say what is to be done about one use case or segment."""
+    if not found:
+        return [f"{what}: all is well in Braze."]
+    marks = {True: "must", False: "should"}
+    return [f"{what}:", *(f"  {marks[each.refuses]}: {each.message}" for each in found)]
+
+
+def _connected(base_url: str, configured: Settings) -> AbstractContextManager[braze.Workspace]:
+    return braze.connected(base_url, configured.braze_api_key, asking(braze.Patience()))
 
 
 @app.command("import-audience")
@@ -62,7 +102,9 @@ def import_audience(
         stores = stack.enter_context(opened(configured))
         segment = braze.named_segment(project.read(stores.state).braze_segments, name)
         patience = braze.Patience(wait_s=minutes * 60)
-        workspace = stack.enter_context(opened_workspace(segment.base_url, configured, patience))
+        workspace = stack.enter_context(
+            braze.connected(segment.base_url, configured.braze_api_key, asking(patience))
+        )
         log = SegmentLog(configured.log_folder)
         stack.callback(log.close)
         place = history.Place(

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from opportune import decisions, pipeline, project, settings
+from opportune.activation.braze import Patience
+from opportune.cli import braze
 from opportune.cli.stores import opened
 from opportune.storage import Stores
 
@@ -21,11 +23,20 @@ def start(
     name: Name,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Do not look at how it is set up in Braze.")
+    ] = False,
     by: By = "console",
 ) -> None:
     """Let a use case decide and send. Asks once, with the number of people."""
-    with opened(settings.load()) as stores:
-        use_case = project.read(stores.state).use_case(name)
+    configured = settings.load()
+    with opened(configured) as stores:
+        defined = project.read(stores.state)
+        use_case = defined.use_case(name)
+        if not unchecked:
+            asking = braze.asking(Patience())
+            for each in pipeline.check_before_start(configured, defined, use_case, asking):
+                typer.echo(f"  should: {each.message}", err=True)
         found = decisions.audience_people(stores.state, use_case.audience, use_case.minus)
         if not yes and use_case.state != "live":
             typer.confirm(

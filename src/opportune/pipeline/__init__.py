@@ -7,6 +7,7 @@
 Every step is keyed and finds its own work done: running it again changes nothing.
 """
 
+from opportune.pipeline.braze_set_up import check_before_start, set_up_of
 from opportune.pipeline.day import DayDone, create_tables, run_day
 from opportune.pipeline.explain import Explanation, explain
 from opportune.pipeline.ingest import Ingest, take_in
@@ -48,6 +49,8 @@ __all__ = [
     "WorkerRuns",
     "caught_up",
     "change_state",
+    "check_before_start",
+    "set_up_of",
     "create_tables",
     "decide_on_request",
     "drop_rebuild",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from urllib.parse import quote
 
 from opportune import decisions, pipeline, profiles, project
+from opportune.activation.braze import Asking, Patience
 from opportune.profiles import PeopleFilter
 from opportune.web import pages
 from opportune.web.asking import Asked, Moved, Shown
@@ -13,6 +15,13 @@ from opportune.web.people import display_name
 __all__ = ["change_state", "state"]
 
 RESUME = "resume"
+# Somebody waits for the page: a Braze that does not come soon stops nothing.
+ASKING = Asking(
+    clock=time.monotonic,
+    sleep=time.sleep,
+    patience=Patience(tries=1, wait_s=0.0),
+    read_timeout_s=5.0,
+)
 
 
 def state(asked: Asked) -> Shown:
@@ -30,9 +39,15 @@ def state(asked: Asked) -> Shown:
 
 
 def change_state(asked: Asked) -> Moved:
-    """Do what a button of that page says. Raises ``InvalidState``, ``NotStopped``."""
-    name = project.read(asked.stores.state).use_case(asked.path["name"]).name
-    to = asked.form.get("to")
+    """Do what a button of that page says.
+
+    Raises ``InvalidState``, ``NotStopped``, or ``BrazeSetUpWrong`` for a start that would not work.
+    """
+    defined = project.read(asked.stores.state)
+    use_case = defined.use_case(asked.path["name"])
+    name, to = use_case.name, asked.form.get("to")
+    if to == "live":
+        pipeline.check_before_start(asked.stores.settings, defined, use_case, ASKING)
     if to == RESUME:
         decisions.resume(asked.stores.state, name, by=asked.by, now=asked.now)
     else:

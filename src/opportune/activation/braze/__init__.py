@@ -19,6 +19,16 @@ from opportune.activation.braze.bring import (
     bring_segment,
     exports_folder,
 )
+from opportune.activation.braze.check import (
+    Advice,
+    BrazeSetUpWrong,
+    SetUp,
+    check_segment,
+    check_set_up,
+    not_checked,
+    refuse,
+)
+from opportune.activation.braze.connect import Asking, connected
 from opportune.activation.braze.export import (
     BrokenExport,
     Exporting,
@@ -70,6 +80,15 @@ from opportune.activation.braze.write import (
 )
 
 __all__ = [
+    "Advice",
+    "Asking",
+    "BrazeSetUpWrong",
+    "SetUp",
+    "check_segment",
+    "check_set_up",
+    "connected",
+    "not_checked",
+    "refuse",
     "BrazeSegment",
     "BringingRunning",
     "BrokenExport",

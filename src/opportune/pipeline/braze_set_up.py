@@ -1,0 +1,69 @@
+"""Before a use case that sends through Braze is started: is all there that it needs?"""
+
+from __future__ import annotations
+
+from opportune.activation.braze import (
+    Advice,
+    Asking,
+    BrazeUnavailable,
+    SetUp,
+    UnreadableAnswer,
+    check_set_up,
+    connected,
+    not_checked,
+    refuse,
+)
+from opportune.decisions import UseCase
+from opportune.project import Project
+from opportune.settings import Settings
+
+__all__ = ["check_before_start", "set_up_of"]
+
+BRAZE = "braze"
+
+
+def check_before_start(
+    configured: Settings, project: Project, use_case: UseCase, asking: Asking
+) -> list[Advice]:
+    """Return what should be done before ``use_case`` sends; nothing where it needs no Braze.
+
+    Where no key is set nothing can be asked, nor sent. A Braze that does not answer stops nothing:
+    it is advice. Raises ``BrazeSetUpWrong`` for what would not work.
+    """
+    if use_case.activation.connector != BRAZE or not configured.braze_api_key:
+        return []
+    base_url = use_case.activation.config.get("base_url", "")
+    with connected(base_url, configured.braze_api_key, asking) as workspace:
+        try:
+            found = check_set_up(workspace, set_up_of(project, use_case))
+        except (BrazeUnavailable, UnreadableAnswer) as trouble:
+            return [not_checked(trouble)]
+    refuse(use_case.name, found)
+    return found
+
+
+def set_up_of(project: Project, use_case: UseCase) -> SetUp:
+    """Say what ``use_case`` asks of Braze, and which others ask the same."""
+    config = use_case.activation.config
+    others = [
+        each
+        for each in project.use_cases.values()
+        if each.name != use_case.name and each.activation.connector == BRAZE
+    ]
+    target = _target(use_case)
+    return SetUp(
+        use_case=use_case.name,
+        config=config,
+        dimensions=tuple(each.name for each in use_case.dimensions if each.meaning == "choice"),
+        same_target=tuple(
+            each.name for each in others if each.state == "live" and _target(each) == target
+        ),
+        same_audience=tuple(
+            each.name for each in others if set(each.audience) & set(use_case.audience)
+        ),
+    )
+
+
+def _target(use_case: UseCase) -> tuple[str | None, ...]:
+    config = use_case.activation.config
+    return tuple(config.get(key) for key in ("base_url", "campaign_id", "canvas_id"))
