@@ -101,6 +101,7 @@ def test_events_of_the_real_segment_client_are_found_in_the_profile(
     assert named == [("user_id", "michael")]
 
 
+@pytest.mark.slow
 def test_events_are_accepted_while_the_database_is_away_and_found_when_it_is_back(
     settings: Settings, serving: Serving, until: Until
 ) -> None:

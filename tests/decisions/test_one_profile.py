@@ -116,7 +116,7 @@ def everybody(stores: Stores, people: Callable[..., None]) -> Stores:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     known=st.lists(traits, min_size=1, max_size=MOST),

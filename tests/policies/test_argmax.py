@@ -86,7 +86,7 @@ def problems(draw: st.DrawFn) -> tuple[ActionSpace, Committee, Single, Eligibili
 
 
 @given(problems())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_it_is_the_first_of_the_best_eligible(
     problem: tuple[ActionSpace, Committee, Single, Eligibility],
 ) -> None:

@@ -45,7 +45,7 @@ def listed(space: ActionSpace, eligible: Eligibility, row: int) -> np.ndarray:
 
 
 @given(problems())
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_counts_are_those_of_the_listed_actions(problem: Problem) -> None:
     space, eligible, numbers = problem
     asked = space.actions()[numbers.integers(0, space.combinations, len(eligible))]
@@ -58,7 +58,7 @@ def test_counts_are_those_of_the_listed_actions(problem: Problem) -> None:
 
 
 @given(problems())
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_the_mean_is_that_of_the_listed_actions(problem: Problem) -> None:
     space, eligible, numbers = problem
     values = [numbers.integers(-9, 99, size) for size in space.sizes]
@@ -71,7 +71,7 @@ def test_the_mean_is_that_of_the_listed_actions(problem: Problem) -> None:
 
 
 @given(problems())
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_shares_go_through_the_listed_actions_in_order(problem: Problem) -> None:
     space, eligible, numbers = problem
     shares = numbers.random(len(eligible))

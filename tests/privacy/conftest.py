@@ -214,7 +214,7 @@ class Shop:
                 yield Life(stores, self.copy)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shop(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     folder = tmp_path_factory.mktemp("shop") / "data"
     with fresh_database() as url:

@@ -90,7 +90,7 @@ def notices(life: Any) -> list[tuple[str, str, str]]:
     return found
 
 
-@pytest.mark.parametrize("mode", ["erase", "anonymise"])
+@pytest.mark.parametrize("mode", ["erase", pytest.param("anonymise", marks=pytest.mark.slow)])
 def test_who_was_told_is_told_to_delete_and_nothing_is_left(told: Any, mode: privacy.Mode) -> None:
     state = told.stores.state
     asked = told.ask(mode=mode)

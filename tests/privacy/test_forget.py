@@ -114,6 +114,7 @@ def sum_up(life: Any, *, from_scratch: bool = False) -> list[date]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["erase", "anonymise"])
 def test_what_was_summed_up_is_what_a_count_from_scratch_says(
     life: Any, mode: privacy.Mode

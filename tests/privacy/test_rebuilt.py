@@ -29,7 +29,7 @@ def rebuilt(life: Any) -> dict[str, tuple[int, int, int]]:
     }
 
 
-@pytest.mark.parametrize("mode", ["erase", "anonymise"])
+@pytest.mark.parametrize("mode", ["erase", pytest.param("anonymise", marks=pytest.mark.slow)])
 def test_who_was_forgotten_does_not_come_back(life: Any, mode: str) -> None:
     assert rebuilt(life) == {}
     life.forget(mode=mode)

@@ -24,7 +24,7 @@ WHO = st.sampled_from(
 )
 TYPES = st.sampled_from(["identify", "identify", "track"])
 EXAMPLES = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,

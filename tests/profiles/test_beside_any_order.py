@@ -126,7 +126,7 @@ def asking(stores: Stores) -> Stores:
 
 
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -91,7 +91,7 @@ def test_every_mistake_is_listed() -> None:
 
 
 @settings(
-    max_examples=400,
+    max_examples=150,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,

@@ -14,7 +14,7 @@ from opportune.rules import Facts, Reach, Window, holds, parse, reach, wakes
 from opportune.rules.fields import date_us
 from opportune.rules.times import microseconds
 
-EXAMPLES = settings(max_examples=400, deadline=None, derandomize=True)
+EXAMPLES = settings(max_examples=200, deadline=None, derandomize=True)
 
 
 def moments(found: Reach, facts: Facts) -> Iterator[int]:

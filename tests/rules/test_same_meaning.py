@@ -25,7 +25,7 @@ def same(ask: Ask, document: dict[str, object], facts: list[Facts]) -> None:
     assert ask(rule, facts) == [holds(rule, each) for each in facts]
 
 
-@settings(max_examples=200, **COMMON)
+@settings(max_examples=60, **COMMON)
 @given(document=drawn.documents, facts=profiles)
 def test_any_rule_has_the_same_answer_in_both(
     ask: Ask, document: dict[str, object], facts: list[Facts]
@@ -33,7 +33,7 @@ def test_any_rule_has_the_same_answer_in_both(
     same(ask, document, facts)
 
 
-@settings(max_examples=100, **COMMON)
+@settings(max_examples=60, **COMMON)
 @given(document=drawn.sequences, facts=profiles)
 def test_any_sequence_has_the_same_answer_in_both(
     ask: Ask, document: dict[str, object], facts: list[Facts]

@@ -224,7 +224,7 @@ def test_twenty_steps(answer: Answer, past: Past) -> None:
     assert not answer({"sequence": steps}, walked(past, "ABCD" * 4 + "ABDC"))
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(document=drawn.sequences, facts=drawn.facts())
 def test_a_sequence_happened_if_any_choice_of_events_fits(
     document: dict[str, object], facts: Facts

@@ -91,7 +91,7 @@ def test_after_many_moments_that_change_nothing_it_is_asked_again(past: Past) ->
     assert minutes_to(few, facts) == 100 + 9 + LATE
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     document=drawn.documents | drawn.sequences | drawn.happened,
     facts=drawn.facts(),

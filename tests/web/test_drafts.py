@@ -77,7 +77,7 @@ def sent_again(draft: Draft) -> Draft:
     return read_draft(Fields(tuple(shown(draft).pairs)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(drawn.documents)
 def test_every_rule_survives_form_to_rule_to_form(document: dict[str, object]) -> None:
     rule = rules.parse(document, where="rule")
@@ -92,7 +92,7 @@ anything = st.text(st.characters(exclude_categories=("Cs",), exclude_characters=
 texts = anything | st.sampled_from(['"', '""', '"a', " a", "a\n", "\r\n", "<script>", "\x85", "{}"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(texts.filter(bool), st.lists(texts, min_size=1, max_size=3))
 def test_any_text_survives_the_form(name: str, values: list[str]) -> None:
     document = {

@@ -99,7 +99,7 @@ def lively(shop: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=STEPS)
 def test_who_follows_what_is_told_knows_who_is_in(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mortal import Fate, Killed, mortal
 from opportune import events
 from opportune.events import Recorded, catalogue
-from opportune.storage import Frame, Lake, Stores, open_engine
+from opportune.storage import Engine, Frame, Lake, Stores, open_engine
 
 PLAN = """
 violations = "block"
@@ -113,18 +113,18 @@ TYPES = {str: "strings", bool: "booleans", list: "arrays", dict: "objects", type
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     made = Lake(tmp_path_factory.mktemp("lake"))
     events.create_tables(made)
-    return made
+    with closing(open_engine("duckdb:", made)) as opened:
+        yield opened
 
 
 def counted(
-    lake: Lake, batches: list[list[dict[str, object]]], *plans: events.TrackingPlan
+    engine: Engine, batches: list[list[dict[str, object]]], *plans: events.TrackingPlan
 ) -> dict[tuple[str, str, str], int]:
     """Sum what each batch adds, by event, field and type."""
     sums: dict[tuple[str, str, str], int] = {}
-    engine = open_engine("duckdb:", lake)
     for batch in batches:
         body = json.dumps({"batch": batch}).encode()
         frame = Frame(received_at_us=1, source_id="shop", kind="batch", body=body)
@@ -154,11 +154,11 @@ def by_hand(properties: list[Mapping[str, object]]) -> dict[tuple[str, str, str]
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(properties=st.lists(PROPERTIES, min_size=1, max_size=8), cut=st.integers(0, 8))
 def test_any_json_is_counted_the_same_however_it_is_cut_into_batches(
-    lake: Lake, properties: list[dict[str, object]], cut: int
+    engine: Engine, properties: list[dict[str, object]], cut: int
 ) -> None:
     messages = [
         {"type": "track", "event": "E", "userId": "c", "messageId": f"{n}", "properties": each}
@@ -168,14 +168,14 @@ def test_any_json_is_counted_the_same_however_it_is_cut_into_batches(
     plan = events.parse_plan("shop", {"events": [{"name": "E"}]}, [])
     assert plan is not None
     every = [*messages, known]
-    assert counted(lake, [every], plan) == counted(lake, [every]), "judged or not"
+    assert counted(engine, [every], plan) == counted(engine, [every]), "judged or not"
     batches = [part for part in (messages[:cut], messages[cut:]) if part]
-    assert counted(lake, batches) == counted(lake, [messages])
+    assert counted(engine, batches) == counted(engine, [messages])
     whole = {
         key: count
         for key, count in by_hand(properties).items()
         # A whole number beyond 64 bits is a number to the engine.
         if key[2] not in ("integers", "numbers")
     }
-    found = counted(lake, [messages])
+    found = counted(engine, [messages])
     assert {key: n for key, n in found.items() if key[2] not in ("integers", "numbers")} == whole
