@@ -82,7 +82,7 @@ def test_a_decision_says_everything_before_anything_is_sent(
         "dimension_propensities": [1.0, 1.0], "policy_version": "next/1/2026-03-01",
         "explored": False, "decided_at": NOW, "decided_at_us": at_us,
         "due_at": NOW, "zone": None,
-        "cost": 0.0, "cost_rewarded": 0.0, "shadow_price": None,
+        "cost": 0.0, "cost_rewarded": 0.0, "shadow_price": None, "expected": None,
     }  # fmt: skip
     groups = variants(use_case(), np.array([-2, 255])).tolist()
     assert rows(stores) == [

@@ -71,12 +71,18 @@ def test_a_day_in_shadow_is_decided_and_logged_and_nothing_is_sent(
     assert len(rows) == 40
     assert {(row["variant"], row["due_at"], row["cost"]) for row in rows} == {("shadow", None, 0.0)}
     assert all(0 < row["propensity"] <= 1 for row in rows)
+    assert all(0 < row["expected"] < 1 for row in rows)
+    steps = stores.state.rows("select step, seconds from day_step order by place")
+    timed = ["audience", "reward", "train", "snapshot", "decide", "hand over", "sum up"]
+    assert sorted(each["step"] for each in steps) == sorted(timed)
+    assert all(each["seconds"] >= 0 for each in steps)
     assert waiting(stores) == {}
     # Twice is once, also when it was started meanwhile: a day stays what it was decided as.
     assert change(stores, "live")
     again = run(stores)
     assert (again.decided, again.enqueued) == (False, 0)
     assert logged(stores) == rows
+    assert stores.state.rows("select step, seconds from day_step order by place") == steps
     # What people do then is earned by nothing that was sent.
     bought(take_in, "2026-03-01T12:00:00Z", 1, 2, 3)
     run(stores, 1)

@@ -51,6 +51,7 @@ BY_THE_DAYS = {
     "profiles/sql/may_speak.sql",
     "profiles/sql/own_events.sql",
     "reports/sql/day_audience.sql",
+    "reports/sql/day_calibration.sql",
     "reports/sql/day_choices.sql",
     "reports/sql/day_choices_by_segment.sql",
     "reports/sql/day_decided.sql",

@@ -76,6 +76,7 @@ def decide(
     zones = known["zone"].combine_chunks()
     rows["due_at"] = send_times(use_case, chosen.drawn.actions, zones, now)
     rows["zone"] = zones
+    rows["expected"] = _expected(plan, chosen)
     if use_case.is_shadow:
         rows |= _unsent(known.num_rows)
     else:
@@ -162,6 +163,15 @@ def _rows(use_case: UseCase, day: date, known: pa.Table, chosen: Chosen) -> dict
         "cost_rewarded": pa.array(np.where(silent, 0.0, chosen.cost_rewarded)),
         "shadow_price": pa.repeat(pa.scalar(chosen.shadow_price, pa.float64()), count),
     }
+
+
+def _expected(plan: Plan, chosen: Chosen) -> pa.Array:
+    """What the policy expects of each action; null of groups that have another player."""
+    expect = getattr(plan.policy, "expected", None)
+    if expect is None:
+        return pa.nulls(len(chosen.rows), pa.float64())
+    values = expect(plan.features[chosen.rows], chosen.drawn.actions)
+    return pa.array(values, mask=np.isin(plan.variants[chosen.rows], list(plan.players)))
 
 
 def _unsent(count: int) -> dict[str, pa.Array]:

@@ -74,6 +74,8 @@ DECISIONS = pa.schema(
         pa.field("cost_rewarded", pa.float64()),
         # Of a unit of cost, when the day was decided; null where the use case has no budget.
         pa.field("shadow_price", pa.float64()),
+        # The reward that the policy expected of the action; null where it did not say.
+        pa.field("expected", pa.float64()),
     ]
 )
 

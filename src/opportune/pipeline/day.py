@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 from opportune import activation, decisions, events, learning, profiles, reports, segments
 from opportune.pipeline.read_again import read_again
+from opportune.pipeline.steps import Steps, keep_steps
 from opportune.project import Project
 from opportune.storage import (
     Stores,
@@ -60,20 +61,19 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
     create_tables(stores)
     read_again(stores)
     use_case = _use_case(stores, project, name)
-    metric = project.metric_of(use_case)
+    steps = Steps()
     with step("run_day", {"use_case": name, "day": day.isoformat()}) as running:
-        if project.computed_traits:
-            profiles.compute(stores, project.computed_traits.values(), now=now)
-        audience = segments.current(
-            stores, (*use_case.audience, *use_case.minus), project.segments, now=now
-        )
-        # What was asked for before earns its rewards with the others of its day.
-        decisions.hand_over_asked(stores, now=now)
-        rewarded = learning.reward(stores, use_case, metric, now=now)
+        audience = _audience(stores, project, use_case, steps, now=now)
+        with steps.timed("reward"):
+            # What was asked for before earns its rewards with the others of its day.
+            decisions.hand_over_asked(stores, now=now)
+            rewarded = learning.reward(stores, use_case, project.metric_of(use_case), now=now)
         stop = decisions.guard(stores, use_case, project.metrics, day, now=now)
         if stop is not None or not use_case.decides:
             return _not_decided(use_case, audience, rewarded, stop)
-        trained, decided, enqueued = _decide(stores, project, use_case, day, now=now)
+        trained, decided, enqueued = _decide(stores, project, use_case, (day, steps), now=now)
+        if decided:
+            keep_steps(stores.state, use_case, day, steps, now=now)
         held_back = decisions.held_back(stores, use_case, day)
         running.count("enqueued", enqueued)
         running.count("held_back", sum(held_back.values()))
@@ -88,24 +88,53 @@ def run_day(stores: Stores, project: Project, name: str, day: date, *, now: date
     )
 
 
+def _audience(
+    stores: Stores, project: Project, use_case: decisions.UseCase, steps: Steps, *, now: datetime
+) -> dict[str, int]:
+    if project.computed_traits:
+        with steps.timed("compute traits"):
+            profiles.compute(stores, project.computed_traits.values(), now=now)
+    with steps.timed("audience"):
+        return segments.current(
+            stores, (*use_case.audience, *use_case.minus), project.segments, now=now
+        )
+
+
 def _decide(
-    stores: Stores, project: Project, use_case: decisions.UseCase, day: date, *, now: datetime
+    stores: Stores,
+    project: Project,
+    use_case: decisions.UseCase,
+    timed_day: tuple[date, Steps],
+    *,
+    now: datetime,
 ) -> tuple[learning.Trained, bool, int]:
     """Learn, decide and hand over; return whether that was new, and the rows of the outbox.
 
     What computes and what waits for State go side by side, and nothing of the day waits for what is
     only looked at.
     """
-    metric = project.metric_of(use_case)
+    metric, (day, steps) = project.metric_of(use_case), timed_day
     with ThreadPoolExecutor(1) as beside:
-        training = beside.submit(learning.train, stores, use_case, metric, day)
-        decisions.snapshot(stores, use_case, day, profiles.snapshot(stores.state))
-        trained = training.result()
-        decided = decisions.decide(
-            stores, use_case, day, policy=trained.policy, policy_version=trained.version, now=now
+        training = beside.submit(
+            steps.timed("train")(learning.train), stores, use_case, metric, day
         )
-        summed_up = beside.submit(reports.summarise, stores, use_case, metric)
-        enqueued = _hand_over(stores, project, use_case, day, now=now)
+        with steps.timed("snapshot"):
+            decisions.snapshot(stores, use_case, day, profiles.snapshot(stores.state))
+        trained = training.result()
+        with steps.timed("decide"):
+            decided = decisions.decide(
+                stores,
+                use_case,
+                day,
+                policy=trained.policy,
+                policy_version=trained.version,
+                now=now,
+            )
+        summed_up = beside.submit(
+            steps.timed("sum up")(reports.summarise), stores, use_case, metric
+        )
+        with steps.timed("hand over"):
+            enqueued = _hand_over(stores, project, use_case, day, now=now)
         summed_up.result()
     return trained, decided, enqueued
 

@@ -11,6 +11,7 @@ compares treatment with every other group.
 Deliberately absent: attribution and funnels.
 """
 
+from opportune.reports.calibration import Calibration, CalibrationTenth
 from opportune.reports.decision_log import (
     MOST_EXPORTED,
     VARIANTS,
@@ -96,6 +97,7 @@ from opportune.reports.use_case_health import (
     FeatureDrift,
     Freshness,
     Funnel,
+    RunOfDay,
     UseCaseHealth,
     use_case_health,
 )
@@ -109,6 +111,9 @@ from opportune.reports.versions import Version, versions
 
 __all__ = [
     "AdjustedForEarlier",
+    "Calibration",
+    "CalibrationTenth",
+    "RunOfDay",
     "EARLIER_DAYS",
     "Earned",
     "Standing",

@@ -22,6 +22,7 @@ from opportune.reports.summary import (
     DaySummary,
     Decided,
     Earned,
+    Tenth,
     Totals,
     keep,
     kept,
@@ -175,6 +176,7 @@ def _made(
                 made,
                 earned=_by_variant(_run(stores, "day_of_earned", earned=earned), Earned),
                 totals=_by_variant(_run(stores, "totals_of_variants", totals=totals), Totals),
+                calibration=_calibration(stores, use_case, day),
             ),
             totals,
         )
@@ -212,6 +214,14 @@ def _audience(stores: Stores, use_case: UseCase, day: date) -> dict[str, int] | 
         return None
     found = _ask_day(stores, use_case, "day_audience", day, tables=("features",))
     return {row["reason"]: row["profiles"] for row in found.to_pylist()}
+
+
+def _calibration(stores: Stores, use_case: UseCase, day: date) -> tuple[Tenth, ...] | None:
+    if "expected" not in stores.lake.schema("decisions").names:
+        # Decided by an older version of the program.
+        return None
+    found = _ask_day(stores, use_case, "day_calibration", day, tables=TABLES).to_pylist()
+    return tuple(Tenth(**row) for row in found) or None
 
 
 def _so_far(stores: Stores, use_case: UseCase) -> pa.Table:

@@ -23,6 +23,7 @@ __all__ = [
     "DaySummary",
     "Decided",
     "Earned",
+    "Tenth",
     "Totals",
     "edges_of",
     "forget_open",
@@ -102,11 +103,28 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tenth:
+    """Treatment's decisions of one mature day of which about as much was expected, the least first.
+
+    ``expected``, ``reward`` and ``square`` are sums over ``decisions``; ``rewarded`` of these
+    brought more than nothing.
+    """
+
+    tenth: int
+    decisions: int
+    expected: float
+    rewarded: int
+    reward: float
+    square: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DaySummary:
     """One decided day of a version; ``earned`` and ``totals`` are None until its rewards are in.
 
     ``edges`` is there only where it was just counted, else State has it. ``audience`` counts those
     of whom something may be decided ("") and the others by reason, None where nobody counted.
+    ``calibration`` is None where the policy said of no decision what it expects.
     """
 
     day: date
@@ -117,6 +135,7 @@ class DaySummary:
     totals: Mapping[str, Totals] | None = None
     edges: pa.Table | None = field(default=None, compare=False)
     audience: Mapping[str, int] | None = None
+    calibration: tuple[Tenth, ...] | None = None
 
     @property
     def mature(self) -> bool:
@@ -179,6 +198,7 @@ def _row(use_case: UseCase, each: DaySummary) -> dict[str, Any]:
         "earned": None if each.earned is None else _json(each.earned),
         "totals": None if each.totals is None else _json(each.totals),
         "audience": None if each.audience is None else _json(each.audience),
+        "calibration": None if each.calibration is None else _json(each.calibration),
     }
 
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from opportune import stats
 from opportune.decisions import REASONS, UseCase
 from opportune.events import Metric
+from opportune.reports.calibration import Calibration, calibration_of
 from opportune.reports.delays import delay_curve
 from opportune.reports.deliveries import delivery_counts
 from opportune.reports.model import DelayCurve, DeliveryCount
@@ -20,11 +21,21 @@ from opportune.reports.summarise import days_of
 from opportune.reports.summary import ROOM, DaySummary, edges_of
 from opportune.storage import State, Stores, load_sql
 
-__all__ = ["Blocked", "FeatureDrift", "Freshness", "Funnel", "UseCaseHealth", "use_case_health"]
+__all__ = [
+    "Blocked",
+    "FeatureDrift",
+    "Freshness",
+    "Funnel",
+    "RunOfDay",
+    "UseCaseHealth",
+    "use_case_health",
+]
 
 # A day is compared with so many before it.
 BASE_DAYS = 7
 SILENT = ("control", "holdout")
+# How many days of runs are shown.
+RUN_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +99,16 @@ class FeatureDrift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunOfDay:
+    """How many seconds each step of the run of ``day`` took; training and snapshot go side by
+    side, as do summing up and handing over.
+    """
+
+    day: date
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UseCaseHealth:
     """How one version of a use case runs, as of ``as_of``; the greatest drift comes first."""
 
@@ -100,6 +121,8 @@ class UseCaseHealth:
     drift: tuple[FeatureDrift, ...]
     delays: DelayCurve
     deliveries: tuple[DeliveryCount, ...]
+    calibration: Calibration
+    runs: tuple[RunOfDay, ...]
 
 
 def use_case_health(
@@ -119,7 +142,17 @@ def use_case_health(
         drift=drift,
         delays=delay_curve(stores, use_case, metric, now=now),
         deliveries=delivery_counts(stores.state, use_case.name),
+        calibration=calibration_of(stores.state, use_case, known, metric),
+        runs=_runs(stores.state, use_case),
     )
+
+
+def _runs(state: State, use_case: UseCase) -> tuple[RunOfDay, ...]:
+    facts = {"use_case": use_case.name, "days": RUN_DAYS}
+    found: dict[date, dict[str, float]] = {}
+    for row in state.rows(load_sql(ROOM, "day_steps"), facts):
+        found.setdefault(row["day"], {})[row["step"]] = row["seconds"]
+    return tuple(RunOfDay(day=day, seconds=steps) for day, steps in found.items())
 
 
 def _funnel(state: State, use_case: UseCase, day: DaySummary) -> Funnel:

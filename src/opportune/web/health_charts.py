@@ -7,19 +7,22 @@ from functools import partial
 
 from markupsafe import Markup
 
-from opportune.reports import DelayCurve, Funnel
+from opportune.reports import Calibration, DelayCurve, Funnel, RunOfDay
 from opportune.web.charts import (
     HEIGHT,
     LEFT,
     RIGHT,
     WIDTH,
     Plot,
+    axes,
     coordinate,
+    line,
     svg,
+    ticks_of,
 )
-from opportune.web.words import count, percent
+from opportune.web.words import count, percent, tick
 
-__all__ = ["delays", "funnel", "funnel_steps"]
+__all__ = ["calibration", "delays", "funnel", "funnel_steps", "runs"]
 
 ROW, NAMES = 34, 200
 # Of the hours of a window so many are named on the axis.
@@ -113,14 +116,74 @@ def delays(curve: DelayCurve) -> Markup:
     )
 
 
+def calibration(found: Calibration) -> Markup:
+    """What came of each tenth, with its interval, over what was expected; the line is "as much"."""
+    if not found.tenths:
+        return Markup("")
+    most = max(max(each.expected, each.high) for each in found.tenths)
+    ticks = ticks_of(0.0, max(most, 1e-9))
+    plot = Plot(days=1, low=0.0, high=ticks[-1])
+
+    def x(value: float) -> str:
+        return coordinate(LEFT + (WIDTH - LEFT - RIGHT) * min(value / ticks[-1], 1.0))
+
+    def y(value: float) -> str:
+        return coordinate(plot.y(min(max(value, 0.0), ticks[-1])))
+
+    labels = (
+        Markup(
+            '{line}<text class="tick" x="{x}" y="{below}" text-anchor="middle">{said}</text>'
+        ).format(line=_level(plot, each, tick(each)), x=x(each), below=HEIGHT - 8, said=tick(each))
+        for each in ticks
+    )
+    points = (
+        Markup(
+            '<line class="interval" x1="{x}" x2="{x}" y1="{low}" y2="{high}"/>'
+            '<circle class="point" cx="{x}" cy="{came}" r="4"/>'
+        ).format(x=x(each.expected), low=y(each.low), high=y(each.high), came=y(each.came))
+        for each in found.tenths
+    )
+    same = Markup('<line class="zero" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(
+        x(0.0), y(0.0), x(ticks[-1]), y(ticks[-1])
+    )
+    return svg(
+        "calibration-chart",
+        f"What came over what was expected, {found.unit}",
+        "A point with its interval for each tenth; on the thin line as much came as was expected. "
+        "The table below has the numbers.",
+        [*labels, same, *points],
+    )
+
+
+def runs(days: Sequence[RunOfDay]) -> Markup:
+    """Seconds of work of each day's run; the steps stand in the table below."""
+    totals = [sum(each.seconds.values()) for each in days]
+    ticks = ticks_of(0.0, max([*totals, 0.1]))
+    plot = Plot(days=len(days), low=0.0, high=ticks[-1])
+    marks = [
+        axes(plot, [(each, f"{tick(each)} s") for each in ticks], [each.day for each in days]),
+        line(plot, totals, name="treatment"),
+    ]
+    return svg(
+        "runs-chart",
+        "Seconds of work of each day's run",
+        "A line with a circle a day. The table below has the numbers of each step.",
+        marks,
+    )
+
+
 def _grid(plot: Plot, share: float) -> Markup:
+    return _level(plot, share, f"{share * 100:.0f} %")
+
+
+def _level(plot: Plot, value: float, said: str) -> Markup:
     return Markup(
         '<line class="grid" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>'
-        '<text class="tick" x="{at}" y="{y}" dy="4" text-anchor="end">{share:.0f} %</text>'
+        '<text class="tick" x="{at}" y="{y}" dy="4" text-anchor="end">{said}</text>'
     ).format(
         left=LEFT,
         right=WIDTH - RIGHT,
         at=LEFT - 8,
-        y=coordinate(plot.y(share)),
-        share=share * 100,
+        y=coordinate(plot.y(value)),
+        said=said,
     )

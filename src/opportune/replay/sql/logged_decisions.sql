@@ -20,7 +20,8 @@ select
     features.zone,
     cast(null as double) as cost,
     cast(null as double) as cost_rewarded,
-    cast(null as double) as shadow_price
+    cast(null as double) as shadow_price,
+    cast(null as double) as expected
 from features
 join chosen on chosen.user_id = features.user_id
 where features.use_case = $use_case and features.day = cast($day as date)
