@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from opportune import project, segments
-from opportune.activation.braze import Advice, Brought, parse_braze_segment
+from opportune import project, reports, segments
+from opportune.activation.braze import Advice, Brought, CountedDay, parse_braze_segment
 from opportune.cli import braze
 from opportune.events import history
 from opportune.sandbox.catalogue import SEGMENT_ID
@@ -67,6 +67,19 @@ def test_advice_is_told_in_words() -> None:
         "  should: Write it.",
     ]
     assert braze.advice_lines("segment fibre", []) == ["segment fibre: all is well in Braze."]
+
+
+def test_ours_and_braze_s_are_told_day_by_day() -> None:
+    day = NOW.date()
+    one = reports.ReconciledDay(
+        ours=reports.OurDay(day=day, accepted=1_200, opens=3, machine_opens=2, clicks=1),
+        theirs=CountedDay(day=day, sent=1_200, opens=4, clicks=1),
+    )
+    found = reports.Reconciliation(use_case="next", as_of=NOW, days=(one,), total=one)
+    lines = braze.reconciliation_lines(found)
+    assert lines[0].startswith("Braze accepted 1,200 messages and counts 1,200 as sent (the same).")
+    assert lines[2].split() == ["all", "1,200", "1,200", "3", "2", "4", "1", "0", "1"]
+    assert lines[-1].startswith("As of 2026-03-01 06:00 UTC; our days are UTC")
 
 
 def test_what_was_brought_in_is_told_in_words() -> None:

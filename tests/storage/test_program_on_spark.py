@@ -95,6 +95,7 @@ BESIDE = {
     "reports/sql/decision_log.sql",
     "reports/sql/known_asked.sql",
     "reports/sql/known_of_day.sql",
+    "reports/sql/reconcile.sql",
     "segments/sql/kept_events.sql",
 }
 LAKE = ("events", "rejects", "features", "asked_features", "decisions", "rewards")
@@ -419,6 +420,8 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
     )
     yield "events/history/sql/told.sql", {"source_id": "shop", "import_id": "1"}, {}
     yield "events/history/sql/added.sql", {"began_us": 0, "import_id": "1"}, {}
+    counted = {"use_case": NAME, "target": "c1", "first_us": 0, "end_us": last_us}
+    yield "reports/sql/reconcile.sql", counted, {}
     yield "pipeline/sql/own_events.sql", {}, {}
     asked = stores.lake.read("decisions", ["profile_id"]).slice(0, 40)
     yield "activation/sql/decisions_of_day.sql", day, {}

@@ -31,6 +31,7 @@ from opportune.api.overlap import overlap_routes
 from opportune.api.privacy import privacy_routes
 from opportune.api.profiles import profile_routes
 from opportune.api.readiness import readiness_routes
+from opportune.api.reconciliation import reconciliation_routes
 from opportune.api.report import report_routes
 from opportune.api.segments import segment_routes
 from opportune.api.sends import send_routes
@@ -133,6 +134,7 @@ def routes(
     told = clock or (lambda: datetime.now(UTC))
     application.add_middleware(Door, stores=stores, clock=told)
     decide = _add(application, stores, told, counted)
+    reconciliation_routes(application, stores, clock=told, missing=MISSING)
     report_routes(application, stores, clock=told, missing=MISSING, page=report_page)
     return (
         # Asked more often than all others together: it goes past the application.

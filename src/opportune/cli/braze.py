@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from opportune import activation, pipeline, project, settings, worker
+from opportune import activation, pipeline, project, reports, settings, worker
 from opportune.activation import braze
 from opportune.cli.import_ import let_live_events_pass, progress
 from opportune.cli.stores import opened
@@ -130,6 +130,46 @@ def import_audience(
     typer.echo(
         json.dumps(_document(found), indent=2) if as_json else page(segment, found, taken_in=wait)
     )
+
+
+@app.command("reconcile")
+def reconcile(
+    name: Annotated[str, typer.Argument(help="A use case that sends through Braze.")],
+    *,
+    days: Annotated[int, typer.Option(min=1, max=braze.MOST_DAYS, help="Up to today.")] = 14,
+    as_json: AsJson = False,
+) -> None:
+    """Put what we counted of a use case's messages beside what Braze counted, day by day."""
+    with opened(settings.load()) as stores:
+        use_case = project.read(stores.state).use_case(name)
+        now, patience = datetime.now(UTC), asking(braze.Patience())
+        found = pipeline.reconcile(stores, use_case, patience, now=now, days=days)
+    if as_json:
+        typer.echo(json.dumps({**asdict(found), "sentence": found.sentence}, default=str))
+        return
+    typer.echo("\n".join(reconciliation_lines(found)))
+
+
+def reconciliation_lines(found: reports.Reconciliation) -> list[str]:
+    """Say it as a sentence and a table, a line a day, ours before Braze's."""
+    widths = (10, 9, 9, 7, 9, 7, 7, 9, 7)
+    opens, clicks = (("opens", "machines'", "Braze's"), ("clicks", "machines'", "Braze's"))
+    heads = ("day", "accepted", "sent", *opens, *clicks)
+    rows = [
+        (
+            each.ours.day.isoformat() if each is not found.total else "all",
+            *(f"{each.ours.accepted:,}", f"{each.theirs.sent:,}", f"{each.ours.opens:,}"),
+            *(f"{each.ours.machine_opens:,}", f"{each.theirs.opens:,}", f"{each.ours.clicks:,}"),
+            *(f"{each.ours.machine_clicks:,}", f"{each.theirs.clicks:,}"),
+        )
+        for each in (*found.days, found.total)
+    ]
+    lines = [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in (heads, *rows)
+    ]
+    as_of = f"As of {found.as_of:%Y-%m-%d %H:%M} UTC; our days are UTC, Braze's its company's."
+    return [found.sentence, *lines, as_of]
 
 
 def _waited(told: history.Told, patience_s: float, seconds: float) -> None:

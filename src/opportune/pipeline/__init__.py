@@ -29,10 +29,13 @@ from opportune.pipeline.rebuild import (
     drop_rebuild,
     rebuild,
 )
+from opportune.pipeline.reconcile import NotThroughBraze, reconcile
 from opportune.pipeline.states import change_state
 from opportune.pipeline.what_if import Otherwise, log_of, what_if
 
 __all__ = [
+    "NotThroughBraze",
+    "reconcile",
     "preview",
     "Otherwise",
     "log_of",

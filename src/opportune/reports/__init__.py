@@ -86,6 +86,7 @@ from opportune.reports.readiness import (
     WaitFor,
     readiness,
 )
+from opportune.reports.reconcile import OurDay, ReconciledDay, Reconciliation, reconcile
 from opportune.reports.results import Results, results, results_document
 from opportune.reports.standing import Earned, Standing, standing
 from opportune.reports.summarise import summarise
@@ -110,6 +111,10 @@ from opportune.reports.use_case_timeline import (
 from opportune.reports.versions import Version, versions
 
 __all__ = [
+    "OurDay",
+    "ReconciledDay",
+    "Reconciliation",
+    "reconcile",
     "AdjustedForEarlier",
     "Calibration",
     "CalibrationTenth",

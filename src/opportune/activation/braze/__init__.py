@@ -65,6 +65,13 @@ from opportune.activation.braze.segment import (
     named_segment,
     parse_braze_segment,
 )
+from opportune.activation.braze.series import (
+    MOST_DAYS,
+    CountedDay,
+    campaign_series,
+    canvas_series,
+    canvas_summary,
+)
 from opportune.activation.braze.users import (
     AGREED_FIELDS,
     PersonalField,
@@ -80,6 +87,11 @@ from opportune.activation.braze.write import (
 )
 
 __all__ = [
+    "MOST_DAYS",
+    "CountedDay",
+    "campaign_series",
+    "canvas_series",
+    "canvas_summary",
     "Advice",
     "Asking",
     "BrazeSetUpWrong",

@@ -1,0 +1,35 @@
+"""What Braze counted is fetched and put beside ours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from history import use_case as past_use_case
+from opportune import pipeline
+from opportune.activation.braze import Asking, Patience
+from opportune.decisions import Activation
+from opportune.sandbox import CAMPAIGN_ID
+from opportune.sandbox.catalogue import CANVAS_ID
+from opportune.storage import Stores
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ASKING = Asking(clock=lambda: 0.0, sleep=lambda _: None, patience=Patience(tries=1))
+
+
+def test_campaigns_and_canvases_are_reconciled_and_nothing_else(
+    stores: Stores, sandbox: Any, api_key: str
+) -> None:
+    stores = replace(stores, settings=replace(stores.settings, braze_api_key=api_key))
+    for config in ({"campaign_id": CAMPAIGN_ID}, {"canvas_id": CANVAS_ID}):
+        sending = Activation(connector="braze", config={"base_url": sandbox.url, **config})
+        mine = replace(past_use_case(), activation=sending)
+        found = pipeline.reconcile(stores, mine, ASKING, now=NOW, days=2)
+        assert [each.ours.day.isoformat() for each in found.days] == ["2026-02-28", "2026-03-01"]
+        assert (found.as_of, found.total.ours.accepted, found.total.theirs.sent) == (NOW, 0, 0)
+    by_file = replace(mine, activation=Activation(connector="file", config={}))
+    with pytest.raises(pipeline.NotThroughBraze, match="sends through 'file'"):
+        pipeline.reconcile(stores, by_file, ASKING, now=NOW, days=2)
