@@ -282,7 +282,7 @@ def work(stores: Stores, plan: Plan, settings: Settings, sandbox: int) -> tuple[
                 live(url)
                 ask(url, "late", {})
                 time.sleep(SETTLE_S / 4)
-            elif dies_at is not None and time.monotonic() > dies_at:
+            elif worker.poll() is not None or (dies_at is not None and time.monotonic() > dies_at):
                 worker.kill()
                 worker.wait()
                 kills += 1

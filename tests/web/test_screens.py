@@ -28,6 +28,7 @@ SCREENS = {
     "/segments": "Segments",
     "/new-segment": "Segments",
     "/use-cases": "Use cases",
+    "/outbox": "Channels and outbox",
     "/consent": "Consent and fields",
     "/requests": "Requests",
     "/review": "Review list",
@@ -185,6 +186,7 @@ EMPTY = {
     "/use-cases": "No use case is applied yet",
     "/consent": "No purpose of consent is defined",
     "/requests": "Nobody has asked to be forgotten.",
+    "/outbox": "Nothing leaves yet",
     "/review": "No link waits for a decision.",
     "/health": "One thing needs you.",
 }

@@ -58,6 +58,7 @@ from opportune.activation.reach import reach
 from opportune.activation.resolve import CHOICES
 from opportune.activation.send import abandon, enquire, send_due
 from opportune.activation.transport import InvalidAddress, Transport, download
+from opportune.activation.ways_out import RateWindow, WayOut, rate_windows, ways_out
 from opportune.activation.withdraw import withdraw
 from opportune.activation.witness import witness
 
@@ -89,6 +90,7 @@ __all__ = [
     "Patience",
     "Published",
     "Publishing",
+    "RateWindow",
     "Request",
     "Send",
     "SentFields",
@@ -99,6 +101,7 @@ __all__ = [
     "UnknownDeadLetter",
     "UnknownDestination",
     "UnknownSend",
+    "WayOut",
     "abandon",
     "cancel_held",
     "channel_of",
@@ -114,6 +117,7 @@ __all__ = [
     "prune",
     "published_audiences",
     "publish",
+    "rate_windows",
     "reach",
     "resend",
     "send_due",
@@ -121,6 +125,7 @@ __all__ = [
     "state_consent",
     "tell_decisions",
     "traffic",
+    "ways_out",
     "withdraw",
     "witness",
 ]

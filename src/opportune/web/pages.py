@@ -64,6 +64,10 @@ RAIL: tuple[Group, ...] = (
         screens=(Screen(key="use_cases", name="Use cases", address="/use-cases"),),
     ),
     Group(
+        name="Act",
+        screens=(Screen(key="outbox", name="Channels and outbox", address="/outbox"),),
+    ),
+    Group(
         name="Govern",
         screens=(
             Screen(key="consent", name="Consent and fields", address="/consent"),

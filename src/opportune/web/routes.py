@@ -18,6 +18,7 @@ from opportune.web import (
     groups,
     health,
     home,
+    outbox,
     people,
     person,
     privacy,
@@ -69,6 +70,7 @@ SHOWN: Sequence[tuple[str, View]] = (
     ("/consent", privacy.consent_and_fields),
     ("/requests", privacy.requests),
     ("/requests/{id}", privacy.request),
+    ("/outbox", outbox.outbox),
     ("/review", review.review),
     ("/health", health.health),
 )
@@ -81,6 +83,7 @@ DONE: Sequence[tuple[str, View]] = (
     ("/people/{id}/restore", person.restore),
     ("/requests/export", privacy.export),
     ("/requests/erase", privacy.erase),
+    ("/outbox/resolve", outbox.resolve),
     ("/review/decide", review.decide),
     ("/review/take-back", review.take_back),
     ("/segments/edit", segments.edited),
