@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from opportune import project, reports, segments
-from opportune.activation.braze import Advice, Brought, CountedDay, parse_braze_segment
+from opportune.activation.braze import (
+    Advice,
+    Brought,
+    CountedDay,
+    Patience,
+    TemplateDraft,
+    connected,
+    create_template,
+    parse_braze_segment,
+)
 from opportune.cli import braze
 from opportune.events import history
 from opportune.sandbox.catalogue import SEGMENT_ID
@@ -108,3 +117,25 @@ def imported(refused: dict[str, int]) -> history.Imported:
         tally=history.Tally(refused=refused),
         examples=(),
     )
+
+
+def test_a_template_is_shown_and_made_from_an_original(
+    command: Run, sandbox: Any, monkeypatch: pytest.MonkeyPatch, api_key: str
+) -> None:
+    monkeypatch.setenv("OPPORTUNE_BRAZE_API_KEY", api_key)
+    with connected(sandbox.url, api_key, braze.asking(Patience())) as workspace:
+        draft = TemplateDraft(title="By hand", subject="Save 20%", body="<p>TV</p>")
+        original = create_template(workspace, draft)
+    asked = ("braze", "template", sandbox.url, original, "--title", "Ours", "--replace")
+    code, out, _ = command(*asked, "offer=TV")
+    assert (code, out) == (
+        0,
+        "Save 20%\n<p>{{api_trigger_properties.${offer} | default: 'TV'}}</p>\n",
+    )
+    code, made, _ = command(*asked, "offer=TV", "--canvas", "--make")
+    assert code == 0
+    code, out, _ = command("braze", "content", sandbox.url)
+    assert f"template {made.strip()} Opportune: Ours" in out.splitlines()
+    for wrong in ("offer", "offer=Radio"):
+        code, _, err = command(*asked, wrong)
+        assert (code, err.split(":")[0]) == (2, "bad_creative")

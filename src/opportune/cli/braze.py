@@ -23,12 +23,13 @@ from opportune.settings import Settings
 from opportune.storage import SegmentLog
 from opportune.storage.engine import open_engine
 
-__all__ = ["advice_lines", "app", "asking", "page"]
+__all__ = ["advice_lines", "app", "asking", "page", "pair"]
 
 app = typer.Typer(no_args_is_help=True, help="What a workspace of Braze holds, and how it is set.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 Segment = Annotated[str, typer.Argument(help="Name of a definition in braze_segments/.")]
+BaseUrl = Annotated[str, typer.Argument(help="REST host of the workspace.")]
 Minutes = Annotated[float, typer.Option(min=0, help="How long to wait for Braze's file.")]
 Wait = Annotated[
     bool, typer.Option("--wait", help="Until it is taken in; without a worker, take it in.")
@@ -170,6 +171,51 @@ def reconciliation_lines(found: reports.Reconciliation) -> list[str]:
     ]
     as_of = f"As of {found.as_of:%Y-%m-%d %H:%M} UTC; our days are UTC, Braze's its company's."
     return [found.sentence, *lines, as_of]
+
+
+@app.command("content")
+def content(base_url: BaseUrl) -> None:
+    """List the content that there is and that can be an option: templates, campaigns, canvases."""
+    with _connected(base_url, settings.load()) as workspace:
+        found = braze.choosable(workspace)
+    typer.echo("\n".join(f"{each.kind} {each.id} {each.name}" for each in found))
+
+
+@app.command("template")
+def template(
+    base_url: BaseUrl,
+    original: Annotated[str, typer.Argument(help="Id of an email template; it is not changed.")],
+    *,
+    replace: Annotated[
+        list[str], typer.Option(help="DIMENSION=TEXT: the text where it is to show.")
+    ],
+    title: Annotated[str, typer.Option(help="Name of the new one, behind 'Opportune: '.")],
+    canvas: Annotated[bool, typer.Option("--canvas", help="It is sent by a canvas.")] = False,
+    make: Annotated[bool, typer.Option("--make", help="Make it in Braze; else it is shown.")] = (
+        False
+    ),
+) -> None:
+    """Make a template of ours from an original: a placeholder where each dimension is to show."""
+    places = dict(pair(each) for each in replace)
+    with _connected(base_url, settings.load()) as workspace:
+        found = braze.template(workspace, original)
+        sent_by = "canvas" if canvas else "campaign"
+        draft = braze.draft_from(found, title=title, places=places, sent_by=sent_by)
+        problems = braze.check_draft(draft, places)
+        if problems:
+            raise braze.BadCreative("\n".join(problems))
+        if make:
+            typer.echo(braze.create_template(workspace, draft))
+            return
+    typer.echo(f"{draft.subject}\n{draft.body}")
+
+
+def pair(given: str) -> tuple[str, str]:
+    """Read DIMENSION=TEXT. Raises ``BadCreative``."""
+    name, sign, text = given.partition("=")
+    if not sign:
+        raise braze.BadCreative(f"{given!r} given, must be DIMENSION=TEXT, as offer='Save 20%'.")
+    return name, text
 
 
 def _waited(told: history.Told, patience_s: float, seconds: float) -> None:

@@ -29,6 +29,14 @@ from opportune.activation.braze.check import (
     refuse,
 )
 from opportune.activation.braze.connect import Asking, connected
+from opportune.activation.braze.creative import (
+    BadCreative,
+    Choosable,
+    check_draft,
+    choosable,
+    draft_from,
+    preview,
+)
 from opportune.activation.braze.export import (
     BrokenExport,
     Exporting,
@@ -87,6 +95,12 @@ from opportune.activation.braze.write import (
 )
 
 __all__ = [
+    "BadCreative",
+    "Choosable",
+    "check_draft",
+    "choosable",
+    "draft_from",
+    "preview",
     "MOST_DAYS",
     "CountedDay",
     "campaign_series",
