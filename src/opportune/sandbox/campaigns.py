@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -39,6 +39,8 @@ class _SendId(msgspec.Struct, frozen=True):
 
 _SEND_ID = msgspec.json.Decoder(_SendId)
 Dated = TypeVar("Dated", Campaign, Canvas)
+Named = TypeVar("Named", Campaign, Canvas, Segment)
+NO_SEGMENT = "segment_id must be a string of the segment api identifier"
 
 
 async def campaigns_list(exchange: Exchange) -> Response:
@@ -168,28 +170,23 @@ async def send_id_create(exchange: Exchange) -> Response:
 
 def asked_campaign(exchange: Exchange) -> Campaign:
     """The campaign that the query names."""
-    asked = exchange.request.query_params.get("campaign_id", "")
-    found = exchange.workspace.catalogue.campaigns.get(asked)
-    if found is None:
-        raise Refused(NO_CAMPAIGN)
-    return found
+    return _asked(exchange, "campaign_id", exchange.workspace.catalogue.campaigns, NO_CAMPAIGN)
 
 
 def asked_canvas(exchange: Exchange) -> Canvas:
     """The canvas that the query names."""
-    asked = exchange.request.query_params.get("canvas_id", "")
-    found = exchange.workspace.catalogue.canvases.get(asked)
-    if found is None:
-        raise Refused(NO_CANVAS)
-    return found
+    return _asked(exchange, "canvas_id", exchange.workspace.catalogue.canvases, NO_CANVAS)
 
 
 def asked_segment(exchange: Exchange) -> Segment:
     """The segment that the query names."""
-    asked = exchange.request.query_params.get("segment_id", "")
-    found = exchange.workspace.catalogue.segments.get(asked)
+    return _asked(exchange, "segment_id", exchange.workspace.catalogue.segments, NO_SEGMENT)
+
+
+def _asked(exchange: Exchange, key: str, known: Mapping[str, Named], otherwise: str) -> Named:
+    found = known.get(exchange.request.query_params.get(key, ""))
     if found is None:
-        raise Refused("segment_id must be a string of the segment api identifier")
+        raise Refused(otherwise)
     return found
 
 

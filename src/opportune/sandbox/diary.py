@@ -13,7 +13,8 @@ __all__ = ["Diary", "Schedule", "Target", "When"]
 
 Target = tuple[int | None, str, dict[str, object]]  # user or None, how they were named, properties
 Resolve = Callable[[], Iterable[Target]]
-Send = Callable[[list[Target], datetime], None]
+# Takes the targets, and ``at`` by its name.
+Send = Callable[..., object]
 
 
 class When(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
@@ -20,6 +20,7 @@ from opportune.sandbox.journeys import enter
 from opportune.sandbox.messaging import (
     CampaignTrigger,
     CanvasTrigger,
+    CheckedTrigger,
     checked_campaign,
     checked_canvas,
     draw_send,
@@ -81,34 +82,21 @@ async def campaign_create(exchange: Exchange) -> Response:
     sent, workspace = decoded(exchange.body, _CAMPAIGN), exchange.workspace
     campaign, trigger = checked_campaign(sent, workspace)
     draw_send(exchange, sent, campaign.id)
-    schedule_id, dispatch_id = str(uuid.uuid4()), uuid.uuid4().hex
+    schedule_id = str(uuid.uuid4())
 
-    def resolve() -> Iterable[Target]:
-        write_recipients(workspace, sent.recipients or ())
-        return targets_of(workspace, sent, trigger.own, trigger.common, trigger.audience)
-
-    def send(targets: list[Target], at: datetime) -> None:
+    def send(targets: list[Target], *, at: datetime, **call: str) -> None:
         current = workspace.catalogue.campaigns.get(campaign.id)
         if current is not None and current.enabled and not current.archived:
-            deliver(
-                workspace,
-                of_campaign(current, send_id=sent.send_id or "", schedule_id=schedule_id),
-                targets,
-                at=at,
-                request_id=exchange.request_id,
-                dispatch_id=dispatch_id,
-            )
+            sending = of_campaign(current, send_id=sent.send_id or "", schedule_id=schedule_id)
+            deliver(workspace, sending, targets, at=at, **call)
 
     return _create(
-        workspace,
-        Schedule(
-            schedule_id=schedule_id,
-            sender_id=campaign.id,
-            dispatch_id=dispatch_id,
-            resolve=resolve,
-            send=send,
-            when=sent.schedule,
-        ),
+        exchange,
+        sent.schedule,
+        schedule_id=schedule_id,
+        sender_id=campaign.id,
+        resolve=partial(_targets, workspace, sent, trigger),
+        send=send,
     )
 
 
@@ -117,66 +105,37 @@ async def canvas_create(exchange: Exchange) -> Response:
     sent, workspace = decoded(exchange.body, _CANVAS), exchange.workspace
     canvas, trigger = checked_canvas(sent, workspace)
     draw_send(exchange, sent, canvas.id)
-    dispatch_id = uuid.uuid4().hex
 
-    def resolve() -> Iterable[Target]:
-        write_recipients(workspace, sent.recipients or ())
-        return targets_of(workspace, sent, trigger.own, trigger.common, trigger.audience)
-
-    def send(targets: list[Target], at: datetime) -> None:
+    def send(targets: list[Target], *, at: datetime, **call: str) -> None:
         current = workspace.catalogue.canvases.get(canvas.id)
         if current is not None and notice_of(current) is None:
-            enter(
-                workspace,
-                current,
-                targets,
-                at=at,
-                request_id=exchange.request_id,
-                dispatch_id=dispatch_id,
-            )
+            enter(workspace, current, targets, at=at, **call)
 
     return _create(
-        workspace,
-        Schedule(
-            schedule_id=str(uuid.uuid4()),
-            sender_id=canvas.id,
-            dispatch_id=dispatch_id,
-            resolve=resolve,
-            send=send,
-            when=sent.schedule,
-        ),
+        exchange,
+        sent.schedule,
+        schedule_id=str(uuid.uuid4()),
+        sender_id=canvas.id,
+        resolve=partial(_targets, workspace, sent, trigger),
+        send=send,
     )
 
 
 async def messages_create(exchange: Exchange) -> Response:
     """Send content carried in the request at a later time."""
     sent, workspace = decoded(exchange.body, _MESSAGES), exchange.workspace
-    schedule_id, dispatch_id = str(uuid.uuid4()), uuid.uuid4().hex
+    schedule_id = str(uuid.uuid4())
     sending, audience = checked_messages(
         sent, workspace, schedule_id=schedule_id, uncapped=sent.override_messaging_limits
     )
     draw_direct(exchange, sent, scheduled=True)
-
-    def send(targets: list[Target], at: datetime) -> None:
-        deliver(
-            workspace,
-            sending,
-            targets,
-            at=at,
-            request_id=exchange.request_id,
-            dispatch_id=dispatch_id,
-        )
-
     return _create(
-        workspace,
-        Schedule(
-            schedule_id=schedule_id,
-            sender_id="",
-            dispatch_id=dispatch_id,
-            resolve=partial(direct_targets, sent, workspace, audience),
-            send=send,
-            when=sent.schedule,
-        ),
+        exchange,
+        sent.schedule,
+        schedule_id=schedule_id,
+        sender_id="",
+        resolve=partial(direct_targets, sent, workspace, audience),
+        send=partial(deliver, workspace, sending),
     )
 
 
@@ -213,13 +172,37 @@ def _named(exchange: Exchange, change: Change) -> Schedule:
     return found
 
 
-def _create(workspace: Workspace, schedule: Schedule) -> Response:
-    _check_time(workspace, schedule.when)
-    workspace.schedules[schedule.schedule_id] = schedule
+def _targets(
+    workspace: Workspace, sent: CampaignTrigger | CanvasTrigger, trigger: CheckedTrigger
+) -> Iterable[Target]:
+    write_recipients(workspace, sent.recipients or ())
+    return targets_of(workspace, sent, trigger.own, trigger.common, trigger.audience)
+
+
+def _create(
+    exchange: Exchange,
+    when: When,
+    *,
+    schedule_id: str,
+    sender_id: str,
+    resolve: Callable[[], Iterable[Target]],
+    send: Callable[..., object],
+) -> Response:
+    """Keep it. ``send`` is told of targets, ``at``, and the ids of the request and dispatch."""
+    workspace, dispatch_id = exchange.workspace, uuid.uuid4().hex
+    _check_time(workspace, when)
+    schedule = Schedule(
+        schedule_id=schedule_id,
+        sender_id=sender_id,
+        dispatch_id=dispatch_id,
+        resolve=resolve,
+        send=partial(send, request_id=exchange.request_id, dispatch_id=dispatch_id),
+        when=when,
+    )
+    workspace.schedules[schedule_id] = schedule
     _note(workspace, schedule)
     workspace.move(workspace.now)
-    ids = {"dispatch_id": schedule.dispatch_id, "schedule_id": schedule.schedule_id}
-    return answer(201, "success", ids)
+    return answer(201, "success", {"dispatch_id": dispatch_id, "schedule_id": schedule_id})
 
 
 def _check_time(workspace: Workspace, when: When) -> None:
@@ -258,7 +241,7 @@ _MIN = datetime(1, 1, 2, tzinfo=UTC)
 def _run_once(workspace: Workspace, schedule: Schedule, version: int, at: datetime) -> None:
     if schedule.version == version:
         at = max(at, workspace.now)
-        schedule.send(list(schedule.resolve()), at)
+        schedule.send(list(schedule.resolve()), at=at)
         workspace.schedules.pop(schedule.schedule_id, None)
 
 
@@ -288,7 +271,7 @@ def _run_group(
     at: datetime,
 ) -> None:
     if schedule.version == version:
-        schedule.send(targets, at)
+        schedule.send(targets, at=at)
 
 
 def _forget(workspace: Workspace, schedule: Schedule, version: int) -> None:
