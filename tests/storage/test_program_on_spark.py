@@ -59,7 +59,6 @@ BY_THE_DAYS = {
     "reports/sql/day_edges.sql",
     "reports/sql/decided_counts.sql",
     "reports/sql/decisions_of_person.sql",
-    "reports/sql/earlier.sql",
     "reports/sql/events_of_person.sql",
     "reports/sql/first_decided.sql",
     "reports/sql/rewarded_days.sql",

@@ -84,10 +84,11 @@ async def campaign_create(exchange: Exchange) -> Response:
     draw_send(exchange, sent, campaign.id)
     schedule_id = str(uuid.uuid4())
 
-    def send(targets: list[Target], *, at: datetime, **call: str) -> None:
+    def send(targets: list[Target], *, at: datetime, request_id: str, dispatch_id: str) -> None:
         current = workspace.catalogue.campaigns.get(campaign.id)
         if current is not None and current.enabled and not current.archived:
             sending = of_campaign(current, send_id=sent.send_id or "", schedule_id=schedule_id)
+            call = {"request_id": request_id, "dispatch_id": dispatch_id}
             deliver(workspace, sending, targets, at=at, **call)
 
     return _create(
@@ -106,9 +107,10 @@ async def canvas_create(exchange: Exchange) -> Response:
     canvas, trigger = checked_canvas(sent, workspace)
     draw_send(exchange, sent, canvas.id)
 
-    def send(targets: list[Target], *, at: datetime, **call: str) -> None:
+    def send(targets: list[Target], *, at: datetime, request_id: str, dispatch_id: str) -> None:
         current = workspace.catalogue.canvases.get(canvas.id)
         if current is not None and notice_of(current) is None:
+            call = {"request_id": request_id, "dispatch_id": dispatch_id}
             enter(workspace, current, targets, at=at, **call)
 
     return _create(
