@@ -214,7 +214,7 @@ def uninterrupted(market: Market) -> tuple[dict[str, object], int]:
 
 
 @settings(
-    max_examples=12,
+    max_examples=7,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

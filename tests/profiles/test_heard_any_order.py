@@ -17,7 +17,7 @@ from opportune.profiles.review import FITTING
 from opportune.storage import Connection, Frame, Stores, fetch
 
 EXAMPLES = settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,

@@ -108,7 +108,7 @@ def content(stores: Stores, *, of: pa.Table | None = None) -> dict[str, list[dic
 
 
 @settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

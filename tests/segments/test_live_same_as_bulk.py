@@ -13,7 +13,7 @@ import drawn
 from opportune.storage import DuckDB, Stores, fetch
 
 EXAMPLES = settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     derandomize=True,

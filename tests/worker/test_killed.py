@@ -115,7 +115,8 @@ def _is_done(market: Any, day: int, now: datetime) -> bool:
     return decided and still_open[0]["n"] == 0
 
 
-@pytest.mark.timeout(100)
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_worker_killed_again_and_again_sends_what_an_undisturbed_one_sends(
     market: Any,
     api_key: str,
