@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging.config
 import subprocess
 import sys
 import traceback
@@ -99,6 +100,8 @@ def test_what_a_query_named_is_gone_afterwards(engine: Spark) -> None:
 def test_a_failed_query_tells_its_sql_and_no_value(
     engine: Spark, sql: str, condition: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    # As a server does when it starts: what was disabled is enabled.
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
     with pytest.raises(QueryFailed) as failed:
         engine.send(sql, tables={"fact": None})
     assert failed.value.message == f"A query failed: {condition}\nParameters: none\n{sql}"

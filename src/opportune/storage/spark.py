@@ -63,9 +63,10 @@ UNSIGNED = {
 }
 # In a path, Spark takes these for patterns.
 PATTERN = re.compile(r"[\[\]{}*?\\]")
-# Here Spark's client logs whole errors, and they quote values.
+# Here Spark's client logs whole errors, and they quote values. A level stays when somebody sets
+# logging up anew; a logger that is only disabled may be enabled with all others.
 for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
-    logging.getLogger(name).disabled = True
+    logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
