@@ -5,27 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from opportune import project, reports, segments
+from opportune import pipeline, project, reports, segments
 from opportune.activation.braze import (
     Advice,
     Brought,
+    Content,
     CountedDay,
     Patience,
+    ShownMessage,
     TemplateDraft,
     connected,
     create_template,
     parse_braze_segment,
 )
 from opportune.cli import braze
+from opportune.cli.braze_messages import preview_lines
 from opportune.events import history
-from opportune.sandbox.catalogue import SEGMENT_ID
+from opportune.sandbox import CAMPAIGN_ID
+from opportune.sandbox.catalogue import CANVAS_ID, SEGMENT_ID
 from opportune.storage import Stores
 
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
+SHOP = Path(__file__).parents[2] / "examples" / "shop"
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -139,3 +145,49 @@ def test_a_template_is_shown_and_made_from_an_original(
     for wrong in ("offer", "offer=Radio"):
         code, _, err = command(*asked, wrong)
         assert (code, err.split(":")[0]) == (2, "bad_creative")
+
+
+def test_a_combination_is_previewed_and_tried(
+    run: Run, stores: Stores, sandbox: Any, monkeypatch: pytest.MonkeyPatch, api_key: str
+) -> None:
+    project.apply(stores.state, SHOP, now=NOW)
+    monkeypatch.setenv("OPPORTUNE_BRAZE_API_KEY", api_key)
+    moved = "update definition set body = replace(body::text, '127.0.0.1:8421', %(host)s)::json"
+    stores.state.rows(moved, {"host": f"127.0.0.1:{sandbox.port}"})
+    code, out, err = run("braze", "preview", "second-order", "--option", "offer=ten_percent")
+    assert code == 0, err
+    lines = out.splitlines()
+    assert lines[0] == "second-order: offer=ten_percent, channel=email, hour=09"
+    assert "  offer: ten_percent" in lines
+    assert any(each.startswith("  Subject: ") and "ten_percent" in each for each in lines)
+    assert json.loads(run("braze", "preview", "second-order", "--json")[1])["sends"] is True
+    code, _, err = run("braze", "preview", "second-order", "--option", "offer")
+    assert (code, err.split(":")[0]) == (2, "unknown_combination")
+    code, out, _ = run("braze", "test-send", "second-order", "--to", "tester@example.com")
+    assert (code, out.split("profile ")[0]) == (0, "Braze took it, to the temporary ")
+    assert run("braze", "remove-test-profiles")[:2] == (0, "0 removed.\n")
+    (canvas,) = sandbox.ask("GET", "canvases")["canvases"]
+    sandbox.ask("POST", "canvases", {**canvas, "enabled": False})
+    other = (
+        "update definition set body = replace(replace(body::text, 'campaign_id', 'canvas_id'),"
+        " %(campaign)s, %(canvas)s)::json"
+    )
+    stores.state.rows(other, {"campaign": CAMPAIGN_ID, "canvas": CANVAS_ID})
+    code, _, err = run("braze", "test-send", "second-order", "--to", "tester@example.com")
+    assert (code, err.split(":")[0]) == (2, "Not sent. Braze took the call and sends nothing")
+    stores.state.rows("update braze_test_profile set noted_at = noted_at - interval '1 hour'")
+    assert run("braze", "remove-test-profiles")[:2] == (0, "2 removed.\n")
+
+
+def test_a_message_that_cannot_be_filled_says_so() -> None:
+    content = Content(channel="email", name="Letter", title="T", body="a\nb")
+    found = pipeline.MessagePreview(
+        use_case="next",
+        action={"offer": "tv"},
+        properties={"offer": "tv"},
+        sends=True,
+        messages=(ShownMessage(content=content, problem="A tag."),),
+        trouble="Look.",
+    )
+    lines = ["next: offer=tv", "  offer: tv", "", "email Letter", "  Title: T", "  a", "  b"]
+    assert preview_lines(found) == [*lines, "  (A tag.)", "Look."]

@@ -22,7 +22,7 @@ from opportune.activation.destination import (
     parse_destination,
     sent_fields,
 )
-from opportune.activation.enqueue import enqueue
+from opportune.activation.enqueue import enqueue, properties_of
 from opportune.activation.feed import Feeder, tell_decisions
 from opportune.activation.hold import HELD_FOR, cancel_held
 from opportune.activation.letters import (
@@ -113,6 +113,7 @@ __all__ = [
     "forbidden_audiences",
     "named_destination",
     "open_sends",
+    "properties_of",
     "parse_destination",
     "prune",
     "published_audiences",

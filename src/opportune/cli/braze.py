@@ -16,6 +16,7 @@ from rich.console import Console
 
 from opportune import activation, pipeline, project, reports, settings, worker
 from opportune.activation import braze
+from opportune.cli.braze_messages import asking, preview, remove_test_profiles, send_test
 from opportune.cli.import_ import let_live_events_pass, progress
 from opportune.cli.stores import opened
 from opportune.events import history
@@ -39,11 +40,6 @@ Wait = Annotated[
 @app.callback()
 def group() -> None:
     """What a workspace of Braze holds, and how it is set."""
-
-
-def asking(patience: braze.Patience) -> braze.Asking:
-    """How a command asks: it may wait."""
-    return braze.Asking(clock=time.monotonic, sleep=time.sleep, patience=patience)
 
 
 @app.command("check")
@@ -171,6 +167,11 @@ def reconciliation_lines(found: reports.Reconciliation) -> list[str]:
     ]
     as_of = f"As of {found.as_of:%Y-%m-%d %H:%M} UTC; our days are UTC, Braze's its company's."
     return [found.sentence, *lines, as_of]
+
+
+app.command("preview")(preview)
+app.command("test-send")(send_test)
+app.command("remove-test-profiles")(remove_test_profiles)
 
 
 @app.command("content")

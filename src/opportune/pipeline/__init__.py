@@ -11,6 +11,13 @@ from opportune.pipeline.braze_set_up import check_before_start, set_up_of
 from opportune.pipeline.day import DayDone, create_tables, run_day
 from opportune.pipeline.explain import Explanation, explain
 from opportune.pipeline.ingest import Ingest, take_in
+from opportune.pipeline.messages import (
+    MessagePreview,
+    Tester,
+    UnknownCombination,
+    preview_message,
+    send_test,
+)
 from opportune.pipeline.on_request import (
     OnRequest,
     TooManyQuestions,
@@ -34,6 +41,11 @@ from opportune.pipeline.states import change_state
 from opportune.pipeline.what_if import Otherwise, log_of, what_if
 
 __all__ = [
+    "MessagePreview",
+    "Tester",
+    "UnknownCombination",
+    "preview_message",
+    "send_test",
     "NotThroughBraze",
     "reconcile",
     "preview",

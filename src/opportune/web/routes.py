@@ -18,6 +18,7 @@ from opportune.web import (
     groups,
     health,
     home,
+    messages,
     outbox,
     people,
     person,
@@ -54,6 +55,7 @@ SHOWN: Sequence[tuple[str, View]] = (
     ("/use-cases/{name}/timeline", results.timeline),
     ("/use-cases/{name}/what-if", what_if.what_if),
     ("/use-cases/{name}/groups", groups.groups),
+    ("/use-cases/{name}/preview", messages.preview),
     ("/decisions/{id}", decision.decision),
     ("/live", events.live),
     ("/live/rows", events.live_rows),
@@ -93,6 +95,7 @@ DONE: Sequence[tuple[str, View]] = (
     ("/use-cases/from-template", use_case_builder.from_template),
     ("/use-cases/save", use_case_builder.save),
     ("/use-cases/{name}/state", states.change_state),
+    ("/use-cases/{name}/test-send", messages.test_send),
     ("/sign-out", signing_in.sign_out),
 )
 

@@ -10,6 +10,7 @@ from opportune.worker.following import Following
 from opportune.worker.handing_over import HandingOver
 from opportune.worker.model import Worker
 from opportune.worker.rereading import Rereading
+from opportune.worker.temporary import Temporary
 from opportune.worker.upkeep import Upkeep
 
 __all__ = ["Beside", "beside_rounds"]
@@ -25,5 +26,5 @@ class Beside(Protocol):
 
 def beside_rounds(worker: Worker) -> tuple[Beside, ...]:
     """Return the parts, for one worker that holds the lock."""
-    parts = (Upkeep, Following, Computing, Rereading, HandingOver)
+    parts = (Upkeep, Following, Computing, Rereading, HandingOver, Temporary)
     return tuple(part(worker) for part in parts)

@@ -114,6 +114,13 @@ def test_a_segment_comes_in_as_traits_of_its_customers_and_nothing_else_of_them(
     assert desk.left_over() == ["lock", "members.parquet"]
 
 
+def test_profiles_of_test_sends_are_no_customers(desk: Desk) -> None:
+    made = [{"external_id": "opportune-test-1", "email": "tester@example.com"}]
+    desk.sandbox.post("/users/track", {"attributes": made})
+    assert desk.bring().members == 120
+    assert "opportune-test-1" not in desk.traits()
+
+
 def test_who_left_the_segment_since_is_told_so(desk: Desk) -> None:
     ids = [f"c{number:06d}" for number in range(1, 101)]
     desk.sandbox.post("/_sandbox/segments", {"id": SEGMENT_ID, "name": "Some", "external_ids": ids})

@@ -2,7 +2,8 @@
 
 Invariants: the key is shown nowhere; nobody is asked faster than the answers' headers allow; what
 reads is repeated, and what changes something only when Braze surely did not have it; no field that
-says who somebody is, is ever asked for; a template that we did not make is never changed.
+says who somebody is, is ever asked for; a template that we did not make is never changed; a profile
+that a test send made is noted before it is made, and removed.
 """
 
 from opportune.activation.braze.ask import (
@@ -43,6 +44,7 @@ from opportune.activation.braze.export import (
     ExportNotReady,
     StorageConnected,
 )
+from opportune.activation.braze.messages import ShownMessage, contents, show
 from opportune.activation.braze.model import (
     Campaign,
     Canvas,
@@ -80,6 +82,14 @@ from opportune.activation.braze.series import (
     canvas_series,
     canvas_summary,
 )
+from opportune.activation.braze.trial import (
+    STAYS_FOR,
+    InvalidTestAddress,
+    Trial,
+    Tried,
+    remove_test_profiles,
+    send_trial,
+)
 from opportune.activation.braze.users import (
     AGREED_FIELDS,
     PersonalField,
@@ -95,6 +105,15 @@ from opportune.activation.braze.write import (
 )
 
 __all__ = [
+    "STAYS_FOR",
+    "InvalidTestAddress",
+    "ShownMessage",
+    "Trial",
+    "Tried",
+    "contents",
+    "remove_test_profiles",
+    "send_trial",
+    "show",
     "BadCreative",
     "Choosable",
     "check_draft",

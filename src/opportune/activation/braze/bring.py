@@ -7,7 +7,7 @@ each of them one event; the newest traits win by the time at which Braze was ask
 from __future__ import annotations
 
 import fcntl
-import shutil
+import io
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import msgspec
 
 from opportune.activation.braze.export import (
     ROWS,
@@ -27,6 +29,7 @@ from opportune.activation.braze.export import (
 )
 from opportune.activation.braze.members import left, members
 from opportune.activation.braze.segment import USER_ID, BrazeSegment
+from opportune.activation.connectors.braze_ways import TEST_PROFILE
 from opportune.errors import Conflict
 from opportune.events import history
 from opportune.events.history import Imported, Place, Request, Told, parse_schema
@@ -36,6 +39,11 @@ __all__ = ["Brought", "BringingRunning", "bring_segment", "exports_folder"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 BLOCK_BYTES = 1 << 20
+_MARK = TEST_PROFILE.encode()
+
+
+class _User(msgspec.Struct, frozen=True):
+    external_id: str = ""
 
 
 class BringingRunning(Conflict):
@@ -112,13 +120,18 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _unpack(archive: Path, file: Path, folder: Path) -> None:
-    """Write the lines of all members of ``archive`` to ``file``, a block at a time."""
+    """Write the lines of all members of ``archive`` to ``file``, a block at a time.
+
+    Temporary profiles of test sends are no customers: their lines are left out.
+    """
     part = file.with_name(f"{file.name}.part")
     try:
         with zipfile.ZipFile(archive) as packed, part.open("wb") as out:
             for member in packed.infolist():
-                with packed.open(member) as lines:
-                    shutil.copyfileobj(lines, out, BLOCK_BYTES)
+                with packed.open(member) as packed_lines:
+                    # A ZipExtFile reads as one.
+                    lines = io.BufferedReader(packed_lines, BLOCK_BYTES)  # type: ignore[type-var]
+                    out.writelines(line for line in lines if not _is_of_test(line))
                 # Where a member does not end its last line; an empty line is none.
                 out.write(b"\n")
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as cause:
@@ -128,6 +141,16 @@ def _unpack(archive: Path, file: Path, folder: Path) -> None:
             "it asks for a new one."
         ) from cause
     part.replace(file)
+
+
+def _is_of_test(line: bytes) -> bool:
+    if _MARK not in line:
+        return False
+    try:
+        user_id = msgspec.json.decode(line, type=_User).external_id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return user_id.startswith(TEST_PROFILE)
 
 
 def _enter(

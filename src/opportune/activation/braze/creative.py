@@ -20,7 +20,17 @@ from opportune.activation.braze.read import campaigns, canvases, templates
 from opportune.activation.braze.write import TemplateDraft
 from opportune.errors import InvalidInput
 
-__all__ = ["BadCreative", "Choosable", "check_draft", "choosable", "draft_from", "preview"]
+__all__ = [
+    "LIQUID",
+    "ROOTS",
+    "BadCreative",
+    "Choosable",
+    "check_draft",
+    "choosable",
+    "draft_from",
+    "plain",
+    "preview",
+]
 
 ROOTS = {"campaign": "api_trigger_properties", "canvas": "context"}
 NAME = re.compile(r"\w+")
@@ -87,7 +97,7 @@ def check_draft(draft: TemplateDraft, dimensions: Iterable[str]) -> tuple[str, .
     problems = []
     for text in texts:
         try:
-            LIQUID.from_string(_plain(text))
+            LIQUID.from_string(plain(text))
         except LiquidError as error:
             problems.append(f"This is no Liquid: {error}")
     shown = {name for text in texts for name in PLACEHOLDER.findall(text)}
@@ -104,7 +114,7 @@ def preview(draft: TemplateDraft, chosen: Mapping[str, str]) -> TemplateDraft:
     names: dict[str, object] = dict.fromkeys(ROOTS.values(), chosen)
     try:
         subject, body, preheader = (
-            LIQUID.from_string(_plain(text)).render(**names)
+            LIQUID.from_string(plain(text)).render(**names)
             for text in (draft.subject, draft.body, draft.preheader)
         )
     except LiquidError as error:
@@ -127,8 +137,8 @@ def _check_place(dimension: str, text: str, parts: Iterable[str]) -> None:
         )
 
 
-def _plain(text: str) -> str:
-    """Braze's ``${name}`` as plain Liquid writes it."""
+def plain(text: str) -> str:
+    """Write Braze's ``${name}`` as plain Liquid does."""
     return BRAZE_NAME.sub(
         lambda found: f'["{found[2]}"]' if found[1] else f'profile["{found[2]}"]', text
     )

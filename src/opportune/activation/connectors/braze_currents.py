@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import msgspec
 
+from opportune.activation.connectors.braze_ways import TEST_PROFILE
 from opportune.events.model import Decoded, Event, Reject
 
 if TYPE_CHECKING:
@@ -78,8 +79,9 @@ def decode_currents(frame: Frame) -> Decoded:
 
     Names follow what happened to a message ("Message Opened", with ``channel`` as a property); a
     type without a name of ours keeps Braze's. ``machine_open`` and ``suspected_bot`` tell people
-    from machines, and ``decision_id`` is read back from a clicked link's ``d`` parameter. A body
-    that cannot be read as a whole is one reject with index -1, never an exception.
+    from machines, and ``decision_id`` is read back from a clicked link's ``d`` parameter. What
+    temporary profiles of test sends do is neither event nor reject. A body that cannot be read as a
+    whole is one reject with index -1, never an exception.
     """
     events: list[Event] = []
     rejects: list[Reject] = []
@@ -89,6 +91,8 @@ def decode_currents(frame: Frame) -> Decoded:
         rejects.append(_reject(-1, {}, problem))
         return Decoded(events=events, rejects=rejects)
     for index, entry in enumerate(entries):
+        if _is_of_test(entry):
+            continue
         try:
             events.append(_event(entry))
         except _Malformed as problem:
@@ -106,6 +110,11 @@ def _entries(body: bytes) -> list[object]:
     if not isinstance(entries, list):
         raise _Malformed("invalid_batch", 'The body must be an object with a list "events".')
     return entries
+
+
+def _is_of_test(entry: object) -> bool:
+    user_id = _mapping(_mapping(entry).get("user")).get("external_user_id")
+    return isinstance(user_id, str) and user_id.startswith(TEST_PROFILE)
 
 
 def _event(entry: object) -> Event:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["CAMPAIGN", "CANVAS", "WAYS", "Way", "way_of"]
+__all__ = ["CAMPAIGN", "CANVAS", "TEST_PROFILE", "WAYS", "Way", "way_of"]
+
+TEST_PROFILE = "opportune-test-"
+"""How the external id of a temporary profile begins that a test send was made for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
