@@ -66,12 +66,14 @@ def test_what_looks_at_all_rows_is_no_success_metric(tmp_path: Path) -> None:
     )
 
 
-def test_a_calculated_metric_is_no_guard_rail(tmp_path: Path) -> None:
+def test_a_calculated_metric_is_a_guard_rail_unless_rows_look_at_all_rows(tmp_path: Path) -> None:
+    (rail,) = load(tmp_path, "orders", RAIL).use_case("next").guard_rails
+    assert rail.metric == "each"
     with pytest.raises(InvalidDefinition) as refusal:
-        load(tmp_path, "orders", RAIL)
+        load(tmp_path, "orders", RAIL.replace('"each"', '"part"'))
     assert refusal.value.problems == (
-        "use_cases/next.toml: guard_rails.metric: 'each' is calculated of other metrics, and a "
-        "guard rail is one of events. Limit what it is made of.",
+        "use_cases/next.toml: guard_rails.metric: 'part' looks at all rows and differs from row to "
+        "row. Use a formula row by row, or one of sums and means alone.",
     )
 
 

@@ -54,7 +54,7 @@ def test_consent_and_computed_traits_are_versions_like_the_rest(
     assert found.consent is not None
     assert list(found.consent.purposes) == ["marketing"]
     assert found.use_case("second-order").activation.purpose == "marketing"
-    assert found.computed_traits["city"].computation.property == "city"
+    assert found.computed_traits["city"].computations[0].property == "city"
     assert project.apply(stores.state, folder, now=NOW) == []
     (folder / "consent.toml").unlink()
     use_case(folder).write_text(use_case(folder).read_text().replace('purpose = "marketing"', ""))

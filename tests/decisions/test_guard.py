@@ -22,7 +22,7 @@ from opportune.decisions import (
     stopped,
 )
 from opportune.decisions.guard import broken, guard_looks
-from opportune.events import Metric, create_tables
+from opportune.events import Metric, create_tables, parse_metrics
 from opportune.storage import Stores
 
 DAY = date(2026, 3, 1)
@@ -159,6 +159,41 @@ def test_too_little_is_harm_once_its_time_is_over(
 def test_nothing_at_all_is_too_little(stores: Stores, shop: UseCase, use_case: Make) -> None:
     rail = GuardRail(metric="unsubscribes", direction="at_least", limit=0.2, days=7)
     assert look(stores, use_case(guard_rails=(rail,)), 9) is not None
+
+
+def test_a_ratio_of_sums_is_limited_as_one_value(
+    stores: Stores, shop: UseCase, use_case: Make
+) -> None:
+    bodies = {
+        "returned": {"event": "Returned", "unit": "orders", "window_days": 7},
+        "ordered": {"event": "Ordered", "unit": "orders", "window_days": 7},
+        "back": {"formula": "sum(returned) / sum(ordered)", "unit": "of orders"},
+    }
+    metrics = {name: each for name, each in parse_metrics(bodies, []).items() if each}
+    rail = GuardRail(metric="back", direction="at_most", limit=0.2, days=7)
+    wanted = use_case(guard_rails=(rail,))
+    happen(stores, "Ordered", range(200), at=AT + timedelta(hours=25))
+    happen(stores, "Returned", range(100), at=AT + timedelta(hours=26))
+    found = guard(stores, wanted, metrics, DAY + timedelta(days=2), now=AT + timedelta(days=2))
+    assert found is not None
+    assert "of orders per recipient" in found.reason
+    (seen,) = guard_looks(stores.state, wanted)
+    recipients = {
+        row["profile_id"]
+        for row in stores.lake.read("decisions").to_pylist()
+        if row["variant"] == "treatment" and row["due_at"] is not None
+    }
+    users = {
+        row["value"]: row["profile_id"]
+        for row in stores.state.rows(
+            "select value, profile_id from identifier where kind = 'user_id'"
+        )
+    }
+    back, bought = (
+        sum(users[f"u{each}"] in recipients for each in range(many)) for many in (100, 200)
+    )
+    assert (seen.recipients, seen.affected) == (len(recipients), bought)
+    assert seen.mean == pytest.approx(back / bought)
 
 
 def test_a_use_case_that_keeps_its_guard_rail_is_hardly_ever_stopped() -> None:

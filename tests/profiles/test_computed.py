@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from opportune import profiles, reports, rules, segments
+from opportune.events import parse_metrics
 from opportune.profiles import ComputedTrait, compute, parse_computed_trait
 from opportune.storage import Stores
 from opportune.storage.dialect import to_spark
@@ -117,13 +118,87 @@ def test_a_text_that_is_too_long_is_no_value(stores: Stores, take_in: TakeIn) ->
     assert stores.state.rows("select traits from computed_trait") == []
 
 
+METRICS = parse_metrics(
+    {
+        "orders": {"event": "Order Completed", "unit": "orders", "window_days": 7},
+        "days": {**SAID, "aggregate": "unique_days", "unit": "days", "window_days": 30},
+        "profit": {**SAID, "value": "revenue - cost", "currency": "EUR", "window_days": 7},
+        "last": {**SAID, "value": "revenue", "aggregate": "last", "unit": "EUR", "window_days": 9},
+        "each": {"formula": "profit / orders"},
+        "whole": {"formula": "sum(profit) / sum(orders)"},
+    },
+    [],
+)
+
+
+def of_metric(name: str, metric: str, **body: object) -> ComputedTrait:
+    found = parse_computed_trait(name, {"metric": metric, **body}, problems := [], metrics=METRICS)
+    assert problems == []
+    assert found is not None
+    return found
+
+
+def test_a_metric_is_a_trait_of_each_profile(stores: Stores, take_in: TakeIn) -> None:
+    take_in(
+        order(1, 20, revenue=50, cost=20),
+        order(2, 5, revenue=30, cost=12.5),
+        order(3, 5, revenue="9", cost=1, currency="USD"),
+        order(4, 4, revenue="8.5", cost=2),
+        order(5, 8, user="ben", revenue=7, cost=1),
+    )
+    traits = (
+        *(of_metric(name, name) for name in ("orders", "days", "profit", "last", "each")),
+        of_metric("profit_30d", "profit", within={"days": 30}),
+        of_metric("each_30d", "each", within={"days": 30}),
+    )
+    compute(stores, traits, now=NOW)
+    # What is in another currency is an order, and no profit.
+    assert values(stores) == {
+        "orders": 3,
+        "days": 3,
+        "profit": 24,
+        "last": 8.5,
+        "each": 8,
+        "profit_30d": 54,
+        "each_30d": 13.5,
+    }
+    assert values(stores, "ben") == {"days": 1, "last": 7, "profit_30d": 6, "each_30d": 6}
+    assert traits[4].events == ("Order Completed",)
+    assert ("Order Completed", "revenue") in traits[3].shown
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            {"metric": "order"},
+            "metric: no metric 'order'. Did you mean 'orders'? Allowed: days, each, last, orders, "
+            "profit, whole.",
+        ),
+        (
+            {"metric": "orders", "event": "Ordered"},
+            "event: stands in the metric. Leave it out, or leave 'metric' out.",
+        ),
+        (
+            {"metric": "whole"},
+            "metric: 'whole' looks at all rows together, and a trait is of one profile. Use a "
+            "metric of events, or a formula of such row by row.",
+        ),
+    ],
+)
+def test_what_is_no_trait_of_a_metric_is_refused(body: dict[str, object], said: str) -> None:
+    problems: list[str] = []
+    assert parse_computed_trait("x", body, problems, metrics=METRICS) is None
+    assert problems == [f"computed_traits/x.toml: {said}"]
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
         ({}, "compute: missing, must be a non-empty text."),
         (
             {"compute": "cont"},
-            "compute: 'cont' given, must be one of count, sum, average, minimum, "
+            "compute: 'cont' given, must be one of count, unique_days, sum, average, minimum, "
             "maximum, first, last, most_frequent, days_since_last.",
         ),
         ({"compute": "sum"}, "property: 'sum' needs the property to look at."),
@@ -161,5 +236,5 @@ def test_a_segment_reads_it_like_any_trait(stores: Stores, take_in: TakeIn) -> N
 
 @pytest.mark.parametrize("each", EVERY, ids=lambda each: each.name)
 def test_every_computation_can_be_said_to_spark(each: ComputedTrait) -> None:
-    asked = rules.computations([each.computation], now=NOW, events="select * from everything")
+    asked = rules.computations(each.computations, now=NOW, events="select * from everything")
     assert ":computed_1" in to_spark(asked.text)

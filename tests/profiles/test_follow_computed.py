@@ -49,7 +49,7 @@ def defined(stores: Stores, traits: tuple[ComputedTrait, ...] = TRAITS) -> None:
             " ('computed_trait', %(name)s, 1,"
             " jsonb_build_object('event', %(event)s::text, 'compute', 'count'), %(now)s)"
             " on conflict do nothing",
-            {"name": each.name, "event": each.computation.match.events[0], "now": NOW},
+            {"name": each.name, "event": each.computations[0].match.events[0], "now": NOW},
         )
 
 

@@ -31,6 +31,7 @@ from opportune.rules import (
     replaced,
     unit_of,
     unit_text,
+    without_tables,
 )
 from opportune.rules.formula import COMPARISONS
 
@@ -351,3 +352,14 @@ def test_what_is_nested_too_often_is_asked_of_no_engine() -> None:
         measured(
             Measure(match=Match(events=("Ordered",), where=None), amount=formula), "with a", {}
         )
+
+
+def test_functions_over_all_rows_get_names() -> None:
+    outer, inner = without_tables(parse_formula("-sum(a) / max(2, mean(b * c)) + 1"))
+    assert formula_text(outer) == "((-`all rows 1`) / max(2, `all rows 2`)) + 1"
+    assert {name: formula_text(each) for name, each in inner.items()} == {
+        "all rows 1": "sum(a)",
+        "all rows 2": "mean(b * c)",
+    }
+    plain = parse_formula("a + 1")
+    assert without_tables(plain) == (plain, {})

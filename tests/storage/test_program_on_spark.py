@@ -320,6 +320,12 @@ def computed(stores: Stores) -> int:
         body = {"event": "Order Completed", "compute": compute, "within": {"days": 90}, **of}
         traits.append(profiles.parse_computed_trait(compute, body, problems := []))
         assert problems == []
+    worth = {"event": "Order Completed", "value": "revenue * 2", "unit": "EUR", "window_days": 90}
+    for aggregate in ("sum", "last"):
+        metric = events.parse_metric("worth", {**worth, "aggregate": aggregate}, [])
+        body = {"metric": "worth"}
+        metrics = {"worth": metric}
+        traits.append(profiles.parse_computed_trait(aggregate, body, [], metrics=metrics))
     known = [trait for trait in traits if trait is not None]
     return profiles.compute(stores, known, now=morning(DAYS[-1]))
 
@@ -441,7 +447,8 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
         "profile_id": people["profile_id"],
         "since_us": pa.repeat(0, people.num_rows),
     }
-    rail = {**since, "day": DAYS[-1].isoformat(), "window_us": 86_400_000_000, "until_us": None}
+    windows = dict.fromkeys(("window_us", "watched_us"), 86_400_000_000)
+    rail = {**since, "day": DAYS[-1].isoformat(), **windows, "until_us": None}
     for aggregate in ("count", "sum", "unique_days", "mean", "last"):
         yield (
             "decisions/sql/guard_rail.sql",

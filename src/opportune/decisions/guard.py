@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from opportune import profiles, rules, stats
 from opportune.decisions.model import GuardRail, UseCase
 from opportune.errors import Conflict
-from opportune.events import Metric
+from opportune.events import Metric, metric_evidence
 from opportune.storage import State, Stores, load_sql
 
 __all__ = [
@@ -236,35 +239,51 @@ def _evidence(
     span: tuple[date, date],
     now: datetime,
 ) -> tuple[stats.Moments, int]:
-    from_day, day = span
-    now_us = _microseconds(now)
     is_complete = rail.direction == "at_least"
     facts = {
         "use_case": use_case.name,
-        "from_day": from_day.isoformat(),
-        "day": day.isoformat(),
-        "aggregate": "count" if metric.is_count else metric.aggregate,
-        "window_us": metric.window_days * DAY_US,
-        "until_us": now_us if is_complete else None,
+        "from_day": span[0].isoformat(),
+        "day": span[1].isoformat(),
+        "watched_us": metric.window_days * DAY_US,
+        "until_us": _microseconds(now) if is_complete else None,
     }
-    asked = rules.measured(metric.measure, load_sql(ROOM, "guard_rail"), facts)
-    row: dict[str, Any] = stores.engine.query(
-        asked.text,
-        asked.parameters,
-        tables={
-            "decisions": ("day", from_day, day),
-            "events": ("occurred_at_us", _microseconds(_midnight(from_day)), now_us),
-        },
-        relations={"identifiers": profiles.identifiers(stores.state)},
-    ).to_pylist()[0]
-    people, affected = row["recipients"], row["affected"] or 0
+    columns: dict[str, NDArray[np.float64]] = {}
+    people = 0
+    for base in metric.bases:
+        # Alone, a count says whether it happened to somebody; as a part, how often.
+        counted = {**facts, "aggregate": "count" if metric.is_count else base.aggregate}
+        rows = _outcomes(stores, base, counted, span=span, now=now)
+        people, columns[base.name] = rows.num_rows, rows["total"].to_numpy()
+    evidence, affected = metric_evidence(metric, columns, rows=people)
     if is_complete and metric.is_count and affected < FEWEST_AFFECTED < people:
         # Too few for the normal approximation, and so few may be the harm: ten are the benefit of
         # the doubt.
         share = FEWEST_AFFECTED / people
         few = stats.Moments(count=people, mean=share, m2=people * share * (1 - share))
         return few, FEWEST_AFFECTED
-    return stats.Moments(count=people, mean=row["mean"], m2=row["m2"]), affected
+    return evidence, affected
+
+
+def _outcomes(
+    stores: Stores,
+    base: Metric,
+    facts: Mapping[str, object],
+    *,
+    span: tuple[date, date],
+    now: datetime,
+) -> pa.Table:
+    """Return what each recipient brought of a metric of events, by their ids."""
+    window = {"window_us": base.window_days * DAY_US}
+    asked = rules.measured(base.measure, load_sql(ROOM, "guard_rail"), {**facts, **window})
+    return stores.engine.query(
+        asked.text,
+        asked.parameters,
+        tables={
+            "decisions": ("day", *span),
+            "events": ("occurred_at_us", _microseconds(_midnight(span[0])), _microseconds(now)),
+        },
+        relations={"identifiers": profiles.identifiers(stores.state)},
+    )
 
 
 def _microseconds(at: datetime) -> int:

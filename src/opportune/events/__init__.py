@@ -17,6 +17,7 @@ Deliberately absent: profiles. An event carries identifiers; who they are, ``pro
 from opportune.events.catalogue import OTHERS, Counts, count, keep_counts
 from opportune.events.decode import EmptyBatch, MalformedBody, check_segment, decode_segment
 from opportune.events.deduplicate import Deduplicator, seed
+from opportune.events.evidence import metric_evidence, metric_values
 from opportune.events.field_policies import (
     BUILT_IN,
     USES,
@@ -152,6 +153,8 @@ __all__ = [
     "keep_tail",
     "known_fields",
     "limits",
+    "metric_evidence",
+    "metric_values",
     "minutes",
     "nearest_event",
     "own_frame",

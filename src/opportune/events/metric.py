@@ -68,6 +68,14 @@ class Metric:
         return rules.check_formula(self.formula, units).is_over_rows
 
     @builtins.property
+    def is_per_row(self) -> bool:
+        """Whether it comes to a value for each row, and not to one for all of them."""
+        if self.formula is None:
+            return True
+        units = dict.fromkeys(rules.names_in(self.formula))
+        return rules.check_formula(self.formula, units).is_per_row
+
+    @builtins.property
     def bases(self) -> tuple[Metric, ...]:
         """The metrics of events that it is made of; itself, if it is one."""
         return self.parts if self.formula is not None else (self,)

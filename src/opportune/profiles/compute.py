@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +27,7 @@ LONGEST_TEXT = 500
 MOST_NOTES = 200_000
 # From here on a number is no longer written as a whole one.
 WHOLE = 1e15
+ADDED = ("count", "unique_days", "sum")
 CONTROLS = [chr(code) for code in range(32)]
 
 
@@ -99,7 +101,7 @@ def _values(
     """Return the values of everybody in ``known`` who has any, as the text of a JSON object."""
     if not traits or not known.num_rows:
         return VALUES.empty_table()
-    asked = [each.computation for each in traits]
+    asked = [each for trait in traits for each in trait.computations]
     query = rules.computations(asked, now=now, events=load_sql(ROOM, "own_events"))
     span_us = rules.span_us([each.window for each in asked], now=now)
     rows = stores.engine.query(
@@ -113,16 +115,32 @@ def _values(
 
 def _documents(rows: pa.Table, traits: Sequence[ComputedTrait]) -> pa.Table:
     fields = []
-    for number, trait in enumerate(traits, start=1):
-        written = _number(rows[f"number_{number}"])
-        if rules.gives_text(trait.computation):
-            written = pc.coalesce(written, _text(rows[f"text_{number}"]))
+    first = 1
+    for trait in traits:
+        columns = [rows[f"number_{first + place}"] for place in range(len(trait.computations))]
+        written = _number(columns[0] if trait.formula is None else _calculated(trait, columns))
+        if rules.gives_text(trait.computations[0]):
+            written = pc.coalesce(written, _text(rows[f"text_{first}"]))
+        first += len(columns)
         name = pa.scalar(f",{json.dumps(trait.name)}:")
         fields.append(pc.fill_null(pc.binary_join_element_wise(name, written, ""), ""))
     every = pc.binary_join_element_wise("", *fields, "")
     whole = pc.binary_join_element_wise("{", pc.utf8_slice_codeunits(every, 1), "}", "")
     table = pa.table([rows["profile_id"], whole], schema=VALUES)
     return table.filter(pc.not_equal(every, ""))
+
+
+def _calculated(trait: ComputedTrait, columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
+    """Ask the formula of a trait; where none of its events happened, there is no value."""
+    assert trait.formula is not None, "the caller has asked"
+    values = {}
+    for name, asked, column in zip(trait.parts, trait.computations, columns, strict=True):
+        # Of nothing there is a sum, and neither a mean nor a last one.
+        none = 0.0 if asked.compute in ADDED else float("nan")
+        values[name] = pc.fill_null(column, none).to_numpy()
+    found = rules.evaluate(trait.formula, values, rows=len(columns[0]))
+    happened = reduce(pc.or_, map(pc.is_valid, columns))
+    return pc.if_else(happened, pa.chunked_array([pa.array(found, from_pandas=True)]), None)
 
 
 def _number(numbers: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -149,5 +167,5 @@ def _text(texts: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _key(traits: Sequence[ComputedTrait]) -> str:
     """Tell definitions apart: what they say, and not who wrote them when."""
-    said = sorted(repr((each.name, each.computation)) for each in traits)
+    said = sorted(repr((each.name, each.computations, each.formula)) for each in traits)
     return hashlib.sha256("\n".join(said).encode()).hexdigest()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from opportune.events import parse_metrics
 from opportune.profiles.computed import parse_computed_trait
 from opportune.profiles.regroup import ROOM
 from opportune.storage import Connection, fetch, load_sql
@@ -27,9 +29,9 @@ class ComputedReader:
     def read(self, connection: Connection) -> frozenset[str]:
         """Return the names of the events that any computed trait reads now."""
         rows = fetch(connection, load_sql(ROOM, "computed_events"))
-        versions = tuple((row["name"], row["version"]) for row in rows)
+        versions = tuple((row["kind"], row["name"], row["version"]) for row in rows)
         if versions != self._versions:
-            self._events = frozenset(name for row in rows for name in _read(row))
+            self._events = _events(rows)
             self._versions = versions
         return self._events
 
@@ -68,8 +70,14 @@ def _meant(events: pa.Table, names: frozenset[str]) -> pa.ChunkedArray:
     return chosen
 
 
-def _read(row: Mapping[str, object]) -> tuple[str, ...]:
-    body = row["body"]
-    assert isinstance(body, dict), "a definition is an object"
-    trait = parse_computed_trait(str(row["name"]), body, [])
-    return () if trait is None else trait.computation.match.events
+def _events(rows: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the names of the events that the computed traits among ``rows`` read."""
+    bodies: dict[str, dict[str, Any]] = {"computed_trait": {}, "metric": {}}
+    for row in rows:
+        bodies[row["kind"]][row["name"]] = row["body"]
+    metrics = parse_metrics(bodies["metric"], [])
+    found = (
+        parse_computed_trait(name, body, [], metrics=metrics)
+        for name, body in bodies["computed_trait"].items()
+    )
+    return frozenset(name for trait in found if trait is not None for name in trait.events)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import TypeVar, cast
 
@@ -60,7 +61,7 @@ def build(
         use_cases=given.bodies["use_case"],
         more_labels={label for each in audiences.values() for label in each.labels},
     )
-    computed = read_each(given.bodies["computed_trait"], parse_computed_trait, problems)
+    computed = _computed(given, metrics, problems)
     policies = replace(policies, sources=_sources(computed))
     consent = _consent(given, problems)
     destinations = read_each(given.bodies["destination"], parse_destination, problems)
@@ -86,6 +87,13 @@ def build(
         computed_traits=_readable(computed),
         braze_segments=_readable(brought),
     )
+
+
+def _computed(
+    given: Definitions, metrics: Mapping[str, Metric | None], problems: list[str]
+) -> dict[str, ComputedTrait | None]:
+    parse = partial(parse_computed_trait, metrics=metrics)
+    return read_each(given.bodies["computed_trait"], parse, problems)
 
 
 def _consent(given: Definitions, problems: list[str]) -> ConsentRules | None:
@@ -165,12 +173,9 @@ def _readable(definitions: Mapping[str, T | None]) -> Mapping[str, T]:
 def _sources(computed: Mapping[str, ComputedTrait | None]) -> dict[str, tuple[Field, ...]]:
     """Return the properties whose values a computed trait may repeat."""
     return {
-        name: tuple(
-            Field(kind="property", name=each.shown_property, event=event)
-            for event in each.computation.match.events
-        )
+        name: tuple(Field(kind="property", name=shown, event=event) for event, shown in each.shown)
         for name, each in computed.items()
-        if each is not None and each.shown_property is not None
+        if each is not None and each.shown
     }
 
 
@@ -290,10 +295,10 @@ def _check_metrics(
         )
     for rail in use_case.guard_rails:
         limited = metrics.get(rail.metric)
-        if limited is not None and limited.formula is not None:
+        if limited is not None and limited.is_over_rows and limited.is_per_row:
             problems.append(
-                f"{where}: guard_rails.metric: '{limited.name}' is calculated of other metrics, "
-                "and a guard rail is one of events. Limit what it is made of."
+                f"{where}: guard_rails.metric: '{limited.name}' looks at all rows and differs from "
+                "row to row. Use a formula row by row, or one of sums and means alone."
             )
 
 

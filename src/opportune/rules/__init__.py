@@ -57,6 +57,7 @@ from opportune.rules.formula import (
     names_in,
     nodes,
     replaced,
+    without_tables,
 )
 from opportune.rules.formula_read import parse_formula
 from opportune.rules.formula_units import Unit, check_formula, unit_of, unit_text
@@ -168,5 +169,6 @@ __all__ = [
     "unit_text",
     "uses",
     "wakes",
+    "without_tables",
     "words",
 ]

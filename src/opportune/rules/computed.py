@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from opportune.rules.binding import Binding, binding
+from opportune.rules.binding import Binding, binding, pointer
 from opportune.rules.counts import flag, named, value
+from opportune.rules.formula import Formula, names_in
+from opportune.rules.formula_sql import formula_expression
+from opportune.rules.measure import FINITE
 from opportune.rules.model import Kind, Match, Sql
 from opportune.rules.statement import Columns
 from opportune.rules.times import DAY_US, Window, microseconds
@@ -17,6 +20,7 @@ __all__ = ["OF_EVENTS", "Computation", "Compute", "computations", "gives_text", 
 
 Compute = Literal[
     "count",
+    "unique_days",
     "sum",
     "average",
     "minimum",
@@ -27,7 +31,7 @@ Compute = Literal[
     "days_since_last",
 ]
 # These ask for no property.
-OF_EVENTS: tuple[Compute, ...] = ("count", "days_since_last")
+OF_EVENTS: tuple[Compute, ...] = ("count", "unique_days", "days_since_last")
 
 # Beyond that, whole millionths do not fit into 64 bits.
 AMOUNT = "case when {meant} = 1 and abs({number}) <= 1e12 then {number} end"
@@ -37,6 +41,10 @@ MILLIONTHS = (
 )
 TOTALS = {
     "count": "cast(nullif(count({meant}), 0) as double)",
+    "unique_days": (
+        "cast(nullif(count(distinct case when {meant} = 1 then occurred_at_us // {day} end), 0)"
+        " as double)"
+    ),
     "sum": f"{MILLIONTHS} / 1e6",
     "average": f"{MILLIONTHS} / nullif(count({AMOUNT}), 0) / 1e6",
     "minimum": f"min({AMOUNT})",
@@ -61,12 +69,17 @@ ALWAYS_US = -(2**62)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Computation:
-    """What is calculated of which events; ``property`` is None where events alone are counted."""
+    """What is calculated of which events; ``property`` is None where events alone are counted.
+
+    ``amount`` is a formula over properties that stands in the place of one: what `measured` says an
+    event is worth, and never a text.
+    """
 
     match: Match
     window: Window
     compute: Compute
     property: str | None
+    amount: Formula | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +103,16 @@ class _Parts:
             self.selected.append(f"{name}.number as number_{number}")
             self.selected.append(f"{name}.text as text_{number}")
             return
-        value = "null" if asked.property is None else self._value(asked, asked.property, "number")
+        value = self._number(asked)
         now = self.values.bind(self.values.now_us) if asked.compute == "days_since_last" else ""
         total = TOTALS[asked.compute].format(meant=meant, number=value, now=now, day=DAY_US)
         self.totals.append(f"{total} as number_{number}")
         self.selected.append(f"computed_totals.number_{number}")
 
     def _placed(self, asked: Computation, meant: str) -> str:
-        assert asked.property is not None, "only the value of a property has a place"
-        number = self._value(asked, asked.property, "number")
-        text = self._value(asked, asked.property, "text")
+        number, text = self._number(asked), "cast(null as varchar)"
+        if asked.property is not None:
+            text = self._value(asked, asked.property, "text")
         counted = asked.compute == "most_frequent"
         return PLACED.format(
             meant=meant,
@@ -109,6 +122,21 @@ class _Parts:
             grouped=f"\ngroup by profile_id, {number}, {text}" if counted else "",
             order=ORDERS[asked.compute],
         )
+
+    def _number(self, asked: Computation) -> str:
+        if asked.amount is not None:
+            read = {name: self._worth(asked.match.events, name) for name in names_in(asked.amount)}
+            return formula_expression(asked.amount, read, self.values)
+        return "null" if asked.property is None else self._value(asked, asked.property, "number")
+
+    def _worth(self, events: tuple[str, ...], name: str) -> str:
+        """Read a property as `measured` does, of the events that are meant alone."""
+
+        def write() -> str:
+            read = FINITE.format(path=self.values.bind(pointer(name)))
+            return f"case when {named(events, self.values)} then {read} end"
+
+        return self.columns.add((events, name), write)
 
     def _value(self, asked: Computation, name: str, kind: Kind) -> str:
         events = asked.match.events
@@ -154,7 +182,7 @@ def computations(asked: Sequence[Computation], *, now: datetime, events: str) ->
 
 def gives_text(asked: Computation) -> bool:
     """Say whether a value may be a text."""
-    return asked.compute in ORDERS
+    return asked.compute in ORDERS and asked.amount is None
 
 
 def span_us(windows: Sequence[Window], *, now: datetime) -> tuple[int, int]:

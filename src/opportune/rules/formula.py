@@ -25,6 +25,7 @@ __all__ = [
     "names_in",
     "nodes",
     "replaced",
+    "without_tables",
 ]
 
 Comparison = Literal["<", "<=", ">", ">=", "==", "!="]
@@ -165,6 +166,35 @@ def replaced(formula: Formula, by: Mapping[str, Formula]) -> Formula:
             return replace(formula, left=left, right=right)
         case Called():
             return replace(formula, parts=tuple(replaced(part, by) for part in formula.parts))
+        case _:
+            return formula
+
+
+def without_tables(formula: Formula) -> tuple[Formula, dict[str, Called]]:
+    """Return the formula with a name for each function over all rows, and these by the names.
+
+    >>> from opportune.rules.formula_read import parse_formula
+    >>> outer, inner = without_tables(parse_formula("sum(revenue) / sum(orders)"))
+    >>> formula_text(outer), [formula_text(each) for each in inner.values()]
+    ('`all rows 1` / `all rows 2`', ['sum(revenue)', 'sum(orders)'])
+    """
+    tables = [each for each in nodes(formula) if isinstance(each, Called)]
+    tables = [each for each in tables if FUNCTIONS[each.function].is_over_rows]
+    named = {f"all rows {place}": each for place, each in enumerate(tables, start=1)}
+    return _with_names(formula, {id(each): name for name, each in named.items()}), named
+
+
+def _with_names(formula: Formula, names: Mapping[int, str]) -> Formula:
+    if id(formula) in names:
+        return Named(name=names[id(formula)])
+    match formula:
+        case Negative():
+            return replace(formula, part=_with_names(formula.part, names))
+        case Combined():
+            left, right = (_with_names(each, names) for each in (formula.left, formula.right))
+            return replace(formula, left=left, right=right)
+        case Called():
+            return replace(formula, parts=tuple(_with_names(each, names) for each in formula.parts))
         case _:
             return formula
 

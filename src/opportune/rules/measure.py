@@ -14,7 +14,7 @@ from opportune.rules.formula import Formula, Named, names_in
 from opportune.rules.formula_sql import formula_expression
 from opportune.rules.model import Match, Sql
 
-__all__ = ["Measure", "measured"]
+__all__ = ["FINITE", "Measure", "measured"]
 
 # A filter of a metric asks nothing of the time, so that the moment is never bound.
 ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)

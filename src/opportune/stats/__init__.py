@@ -41,6 +41,7 @@ from opportune.stats.intervals import (
 )
 from opportune.stats.lift import Lift, lift, p_value
 from opportune.stats.moments import Moments, moments
+from opportune.stats.of_means import of_means
 from opportune.stats.offpolicy import doubly_robust, ips, snips, switch_dr
 from opportune.stats.offpolicy_options import (
     pseudo_inverse,
@@ -106,6 +107,7 @@ __all__ = [
     "lift",
     "mean_interval",
     "moments",
+    "of_means",
     "of_ratio",
     "p_value",
     "population_stability",

@@ -1,4 +1,4 @@
--- What a metric comes to per recipient: those who were sent something since a day, each from its first time on, over
+-- What a metric comes to for each recipient: those who were sent something since a day, each from its first time on, over
 -- the metric's window or as much of it as has passed.
 with recipient as (
     select profile_id, min(decided_at_us) as since_us
@@ -11,7 +11,7 @@ watched as (
     select profile_id, since_us
     from recipient
     -- What must not be too little is not looked at before its time is over.
-    where $until_us is null or since_us + $window_us <= $until_us
+    where $until_us is null or since_us + $watched_us <= $until_us
 ),
 outcome as (
     select
@@ -39,25 +39,17 @@ within as (
     left join outcome on outcome.profile_id = watched.profile_id
         and outcome.occurred_at_us >= watched.since_us
         and outcome.occurred_at_us < watched.since_us + $window_us
-),
-value as (
-    select
-        profile_id,
-        case
-            -- A count says whether it happened to somebody, not how often.
-            when $aggregate = 'count' then least(coalesce(sum(amount), 0.0), 1.0)
-            when $aggregate = 'sum' then coalesce(sum(amount), 0.0)
-            when $aggregate = 'unique_days' then cast(count(distinct utc_day) as double)
-            when $aggregate = 'mean' then coalesce(avg(amount), 0.0)
-            else coalesce(max(case when place = 1 then amount end), 0.0)
-        end as total
-    from within
-    group by profile_id
 )
 select
-    count(total) as recipients,
-    sum(case when total <> 0 then 1 else 0 end)::bigint as affected,
-    coalesce(avg(total), 0.0) as mean,
-    coalesce(var_pop(total) * count(total), 0.0) as m2
-from value
-order by recipients
+    profile_id,
+    case
+        when $aggregate = 'count' then least(coalesce(sum(amount), 0.0), 1.0)
+        when $aggregate = 'sum' then coalesce(sum(amount), 0.0)
+        when $aggregate = 'unique_days' then cast(count(distinct utc_day) as double)
+        -- Of nothing there is no mean and no last one.
+        when $aggregate = 'mean' then avg(amount)
+        else max(case when place = 1 then amount end)
+    end as total
+from within
+group by profile_id
+order by profile_id

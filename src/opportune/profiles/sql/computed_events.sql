@@ -1,5 +1,5 @@
--- The newest versions of all computed traits.
-select distinct on (name) name, version, body
+-- The newest versions of all computed traits, and of the metrics that they may be.
+select distinct on (kind, name) kind, name, version, body
 from definition
-where kind = 'computed_trait'
-order by name, version desc
+where kind in ('computed_trait', 'metric')
+order by kind, name, version desc
