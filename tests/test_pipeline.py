@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +69,15 @@ class Market:
             chosen = Settings(data_folder=folder, database_url=url)
             with closing(open_stores(chosen, now=NOW)) as stores:
                 yield stores
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_rewards_say_how_long_they_take() -> Iterator[None]:
+    """Sixty customers are enough for a policy that learns of open days."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("opportune.stats", "opportune.stats.delay"):
+            patched.setattr(sys.modules[name], "LEAST_REWARDS", 30)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +184,9 @@ def test_a_day_is_decided_rewarded_learned_and_enqueued(market: Market) -> None:
         assert done.rewarded == [DAYS[1]]
         assert done.trained_through == DAYS[1]
         assert done.decided
+        seen = "select waiting from model where use_case = %(name)s and day = %(day)s"
+        (row,) = stores.state.rows(seen, {"name": NAME, "day": LAST})
+        assert row["waiting"] > 0
         assert done.held_back == {}
         rows = stores.lake.read("decisions", ["day", "variant"]).to_pylist()
         of_day = [row["variant"] for row in rows if row["day"] == LAST]

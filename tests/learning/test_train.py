@@ -14,8 +14,14 @@ import pytest
 from opportune import policies
 from opportune.decisions import DECISIONS, FEATURES, Activation, Dimension, Feature, Option, UseCase
 from opportune.events import Metric
-from opportune.learning import REWARDS, Trained, action_indices, prune_models, train
-from opportune.learning.train import reward_kind
+from opportune.learning import (
+    REWARDS,
+    Trained,
+    action_indices,
+    prune_models,
+    reward_kind,
+    train,
+)
 from opportune.plugins import UnknownPlugin
 from opportune.policies import FactoredThompson
 from opportune.storage import Stores

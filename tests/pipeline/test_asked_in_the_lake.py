@@ -113,7 +113,7 @@ def test_rewards_learning_and_lift_see_each_decision_once(shop: Stores, take_in:
     metric = definitions.metric_of(use_case)
     lessons = shop.engine.query(
         load_sql("opportune.learning", "lessons"),
-        {"use_case": "next", "versions": [1], "day": DAY.isoformat()},
+        {"use_case": "next", "versions": [1], "since": DAY.isoformat(), "until": DAY.isoformat()},
         tables=dict.fromkeys(("features", "asked_features", "decisions", "rewards")),
     ).to_pylist()
     treated = [name for name, row in rewards.items() if row["variant"] == "treatment"]

@@ -44,6 +44,7 @@ BY_THE_DAYS = {
     "learning/sql/days_to_learn.sql",
     "learning/sql/lessons.sql",
     "learning/sql/matured_days.sql",
+    "learning/sql/open_days.sql",
     "privacy/sql/person_decisions.sql",
     "privacy/sql/person_events.sql",
     "privacy/sql/person_features.sql",

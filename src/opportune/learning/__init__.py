@@ -1,16 +1,16 @@
 """Learning: outcomes become rewards, rewards a better policy, and a log says what another earned.
 
 Invariants: a reward is written once, when its window is over; a day's rewards train a model once;
-control never teaches the model; the model never sees who somebody is.
+control never teaches the model; the model never sees who somebody is. What a policy sees of days
+whose window is still open is for one day alone: the next one goes on from what was complete.
 
 A new version of a use case goes on from what an older one learned where that means the same. The
 first one may begin with another log (`warm_start`), which counts for less and is named beside every
 model that came of it.
-
-Deliberately absent: delay correction.
 """
 
 from opportune.learning.again import PLAYS, Log, Play, logged_days, play_of
+from opportune.learning.early import MOST_WAITING, waiting
 from opportune.learning.evaluate import (
     Evaluated,
     Logged,
@@ -20,20 +20,17 @@ from opportune.learning.evaluate import (
     evaluate_log,
     expected_under,
 )
+from opportune.learning.lessons import action_indices, lessons, reward_kind, rewards_of
 from opportune.learning.model import REWARDS, WarmStart
 from opportune.learning.reward import reward
 from opportune.learning.train import (
     KEEP_DAYS,
     PolicyKind,
     Trained,
-    action_indices,
-    lessons,
     model_days,
     newest,
     of_version,
     prune_models,
-    reward_kind,
-    rewards_of,
     started,
     train,
 )
@@ -69,6 +66,7 @@ __all__ = [
     "Discounting",
     "Evaluated",
     "Logged",
+    "MOST_WAITING",
     "NoWarmStart",
     "NotAlike",
     "NothingLearned",
@@ -90,6 +88,7 @@ __all__ = [
     "reward_kind",
     "rewards_of",
     "train",
+    "waiting",
     "warm_start",
     "warm_start_from",
 ]

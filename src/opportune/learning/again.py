@@ -23,7 +23,8 @@ from opportune.learning.evaluate import (
     judged,
     weigh,
 )
-from opportune.learning.train import Moving, action_indices, of_version
+from opportune.learning.lessons import action_indices
+from opportune.learning.train import Moving, of_version
 from opportune.storage import Stores, load_sql
 
 __all__ = [
@@ -167,7 +168,7 @@ def play_again(stores: Stores, found: Changed, log: Log, play: Play) -> tuple[li
     outside = without = forgotten = 0
     for day in _newest(log.days):
         kept = of_version(stores, found.before, f"{found.before.name}/{found.before.version}/{day}")
-        policy = None if kept is None else _over(kept.policy, found, play)
+        policy = None if kept is None else _over(kept.playing, found, play)
         if policy is None and play.kind == "learned":
             forgotten += 1
             continue

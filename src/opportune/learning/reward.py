@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from opportune.events import Metric
 from opportune.learning.model import REWARDS
 from opportune.storage import Stores, load_sql
 
-__all__ = ["reward"]
+__all__ = ["DAY_US", "EPOCH", "Span", "earned", "reward"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_US = 86_400_000_000
@@ -25,6 +26,19 @@ COUPONS = pa.schema(
         pa.field("coupon", pa.string(), nullable=False),
     ]
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Decided days from ``since`` to ``until``, and the outcomes that may count for them.
+
+    Those from ``from_us``, the first decision, to before ``to_us``, in microseconds since 1970.
+    """
+
+    since: date
+    until: date
+    from_us: int
+    to_us: int
 
 
 def reward(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) -> list[date]:
@@ -58,7 +72,8 @@ def reward(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) 
         if stores.lake.has("rewards", key):
             continue
         known = profiles.identifiers(stores.state) if known is None else known
-        credited = _earned(stores, use_case, metric, day, (first_us, last_us), known)
+        span = Span(since=day, until=day, from_us=first_us, to_us=last_us + window_us)
+        credited = earned(stores, use_case, metric, span, known)
         count = credited.num_rows
         matured_at = pa.repeat(pa.scalar(now, pa.timestamp("us", "UTC")), count)
         rows = credited.append_column("matured_at", matured_at)
@@ -67,16 +82,14 @@ def reward(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) 
     return written
 
 
-def _earned(
-    stores: Stores,
-    use_case: UseCase,
-    metric: Metric,
-    day: date,
-    span_us: tuple[int, int],
-    identifiers: pa.Table,
+def earned(
+    stores: Stores, use_case: UseCase, metric: Metric, span: Span, identifiers: pa.Table
 ) -> pa.Table:
-    """Return what each decision of the day brought; of a calculated metric, by its formula."""
-    credited = [_credit(stores, use_case, each, day, span_us, identifiers) for each in metric.bases]
+    """Return what each decision of some days brought, a row each; by its formula, if it has one.
+
+    The columns are those of `REWARDS` without ``matured_at``.
+    """
+    credited = [_credit(stores, use_case, each, span, identifiers) for each in metric.bases]
     first = credited[0]
     rewards = first["reward"]
     if metric.formula is not None:
@@ -88,8 +101,8 @@ def _earned(
         rewards = pa.array(found, from_pandas=True)
         first = _calculated(first, metric.name)
     # A decision after which there is no mean, no last value and no quotient has earned nothing.
-    earned = pc.fill_null(rewards, 0.0)
-    return first.set_column(first.column_names.index("reward"), "reward", earned)
+    filled = pc.fill_null(rewards, 0.0)
+    return first.set_column(first.column_names.index("reward"), "reward", filled)
 
 
 def _calculated(rows: pa.Table, name: str) -> pa.Table:
@@ -102,23 +115,18 @@ def _calculated(rows: pa.Table, name: str) -> pa.Table:
 
 
 def _credit(
-    stores: Stores,
-    use_case: UseCase,
-    metric: Metric,
-    day: date,
-    span_us: tuple[int, int],
-    identifiers: pa.Table,
+    stores: Stores, use_case: UseCase, metric: Metric, span: Span, identifiers: pa.Table
 ) -> pa.Table:
-    first_us, last_us = span_us
     window_us = metric.window_days * DAY_US
     facts = {
         "use_case": use_case.name,
-        "day": day.isoformat(),
+        "since": span.since.isoformat(),
+        "until": span.until.isoformat(),
         "metric": metric.name,
         "aggregate": metric.aggregate,
         "window_us": window_us,
-        "from_us": first_us,
-        "to_us": last_us + window_us,
+        "from_us": span.from_us,
+        "to_us": span.to_us,
     }
     asked = rules.measured(metric.measure, load_sql("opportune.learning", "credit"), facts)
     return stores.engine.query(
@@ -128,10 +136,10 @@ def _credit(
             # Before: an outcome may name an older decision. After: a newer one may be closer to it.
             "decisions": (
                 "decided_at_us",
-                first_us - window_us - MOST_DAYS_AHEAD * DAY_US,
-                last_us + window_us,
+                span.from_us - window_us - MOST_DAYS_AHEAD * DAY_US,
+                span.to_us,
             ),
-            "events": ("occurred_at_us", first_us, last_us + window_us),
+            "events": ("occurred_at_us", span.from_us, span.to_us),
         },
         relations={"identifiers": identifiers, "coupons": _coupons(use_case)},
     )

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any, Protocol, cast, runtime_checkable
 
 import msgspec
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from opportune import plugins, policies
-from opportune.decisions import ASKED_FEATURES, UseCase, matrix
+from opportune.decisions import ASKED_FEATURES, UseCase
 from opportune.events import Metric
+from opportune.learning.early import waiting
+from opportune.learning.lessons import lessons, reward_kind
 from opportune.learning.model import WarmStart
 from opportune.storage import State, Stores, load_sql
 
@@ -23,15 +21,11 @@ __all__ = [
     "KEEP_DAYS",
     "PolicyKind",
     "Trained",
-    "action_indices",
-    "lessons",
     "made_of",
     "model_days",
     "newest",
     "of_version",
     "prune_models",
-    "reward_kind",
-    "rewards_of",
     "started",
     "train",
 ]
@@ -74,16 +68,27 @@ class Moving(Protocol):
 class Trained:
     """A policy ready to decide a day, and what it is called in the decision log.
 
-    ``warm_start`` is what it knew before its use case began, None: nothing.
+    ``warm_start`` is what it knew before its use case began, None: nothing. ``early`` is ``policy``
+    when it has also seen ``waiting`` decisions whose rewards may still come: it decides its day,
+    and nothing goes on from it.
     """
 
     policy: policies.Policy
     version: str
     trained_through: date | None
     warm_start: WarmStart | None = None
+    early: policies.Policy | None = None
+    waiting: int = 0
+
+    @property
+    def playing(self) -> policies.Policy:
+        """What decides the day."""
+        return self.policy if self.early is None else self.early
 
 
-def train(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Trained:
+def train(
+    stores: Stores, use_case: UseCase, metric: Metric, day: date, *, now: datetime | None = None
+) -> Trained:
     """Return the policy that decides ``day``: the newest kept one, taught every matured day since.
 
     The result is kept, so that a second call returns the same policy without learning twice. A new
@@ -91,6 +96,9 @@ def train(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Train
     policy and settings, whatever became of its options. Otherwise it starts again, with the rewards
     of all versions that have the same features, reward and dimensions. What has learned nothing yet
     goes on from the warm start, if there is one.
+
+    A policy that `policies.LearnsEarly` and has learned some day also sees, for this day alone,
+    what the open days earned by ``now`` (`waiting`); not where that is None. Both are kept.
     """
     stores.lake.create("asked_features", ASKED_FEATURES)
     version = f"{use_case.name}/{use_case.version}/{day}"
@@ -101,18 +109,41 @@ def train(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Train
     if kept is not None and kept.trained_through is None:
         # It was kept before the warm start came.
         kept = _kept(stores, use_case, "model_before", {**facts, "version": WARM + 1}) or kept
-    policy = started(use_case, metric) if kept is None else kept.policy
-    through = None if kept is None else kept.trained_through
-    warm_start = None if kept is None else kept.warm_start
+    found = kept or Trained(policy=started(use_case, metric), version=version, trained_through=None)
     alike = stores.state.rows(load_sql("opportune.learning", "versions_alike"), facts)
     versions = sorted({use_case.version, *(row["version"] for row in alike)})
+    policy, through = found.policy, found.trained_through
     for matured in _days(stores, use_case, through, day):
         policy = policy.update(lessons(stores, use_case, metric, matured, versions=versions))
         through = matured
-    told = None if warm_start is None else msgspec.json.encode(warm_start).decode()
-    facts |= {"trained_through": through, "body": policy.to_bytes(), "warm_start": told}
-    stores.state.rows(load_sql("opportune.learning", "keep_model"), facts)
-    return Trained(policy=policy, version=version, trained_through=through, warm_start=warm_start)
+    trained = replace(
+        found, policy=policy, version=version, trained_through=through, early=None, waiting=0
+    )
+    if now is not None and through is not None and isinstance(policy, policies.LearnsEarly):
+        batch = waiting(stores, use_case, metric, day, versions=versions, now=now)
+        if batch is not None:
+            early = policy.provisional(batch)
+            trained = replace(trained, early=early, waiting=len(batch.rewards))
+    return _keep(stores, use_case, trained, facts)
+
+
+def _keep(
+    stores: Stores, use_case: UseCase, trained: Trained, facts: Mapping[str, object]
+) -> Trained:
+    """Keep what decides a day, and return what holds: where somebody was faster, theirs."""
+    told = None if trained.warm_start is None else msgspec.json.encode(trained.warm_start).decode()
+    row = {
+        **facts,
+        "trained_through": trained.trained_through,
+        "body": trained.policy.to_bytes(),
+        "warm_start": told,
+        "provisional": None if trained.early is None else trained.early.to_bytes(),
+        "waiting": trained.waiting,
+    }
+    if stores.state.rows(load_sql("opportune.learning", "keep_model"), row):
+        return trained
+    # What somebody kept a moment later may have seen more of the open days.
+    return of_version(stores, use_case, trained.version) or trained
 
 
 def newest(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Trained | None:
@@ -157,11 +188,6 @@ def model_days(stores: Stores, day: date) -> dict[tuple[str, int], date]:
     return {(row["use_case"], row["version"]): row["day"] for row in rows}
 
 
-def reward_kind(metric: Metric) -> str:
-    """Name what the policy models: whether anything happened, or how much it was worth."""
-    return "binary" if metric.is_count else "amount"
-
-
 def made_of(use_case: UseCase, metric: Metric) -> dict[str, object]:
     """Say what a model of this version learns from, and how, as it is kept beside the model."""
     meant = {
@@ -194,17 +220,27 @@ def _kind(use_case: UseCase) -> PolicyKind:
 
 def _as_kept(use_case: UseCase, kept: Mapping[str, Any]) -> Trained | None:
     """A kept policy for the options of this version; None for one that cannot go on over them."""
-    policy = _kind(use_case).from_bytes(kept["body"])
-    if kept["version"] != use_case.version:
-        if not isinstance(policy, Moving):
-            return None
-        policy = policy.moved(use_case.space)
+    policy = _over(use_case, kept, "body")
+    if policy is None:
+        return None
     return Trained(
         policy=policy,
+        early=_over(use_case, kept, "provisional"),
+        waiting=kept["waiting"],
         version=f"{use_case.name}/{kept['version']}/{kept['day']}",
         trained_through=kept["trained_through"],
         warm_start=kept["warm_start"] and msgspec.convert(kept["warm_start"], WarmStart),
     )
+
+
+def _over(use_case: UseCase, kept: Mapping[str, Any], column: str) -> policies.Policy | None:
+    """A kept policy over the options of this version."""
+    if kept[column] is None:
+        return None
+    policy = _kind(use_case).from_bytes(kept[column])
+    if kept["version"] == use_case.version:
+        return policy
+    return policy.moved(use_case.space) if isinstance(policy, Moving) else None
 
 
 def _days(stores: Stores, use_case: UseCase, after: date | None, before: date) -> list[date]:
@@ -219,52 +255,3 @@ def _days(stores: Stores, use_case: UseCase, after: date | None, before: date) -
     )
     days: list[date] = found["day"].to_pylist()
     return days
-
-
-def lessons(
-    stores: Stores, use_case: UseCase, metric: Metric, day: date, *, versions: Sequence[int]
-) -> policies.Batch:
-    """Gather what was known, done and earned on ``day`` by those whom the policy decided for.
-
-    Of ``versions`` of the use case with the same features, reward and dimensions; who got an option
-    that is no more teaches nothing.
-    """
-    rows = stores.engine.query(
-        load_sql("opportune.learning", "lessons"),
-        {"use_case": use_case.name, "versions": list(versions), "day": day.isoformat()},
-        tables=dict.fromkeys(
-            ("features", "asked_features", "decisions", "rewards"), ("day", day, day)
-        ),
-    )
-    rewards = rewards_of(metric, rows["reward"].to_numpy())
-    actions = action_indices(use_case, rows["action"])
-    known = (actions >= 0).all(axis=1)
-    return policies.Batch(
-        features=matrix(rows["values"], use_case.feature_count)[known],
-        actions=actions[known],
-        rewards=rewards[known],
-        propensities=rows["propensity"].to_numpy()[known],
-    )
-
-
-def rewards_of(metric: Metric, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn what each decision brought into what a policy learns: ``(n,)``."""
-    if reward_kind(metric) == "binary":
-        # A count says whether the customer converted; a second order does not make it truer.
-        return (values > 0).astype(np.float64)
-    # Who gave back more than they bought since earned nothing.
-    return np.maximum(values, 0.0)
-
-
-def action_indices(use_case: UseCase, actions: pa.ChunkedArray) -> NDArray[np.int16]:
-    """Turn n lists of option names into (n, D) option indices, -1 where there is no such option."""
-    width = len(use_case.dimensions)
-    flat = pc.list_flatten(actions).combine_chunks().dictionary_encode()
-    codes = flat.indices.to_numpy().reshape(len(actions), width)
-    names = flat.dictionary.to_pylist()
-    indices = np.zeros(codes.shape, dtype=np.int16)
-    for d, dimension in enumerate(use_case.dimensions):
-        place = {option.name: o for o, option in enumerate(dimension.options)}
-        found = np.array([place.get(name, -1) for name in names], dtype=np.int16)
-        indices[:, d] = found[codes[:, d]]
-    return indices

@@ -6,6 +6,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 
 from opportune import activation, decisions, events, learning, profiles, reports, segments
 from opportune.pipeline.read_again import read_again
@@ -116,7 +117,7 @@ def _decide(
     metric, (day, steps) = project.metric_of(use_case), timed_day
     with ThreadPoolExecutor(1) as beside:
         training = beside.submit(
-            steps.timed("train")(learning.train), stores, use_case, metric, day
+            partial(steps.timed("train")(learning.train), now=now), stores, use_case, metric, day
         )
         with steps.timed("snapshot"):
             decisions.snapshot(stores, use_case, day, profiles.snapshot(stores.state))
@@ -126,7 +127,7 @@ def _decide(
                 stores,
                 use_case,
                 day,
-                policy=trained.policy,
+                policy=trained.playing,
                 policy_version=trained.version,
                 now=now,
             )

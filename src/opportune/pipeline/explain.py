@@ -61,7 +61,7 @@ def explain(stores: Stores, project: Project, decision_id: str, *, now: datetime
         use_case = decisions.in_unit_of(use_case, metric)
         trained = learning.of_version(stores, use_case, kept.said.policy_version)
         if trained is not None:
-            again = decisions.replayed(use_case, trained.policy, known)
+            again = decisions.replayed(use_case, trained.playing, known)
     excluded: tuple[Excluded, ...] = ()
     if use_case is not None and known is not None:
         asks = _asks_consent(stores, use_case)

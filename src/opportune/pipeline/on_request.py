@@ -297,7 +297,7 @@ def _decider(
         )
     return decisions.make_decider(
         use_case,
-        trained.policy,
+        trained.playing,
         day=day,
         policy_version=trained.version,
         trained_through=trained.trained_through,

@@ -52,7 +52,7 @@ def preview(
 def _decider(stores: Stores, project: Project, use_case: UseCase, now: datetime) -> Decider:
     metric = project.metric_of(use_case)
     trained = learning.newest(stores, use_case, metric, now.date())
-    policy = learning.started(use_case, metric) if trained is None else trained.policy
+    policy = learning.started(use_case, metric) if trained is None else trained.playing
     decider = decisions.make_decider(
         _of_the_moment(decisions.in_unit_of(use_case, metric)),
         policy,

@@ -32,7 +32,7 @@ from opportune.events import (
     parse_metrics,
     parse_plan,
 )
-from opportune.learning.train import PolicyKind, reward_kind
+from opportune.learning import PolicyKind, reward_kind
 from opportune.profiles import ComputedTrait, ConsentRules, parse_computed_trait, parse_consent
 from opportune.project.model import CONSENT, HOLDOUT, PRIVACY, Definitions, Project
 from opportune.segments import Audience, Segment, parse_audiences, parse_segments

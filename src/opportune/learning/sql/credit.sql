@@ -1,4 +1,4 @@
--- The reward of each decision of one day: outcomes that name it, and those that name none but carry its coupon, or else
+-- The reward of each decision of some days: outcomes that name it, and those that name none but carry its coupon, or else
 -- follow it most closely.
 with outcome as (
     select
@@ -102,6 +102,6 @@ select
     max(counted.occurred_at_us) filter (where counted.amount > 0) as last_at_us
 from decided
 left join counted on counted.decision_id = decided.decision_id
-where decided.day = cast($day as date)
+where decided.day >= cast($since as date) and decided.day <= cast($until as date)
 group by decided.day, decided.decision_id, decided.profile_id, decided.variant, decided.began_at_us
 order by decided.decision_id
