@@ -58,11 +58,20 @@ from opportune.activation.reach import reach
 from opportune.activation.resolve import CHOICES
 from opportune.activation.send import abandon, enquire, send_due
 from opportune.activation.transport import InvalidAddress, Transport, download
-from opportune.activation.ways_out import RateWindow, WayOut, rate_windows, ways_out
+from opportune.activation.ways_out import (
+    DayOutcomes,
+    RateWindow,
+    WayOut,
+    outcomes_by_day,
+    rate_windows,
+    ways_out,
+)
 from opportune.activation.withdraw import withdraw
 from opportune.activation.witness import witness
 
 __all__ = [
+    "DayOutcomes",
+    "outcomes_by_day",
     "AUDIENCE_EVENTS",
     "CALLS_AT_ONCE",
     "CHOICES",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from opportune.storage import State, load_sql
 
-__all__ = ["RateWindow", "WayOut", "rate_windows", "ways_out"]
+__all__ = ["DayOutcomes", "RateWindow", "WayOut", "outcomes_by_day", "rate_windows", "ways_out"]
 
 ROOM = "opportune.activation"
 
@@ -56,12 +56,32 @@ class RateWindow:
     is_over: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayOutcomes:
+    """How many recommendations of one day ended how, and how many still wait."""
+
+    day: date
+    sent: int = 0
+    failed: int = 0
+    ambiguous: int = 0
+    waiting: int = 0
+
+
 def ways_out(state: State, use_cases: Collection[str], *, now: datetime) -> list[WayOut]:
     """Return how each of ``use_cases`` is doing at ``now``, in their order."""
     facts = {"use_cases": list(use_cases), "now": now}
     rows = state.rows(load_sql(ROOM, "ways_out"), facts)
     found = {row["use_case"]: WayOut(**row) for row in rows}
     return [found.get(name, WayOut(use_case=name)) for name in use_cases]
+
+
+def outcomes_by_day(state: State, use_cases: Collection[str], *, first: date) -> list[DayOutcomes]:
+    """Return what became of the recommendations of each day from ``first`` on, the oldest first.
+
+    Days without any are left out, and rows that were pruned are not counted.
+    """
+    facts = {"use_cases": list(use_cases), "first": first}
+    return [DayOutcomes(**row) for row in state.rows(load_sql(ROOM, "outcomes_by_day"), facts)]
 
 
 def rate_windows(state: State) -> list[RateWindow]:

@@ -7,7 +7,7 @@
 Every step is keyed and finds its own work done: running it again changes nothing.
 """
 
-from opportune.pipeline.braze_set_up import check_before_start, set_up_of
+from opportune.pipeline.braze_set_up import advice_for, check_before_start, set_up_of
 from opportune.pipeline.day import DayDone, create_tables, run_day
 from opportune.pipeline.explain import Explanation, explain
 from opportune.pipeline.ingest import Ingest, take_in
@@ -41,6 +41,7 @@ from opportune.pipeline.states import change_state
 from opportune.pipeline.what_if import Otherwise, log_of, what_if
 
 __all__ = [
+    "advice_for",
     "MessagePreview",
     "Tester",
     "UnknownCombination",

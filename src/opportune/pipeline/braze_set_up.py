@@ -17,7 +17,7 @@ from opportune.decisions import UseCase
 from opportune.project import Project
 from opportune.settings import Settings
 
-__all__ = ["check_before_start", "set_up_of"]
+__all__ = ["advice_for", "check_before_start", "set_up_of"]
 
 BRAZE = "braze"
 
@@ -30,16 +30,23 @@ def check_before_start(
     Where no key is set nothing can be asked, nor sent. A Braze that does not answer stops nothing:
     it is advice. Raises ``BrazeSetUpWrong`` for what would not work.
     """
+    found = advice_for(configured, project, use_case, asking)
+    refuse(use_case.name, found)
+    return found
+
+
+def advice_for(
+    configured: Settings, project: Project, use_case: UseCase, asking: Asking
+) -> list[Advice]:
+    """As `check_before_start`, and raises for nothing that is found."""
     if use_case.activation.connector != BRAZE or not configured.braze_api_key:
         return []
     base_url = use_case.activation.config.get("base_url", "")
     with connected(base_url, configured.braze_api_key, asking) as workspace:
         try:
-            found = check_set_up(workspace, set_up_of(project, use_case))
+            return check_set_up(workspace, set_up_of(project, use_case))
         except (BrazeUnavailable, UnreadableAnswer) as trouble:
             return [not_checked(trouble)]
-    refuse(use_case.name, found)
-    return found
 
 
 def set_up_of(project: Project, use_case: UseCase) -> SetUp:

@@ -92,7 +92,7 @@ def shares_by_day(choices: DimensionChoices, *, chart: str) -> Markup:
     gap = 1.0 if plot.band > 4 else 0.0
     ticks = [(value, f"{value * 100:.0f} %") for value in (0.0, 0.5, 1.0)]
     marks = [
-        _patterns(chart, len(choices.overall)),
+        patterns(chart, len(choices.overall)),
         axes(plot, ticks, [each.day for each in choices.days]),
     ]
     for place, each in enumerate(choices.days):
@@ -315,7 +315,7 @@ _MARKS = (
 )
 
 
-def _patterns(chart: str, options: int) -> Markup:
+def patterns(chart: str, options: int) -> Markup:
     return Markup("<defs>{}</defs>").format(
         Markup("").join(
             Markup(

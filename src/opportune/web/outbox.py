@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlencode
 
 from opportune import activation, project
@@ -10,10 +11,15 @@ from opportune.activation import CHOICES, OPEN_STATES, WayOut
 from opportune.project import Project
 from opportune.web import pages
 from opportune.web.asking import Asked, Moved, Shown
+from opportune.web.braze_look import look
+from opportune.web.charts import swatch
+from opportune.web.outbox_charts import OUTCOMES, accepted_and_sent, outcomes
 
 __all__ = ["outbox", "resolve"]
 
 ADDRESS = "/outbox"
+CHART = "outcomes"
+OUTCOME_DAYS = 30
 WORDS = {"unknown": "ambiguous", "failed": "failed"}
 
 
@@ -49,6 +55,8 @@ def outbox(asked: Asked) -> Shown:
         "sends": sends,
         "titles": {name: each.title for name, each in defined.use_cases.items()},
         "choices": CHOICES,
+        **_over_time(asked, names),
+        **_braze(asked, defined),
         "words": WORDS,
         "chosen": chosen if chosen in OPEN_STATES else "",
         "only": only[0] if only else "",
@@ -59,6 +67,33 @@ def outbox(asked: Asked) -> Shown:
         ),
     }
     return Shown(body=pages.render("outbox.html", asked.frame, context))
+
+
+def _over_time(asked: Asked, names: list[str]) -> dict[str, object]:
+    first = asked.now.date() - timedelta(days=OUTCOME_DAYS - 1)
+    days = activation.outcomes_by_day(asked.stores.state, names, first=first)
+    return {
+        "outcome_days": list(reversed(days)),
+        "outcome_names": OUTCOMES,
+        "outcome_chart": outcomes(days, chart=CHART) if days else "",
+        "outcome_legend": [(swatch(CHART, place), name) for place, name in enumerate(OUTCOMES)],
+    }
+
+
+def _braze(asked: Asked, defined: Project) -> dict[str, object]:
+    """What the page says of Braze: who sends through it, and of one of them what it answers."""
+    name = asked.query.get("look")
+    found = look(asked, defined, name) if name else None
+    counted = None if found is None else found.counted
+    return {
+        "through_braze": [
+            each for each in defined.use_cases.values() if each.activation.connector == "braze"
+        ],
+        "look": found,
+        "counted_chart": ""
+        if counted is None
+        else accepted_and_sent(counted.days, chart="counted"),
+    }
 
 
 def _lines(asked: Asked, defined: Project) -> list[Line]:
