@@ -90,9 +90,11 @@ BESIDE = {
     "replay/sql/identified.sql",
     "replay/sql/logged_decisions.sql",
     "replay/sql/outcomes.sql",
+    "reports/sql/brought_since.sql",
     "reports/sql/decision_by_id.sql",
     "reports/sql/decision_days.sql",
     "reports/sql/decision_log.sql",
+    "reports/sql/first_of_version.sql",
     "reports/sql/known_asked.sql",
     "reports/sql/known_of_day.sql",
     "reports/sql/reconcile.sql",
@@ -456,6 +458,12 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
             {**rail, "aggregate": aggregate},
             {"identifiers": pa.table(named)},
         )
+    for aggregate in ("sum", "unique_days", "mean", "last"):
+        since = {"aggregate": aggregate, "until_us": last_us}
+        asked_since = asked.append_column("first_us", pa.repeat(first_us, asked.num_rows))
+        beside_it = {"identifiers": pa.table(named), "asked": asked_since}
+        yield "reports/sql/brought_since.sql", since, beside_it
+    yield "reports/sql/first_of_version.sql", {**day, "version": 1}, {}
     yield (
         "reports/sql/metric_before.sql",
         {

@@ -135,6 +135,9 @@ def apply(stores: Stores, history: ModuleType, tmp_path: Path) -> Callable[..., 
         (folder / "metrics" / "orders.toml").write_text(
             'event = "Order Completed"\nvalue = "count"\nunit = "orders"\nwindow_days = 3\n'
         )
+        (folder / "metrics" / "all.toml").write_text(
+            'title = "Orders of all"\nformula = "sum(orders) * 2"\n'
+        )
         (folder / "segments" / "everybody.toml").write_text(
             'rule = { trait = "tenure_months", at_least = 0 }\n'
         )
@@ -154,7 +157,7 @@ def _use_case(title: str, options: dict[str, tuple[str, ...]]) -> str:
     )
     return (
         f"title = {json.dumps(title)}\n"
-        'success_metric = "orders"\n'
+        'success_metric = "orders"\nreport_metrics = ["all"]\n'
         'features = ["tenure_months", "has_tv", { trait = "plan", one_of = ["basic", "plus"] }]\n'
         '[audience]\nsegments = ["everybody"]\n[groups]\ncontrol_share = 0.2\n'
         '[activation]\nconnector = "braze"\ncampaign_id = "8f0f0b8e-6c53-4a0b-9a51-0b6a5e1f2d10"\n'

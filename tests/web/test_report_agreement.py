@@ -74,8 +74,21 @@ def found(
         "opportune.reports.earlier._brought",
         lambda _stores, _base, first, **_: first["profile_id"].to_numpy() % 7.0,
     )
+    monkeypatch.setattr(
+        "opportune.reports.other_metrics._brought",
+        lambda _stores, bases, people, **_: {
+            each.name: people["profile_id"].to_numpy() % 3.0 for each in bases
+        },
+    )
     reports.summarise(stores, case, defined.metric_of(case))
-    return reports.results(stores, case, defined.metric_of(case), now=history.NOW, rolling=7)
+    return reports.results(
+        stores,
+        case,
+        defined.metric_of(case),
+        now=history.NOW,
+        rolling=7,
+        metrics=defined.metrics,
+    )
 
 
 def test_all_files_and_pages_of_a_report_agree(site: Site, found: Results) -> None:
@@ -118,6 +131,19 @@ def _check_document(document: dict[str, Any], table: pa.Table) -> None:
             tree = document["drivers"]
             factor = next((f for f in tree["factors"] if f["name"] == row["measure"]), tree)
             value = factor[row["group"] or row["measure"]]
+        elif row["part"] == "report_metrics":
+            each = next(
+                e
+                for e in document["report_metrics"]
+                if row["measure"].startswith(e["metric"]["name"])
+            )
+            of = next((g for g in each["groups"] if g["group"] == row["group"]), each["lift"])
+            _, _, kind = row["measure"].partition("_")
+            value = {"lift": of.get("relative"), "adjusted_p_value": each["adjusted"]}.get(
+                kind, of.get(kind or "value")
+            )
+            if kind in ("", "lift"):
+                assert (row["low"], row["high"]) == (of["low"], of["high"])
         elif row["part"] == "uplift":
             each = next(e for e in document["uplift"] if e["day"] == row["day"].isoformat())
             value = each["lift"]["relative"]
@@ -156,6 +182,10 @@ def _check_page(page: str, found: Results) -> None:
         amount(performance.treatment.reward_mean),
         amount(performance.control.reward_mean),
     ]
+    for row, own in zip(rows_of(page, "metrics"), found.report_metrics[0].groups, strict=True):
+        assert own.value is not None
+        assert [row[0], row[1], row[2]] == ["Orders of all", own.group, amount(own.value)]
+        assert row[5] == count(own.profiles)
     states = [
         ["1", "2026-01-03", "State: paused", "ann"],
         ["2", "2026-01-04", "State: live", "ann"],

@@ -15,12 +15,13 @@ from opportune.reports import (
     DeliveryCount,
     Insights,
     Performance,
+    ReportMetric,
     Spending,
     VariantResult,
 )
 from opportune.reports.answer import percent
 
-__all__ = ["begun_with", "print_insights", "print_performance"]
+__all__ = ["begun_with", "print_insights", "print_performance", "print_report_metrics"]
 
 STYLES = {
     "better": "bold green",
@@ -92,6 +93,27 @@ def print_insights(
     if address:
         path = f"{address.rstrip('/')}/use-cases/{insights.use_case}"
         console.print(Text.assemble("More, with charts: ", (path, "underline")), soft_wrap=True)
+
+
+def print_report_metrics(console: Console, found: Sequence[ReportMetric]) -> None:
+    """Print what each group brought of the other metrics of a report, if there are any."""
+    if not found:
+        return
+    table = _table(f"Other metrics, per profile up to {found[0].through} (intervals at any look)")
+    for heading in ("metric", "group", "profiles", "value", "from", "to", "lift"):
+        table.add_column(heading, justify="left" if heading in ("metric", "group") else "right")
+    for each in found:
+        for place, own in enumerate(each.groups):
+            figures = (own.value, own.low, own.high)
+            lift = each.lift.relative if place == 0 else None
+            table.add_row(
+                Text(f"{each.title} ({each.metric.unit})" if place == 0 else ""),
+                Text(own.group),
+                f"{own.profiles:,}",
+                *("-" if value is None else f"{value:,.4g}" for value in figures),
+                "" if lift is None else percent(lift, signed=True),
+            )
+    console.print(table)
 
 
 def begun_with(known: BegunWith) -> str:

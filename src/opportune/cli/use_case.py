@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from opportune import decisions, pipeline, project, reports, settings, web
-from opportune.cli.show import print_insights, print_performance
+from opportune.cli.show import print_insights, print_performance, print_report_metrics
 from opportune.cli.stores import opened
 from opportune.storage import Stores
 
@@ -103,6 +103,7 @@ def _print(stores: Stores, name: str) -> None:
     use_case = definitions.use_case(name)
     metric = definitions.metric_of(use_case)
     print_performance(Console(), reports.performance(stores, use_case, metric, now=now))
+    print_report_metrics(Console(), reports.report_metrics(stores, use_case, definitions.metrics))
     Console().print(reports.delay_curve(stores, use_case, metric, now=now).answer)
     chosen = reports.insights(stores, use_case, now=now)
     print_insights(Console(), chosen, reports.delivery_counts(stores.state, use_case.name))

@@ -187,6 +187,7 @@ class UseCase:
     ``version`` is 0 for a definition that was not applied yet. ``state`` is what it may do, one of
     `STATES`; it is no part of the version. ``champion``: the option of each dimension that the
     group of that name gets; ``holdout_share``: of all people, whom no use case sends anything.
+    ``report_metrics`` are shown beside the success metric.
     ``aa``: control and treatment are treated alike, nobody is sent anything: a test of the program.
     """
 
@@ -212,6 +213,7 @@ class UseCase:
     exploration_min: float = 0.0
     budget: Budget | None = None
     guard_rails: tuple[GuardRail, ...] = ()
+    report_metrics: tuple[str, ...] = ()
     state: str = "live"
 
     @property

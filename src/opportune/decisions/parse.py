@@ -21,6 +21,7 @@ from opportune.decisions.parse_limits import (
     parse_budget,
     parse_cost,
     parse_guard_rails,
+    parse_report_metrics,
 )
 from opportune.documents import Document
 
@@ -72,6 +73,7 @@ def read_use_case(
         activation=_activation(document.table("activation")),
         budget=parse_budget(document),
         guard_rails=parse_guard_rails(document),
+        report_metrics=parse_report_metrics(document),
         state=_state(document),
     )
     constraints = document.table("constraints", required=False)

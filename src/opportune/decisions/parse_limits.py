@@ -5,13 +5,21 @@ from __future__ import annotations
 from opportune.decisions.model import Budget, GuardRail, UseCase
 from opportune.documents import Document
 
-__all__ = ["check_limits", "parse_budget", "parse_cost", "parse_guard_rails"]
+__all__ = [
+    "check_limits",
+    "parse_budget",
+    "parse_cost",
+    "parse_guard_rails",
+    "parse_report_metrics",
+]
 
 DUE = ("sent", "rewarded")
 DIRECTIONS = ("at_most", "at_least")
 # Amounts are counted in millionths, so that sums are exact.
 MOST = 1e9
 MOST_DAYS = 90
+# Each costs a look at the events a day.
+MOST_REPORTED = 12
 
 
 def parse_cost(table: Document) -> tuple[float, str]:
@@ -44,6 +52,17 @@ def parse_guard_rails(document: Document) -> tuple[GuardRail, ...]:
     if document.optional("guard_rails") is None:
         return ()
     return tuple(_guard_rail(table) for table in document.tables("guard_rails"))
+
+
+def parse_report_metrics(document: Document) -> tuple[str, ...]:
+    """Read which metrics the report shows beside the success metric; there may be none."""
+    names = document.texts("report_metrics", ())
+    if len(names) > MOST_REPORTED or len(set(names)) < len(names):
+        document.wrong(
+            "report_metrics",
+            f"{len(names)} names given, must be {MOST_REPORTED} at most, each of them once.",
+        )
+    return names
 
 
 def check_limits(document: Document, use_case: UseCase) -> None:

@@ -131,13 +131,16 @@ def _decide(
                 policy_version=trained.version,
                 now=now,
             )
-        summed_up = beside.submit(
-            steps.timed("sum up")(reports.summarise), stores, use_case, metric
-        )
+        summed_up = beside.submit(steps.timed("sum up")(_sum_up), stores, project, use_case)
         with steps.timed("hand over"):
             enqueued = _hand_over(stores, project, use_case, day, now=now)
         summed_up.result()
     return trained, decided, enqueued
+
+
+def _sum_up(stores: Stores, project: Project, use_case: decisions.UseCase) -> None:
+    reports.summarise(stores, use_case, project.metric_of(use_case))
+    reports.keep_report_metrics(stores, use_case, project.metrics)
 
 
 def _hand_over(

@@ -268,6 +268,11 @@ def _check_references(
         for rail in use_case.guard_rails
         if rail.metric and rail.metric not in metrics
     )
+    problems.extend(
+        f"{where}: report_metrics: no metric '{name}'. {nearest(name, metrics)}"
+        for name in use_case.report_metrics
+        if name not in metrics
+    )
     for key, names in (("segments", use_case.audience), ("minus", use_case.minus)):
         problems.extend(
             f"{where}: audience.{key}: no segment '{name}'. {nearest(name, segments)}"
@@ -293,12 +298,14 @@ def _check_metrics(
             "open mail that nobody reads. Use clicks or what you want in the end, or say proxy = "
             "true in the metric."
         )
-    for rail in use_case.guard_rails:
-        limited = metrics.get(rail.metric)
-        if limited is not None and limited.is_over_rows and limited.is_per_row:
+    rails = (("guard_rails.metric", rail.metric) for rail in use_case.guard_rails)
+    reported = (("report_metrics", name) for name in use_case.report_metrics)
+    for key, name in (*rails, *reported):
+        found = metrics.get(name)
+        if found is not None and found.is_over_rows and found.is_per_row:
             problems.append(
-                f"{where}: guard_rails.metric: '{limited.name}' looks at all rows and differs from "
-                "row to row. Use a formula row by row, or one of sums and means alone."
+                f"{where}: {key}: '{name}' looks at all rows and differs from row to row. Use a "
+                "formula row by row, or one of sums and means alone."
             )
 
 

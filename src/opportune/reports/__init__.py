@@ -66,6 +66,12 @@ from opportune.reports.model import (
     Verdict,
 )
 from opportune.reports.one_decision import DecisionNotFound, KeptDecision, one_decision
+from opportune.reports.other_metrics import (
+    GroupValue,
+    ReportMetric,
+    keep_report_metrics,
+    report_metrics,
+)
 from opportune.reports.over_time import InvalidRolling, LiftOfDay, Rolling, check_rolling
 from opportune.reports.overlap import GroupElsewhere, Overlap, SendsPerProfile, overlap
 from opportune.reports.performance import begun_with, headline, performance
@@ -235,4 +241,8 @@ __all__ = [
     "timeline",
     "to_document",
     "usage",
+    "GroupValue",
+    "ReportMetric",
+    "keep_report_metrics",
+    "report_metrics",
 ]

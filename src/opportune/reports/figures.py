@@ -139,6 +139,21 @@ def _guard_rails(found: Results) -> Iterator[Row]:
         yield {**row, "measure": "adjusted_p_value", "unit": "chance", "value": each.adjusted}
 
 
+def _report_metrics(found: Results) -> Iterator[Row]:
+    for each in found.report_metrics:
+        name, unit = each.metric.name, f"{each.metric.unit} per profile"
+        for own in each.groups:
+            row = {"part": "report_metrics", "group": own.group}
+            value = {"value": own.value, "low": own.low, "high": own.high}
+            yield {**row, "measure": name, "unit": unit, **value}
+            profiles = {"measure": f"{name}_profiles", "value": own.profiles}
+            yield {**row, "unit": "profiles", **profiles}
+        same = {"part": "report_metrics", "measure": f"{name}_lift"}
+        yield {**same, **_lift(each.lift)}
+        chance = {"measure": f"{name}_adjusted_p_value", "value": each.adjusted}
+        yield {**same, **chance, "unit": "chance"}
+
+
 def _lift(lift: Lift) -> Row:
     return {"unit": "share", "value": lift.relative, "low": lift.low, "high": lift.high}
 
@@ -161,4 +176,4 @@ def _cell(value: object) -> object:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-PARTS = (_cards, _days, _uplift, _drivers, _guard_rails)
+PARTS = (_cards, _days, _uplift, _drivers, _guard_rails, _report_metrics)

@@ -13,6 +13,7 @@ from opportune.reports.drivers import Drivers, drivers
 from opportune.reports.guard_rails import GuardRailResult, guard_rails
 from opportune.reports.marks import Mark, marks
 from opportune.reports.model import DayResult, Performance
+from opportune.reports.other_metrics import ReportMetric, report_metrics
 from opportune.reports.over_time import LiftOfDay, Rolling, lift_by_day, rolled
 from opportune.reports.performance import MOST_DAYS, performance
 from opportune.reports.summarise import days_of
@@ -40,6 +41,7 @@ class Results:
     drivers: Drivers
     marks: tuple[Mark, ...]
     guard_rails: tuple[GuardRailResult, ...] = ()
+    report_metrics: tuple[ReportMetric, ...] = ()
 
 
 def results(
@@ -54,7 +56,7 @@ def results(
     """Report on the newest version of ``use_case``, whose success metric is ``metric``.
 
     Everything is read from the sums of the days, at most 90 of which are in ``trend``. ``metrics``
-    say what the guard rails are counted in, by name.
+    are those of the guard rails and of the report, by name.
     """
     known = days_of(stores, use_case, metric)
     found = performance(stores, use_case, metric, now=now, known=known)
@@ -70,6 +72,7 @@ def results(
         drivers=drivers(known, found.treatment, found.control, unit=metric.unit),
         marks=marks(happened.incidents, [each.day for each in found.days]),
         guard_rails=guard_rails(stores.state, use_case, metrics or {}),
+        report_metrics=report_metrics(stores, use_case, metrics, known) if metrics else (),
     )
 
 

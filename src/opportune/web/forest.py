@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from opportune.learning import WhatIf
-from opportune.reports import Groups, SegmentLift, Standing
+from opportune.reports import Groups, ReportMetric, SegmentLift, Standing
 from opportune.stats import Lift
 from opportune.web.words import signed_percent
 
-__all__ = ["estimates", "forest", "group_lines", "segment_lines"]
+__all__ = ["estimates", "forest", "group_lines", "metric_lines", "segment_lines"]
 
 WIDTH, NAMES, EDGE, ROW, TOP = 720, 240, 16, 34, 10
 LONGEST_NAME = 30
@@ -56,6 +56,12 @@ def segment_lines(gains: Sequence[SegmentLift]) -> Markup:
     """Draw the lift among the members of each segment that has an interval."""
     drawn = [_lift(each.segment, each.lift) for each in gains if each.lift.low is not None]
     return _drawn(drawn, "Lift of the segments", name="segment-lines")
+
+
+def metric_lines(found: Sequence[ReportMetric]) -> Markup:
+    """Draw the lift of each metric of a report that has an interval."""
+    drawn = [_lift(each.title, each.lift) for each in found if each.lift.low is not None]
+    return _drawn(drawn, "Lift of the other metrics", name="metric-lines")
 
 
 def estimates(found: WhatIf) -> Markup:

@@ -17,7 +17,7 @@ from opportune.project import templates
 from opportune.reports import Verdict
 from opportune.web import bars, charts, health_charts, lift_charts, words
 from opportune.web.asking import Frame
-from opportune.web.forest import estimates, group_lines
+from opportune.web.forest import estimates, group_lines, metric_lines
 
 __all__ = ["asset", "json_text", "nothing_applied", "problem", "render", "style"]
 
@@ -143,6 +143,7 @@ def _environment() -> Environment:
         "lift_charts": lift_charts,
         "estimate_lines": estimates,
         "group_lines": group_lines,
+        "metric_lines": metric_lines,
         "rail": RAIL,
         "verdicts": VERDICTS,
     }
