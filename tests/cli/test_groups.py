@@ -30,3 +30,17 @@ def test_groups_and_overlap_are_told_before_anything_was_decided(run: Run, store
         "0 of 0 profiles were sent something by two use cases or more in the last 28 days.\n"
     )
     assert json.loads(run("overlap", "second-order", "--json")[1])["audience"] == 0
+
+
+def test_metrics_are_listed_and_one_is_asked(run: Run, stores: Stores) -> None:
+    assert run("metric")[1].startswith("No metric is defined.")
+    project.apply(stores.state, SHOP, now=datetime.now(UTC))
+    names = sorted(project.read(stores.state).metrics)
+    assert [line.partition(":")[0] for line in run("metric")[1].splitlines()] == names
+    assert [each["name"] for each in json.loads(run("metric", "--json")[1])] == names
+    code, out, _ = run("metric", names[0], "--days", "7")
+    assert code == 0
+    assert out.splitlines()[-1] == "Nobody on 7 of 7 days."
+    assert len(json.loads(run("metric", names[0], "--json")[1])["days"]) == 30
+    assert run("metric", "revenu")[2].startswith("project_not_found: No metric 'revenu'.")
+    assert run("metric", names[0], "--days", "0")[2].startswith("invalid_days: 0 days given.")

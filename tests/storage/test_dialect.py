@@ -60,6 +60,7 @@ def test_an_engine_is_asked_what_stands_in_files_or_what_a_rule_says() -> None:
         "decisions/guard.py",
         "learning/reward.py",
         "reports/earlier.py",
+        "reports/metric_days.py",
         "reports/other_metrics.py",
         "reports/readiness.py",
     }

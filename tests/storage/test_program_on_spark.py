@@ -96,6 +96,7 @@ BESIDE = {
     "reports/sql/decision_log.sql",
     "reports/sql/first_of_version.sql",
     "reports/sql/known_asked.sql",
+    "reports/sql/metric_days.sql",
     "reports/sql/known_of_day.sql",
     "reports/sql/reconcile.sql",
     "segments/sql/kept_events.sql",
@@ -463,6 +464,9 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
         asked_since = asked.append_column("first_us", pa.repeat(first_us, asked.num_rows))
         beside_it = {"identifiers": pa.table(named), "asked": asked_since}
         yield "reports/sql/brought_since.sql", since, beside_it
+    for by_day in (True, False):
+        facts = {"aggregate": "mean", "by_day": by_day, "from_us": first_us, "until_us": last_us}
+        yield "reports/sql/metric_days.sql", facts, {"identifiers": pa.table(named)}
     yield "reports/sql/first_of_version.sql", {**day, "version": 1}, {}
     yield (
         "reports/sql/metric_before.sql",

@@ -30,6 +30,7 @@ COMMANDS = {
     "explain": "explain:explain",
     "timeline": "timeline:timeline",
     "report": "use_case:report",
+    "metric": "metric:metric",
     "groups": "groups:groups",
     "overlap": "overlap:overlap",
     "readiness": "readiness:readiness",

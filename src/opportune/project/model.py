@@ -71,6 +71,12 @@ class Project:
             raise ProjectNotFound(f"No use case '{name}'. {nearest(name, self.use_cases)}")
         return self.use_cases[name]
 
+    def metric(self, name: str) -> Metric:
+        """Return one metric, or raise ``ProjectNotFound`` with the nearest name."""
+        if name not in self.metrics:
+            raise ProjectNotFound(f"No metric '{name}'. {nearest(name, self.metrics)}")
+        return self.metrics[name]
+
     def metric_of(self, use_case: UseCase) -> Metric:
         """Return the success metric of a use case."""
         return self.metrics[use_case.success_metric]

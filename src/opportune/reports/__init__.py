@@ -41,6 +41,14 @@ from opportune.reports.guard_rails import GuardRailResult
 from opportune.reports.health import Health, OpenJobs, OutboxState, StoreSize, behind, health
 from opportune.reports.insights import UnknownSegmentOfReport, insights
 from opportune.reports.marks import Mark
+from opportune.reports.metric_days import (
+    InvalidDays,
+    MetricDays,
+    MetricDefinition,
+    MetricValue,
+    metric_days,
+    metric_definition,
+)
 from opportune.reports.model import (
     AdjustedForEarlier,
     BegunWith,
@@ -117,6 +125,12 @@ from opportune.reports.use_case_timeline import (
 from opportune.reports.versions import Version, versions
 
 __all__ = [
+    "metric_definition",
+    "metric_days",
+    "MetricValue",
+    "MetricDefinition",
+    "MetricDays",
+    "InvalidDays",
     "OurDay",
     "ReconciledDay",
     "Reconciliation",
