@@ -30,6 +30,7 @@ def test_settings_come_back_from_the_variables_they_were_written_to() -> None:
         segment_compatible=True,
         braze_api_key="key",
         braze_settle_s=0.25,
+        braze_timeout_s=0.125,
         destination_settle_s=1.5,
         outbox_days=7,
         secrets=(("OPPORTUNE_SECRET_A", "one"), ("OPPORTUNE_SECRET_B", "two")),
@@ -39,6 +40,14 @@ def test_settings_come_back_from_the_variables_they_were_written_to() -> None:
     assert variables["OPPORTUNE_BRAZE_SETTLE_S"] == "0.25"
     assert load(variables) == settings
     assert load(as_variables(Settings())) == Settings()
+
+
+def test_nobody_asks_about_a_call_that_is_still_under_way() -> None:
+    for settle_s in ("30", "0.5"):
+        with pytest.raises(InvalidSetting, match="must be more than OPPORTUNE_BRAZE_TIMEOUT_S, 30"):
+            load({"OPPORTUNE_BRAZE_SETTLE_S": settle_s})
+    given = {"OPPORTUNE_BRAZE_SETTLE_S": "30", "OPPORTUNE_BRAZE_TIMEOUT_S": "29"}
+    assert load(given).braze_settle_s == 30
 
 
 def test_the_process_is_asked_by_default(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,8 @@ class Settings:
     braze_api_key:
         REST key for activation through Braze. Never logged.
     braze_settle_s:
-        Seconds to wait before asking Braze what became of an unanswered call.
+        Seconds to wait before asking Braze what became of an unanswered call; above
+        `braze_timeout_s`.
     braze_timeout_s:
         Seconds without an answer after which a call to Braze is given up; below `braze_settle_s`.
     destination_settle_s:
@@ -160,7 +161,8 @@ class Settings:
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from ``environ`` (the process's own by default).
 
-    Raises ``InvalidSetting`` for an unknown ``OPPORTUNE_*`` name or an unreadable value.
+    Raises ``InvalidSetting`` for an unknown ``OPPORTUNE_*`` name, an unreadable value, or two that
+    do not go together.
     """
     source = os.environ if environ is None else environ
     kinds = {field.name: field.type for field in fields(Settings) if field.name != SECRETS}
@@ -180,7 +182,14 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
                 # A key is not repeated.
                 given = "" if name.endswith("_key") else f" is {text!r}, but"
                 raise InvalidSetting(f"{variable}{given} must be {allowed}.")
-    return Settings(**values)  # type: ignore[arg-type]  # _read made each value of its field's type
+    found = Settings(**values)  # type: ignore[arg-type]  # _read made each value of its field's type
+    if found.braze_settle_s <= found.braze_timeout_s:
+        raise InvalidSetting(
+            f"OPPORTUNE_BRAZE_SETTLE_S is {found.braze_settle_s:g}, but must be more than"
+            f" OPPORTUNE_BRAZE_TIMEOUT_S, {found.braze_timeout_s:g}: a call that is still under way"
+            " would be taken for one that was never made. Raise the first or lower the second."
+        )
+    return found
 
 
 def as_variables(settings: Settings) -> dict[str, str]:

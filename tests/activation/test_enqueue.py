@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -77,6 +78,20 @@ def outbox(stores: Stores) -> list[dict[str, Any]]:
         "select key, use_case, day, connector, profile_id, user_id, properties, due_at, state,"
         " attempts, attempted_at, dispatch_id, reason from outbox order by key"
     )
+
+
+def test_what_takes_a_send_back_is_noted_where_the_use_case_says_so(stores: Stores) -> None:
+    decide(stores, (1, "treatment", ["bundle", "18"]))
+    ends = replace(use_case().activation, cancel_when=("converted",))
+    enqueue(stores, replace(use_case(), activation=ends), DAY, now=MORNING, ends_on=["Order Paid"])
+    other = "other"
+    decide(stores, (1, "treatment", ["bundle", "18"]), name=other)
+    enqueue(stores, use_case(other), DAY, now=MORNING, ends_on=["Order Paid"])
+    rows = stores.state.rows("select ends_on, ends_from from outbox order by key desc")
+    assert [(row["ends_on"], row["ends_from"]) for row in rows] == [
+        (["Order Paid"], MORNING),
+        (None, None),
+    ]
 
 
 def test_every_treated_decision_becomes_one_row_that_is_due_at_its_hour(stores: Stores) -> None:

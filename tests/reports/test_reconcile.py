@@ -66,6 +66,9 @@ def test_ours_stands_beside_braze_s_and_says_what_machines_did(tmp_path: Path) -
         "us of, 3 are machines', which leaves 1; Braze counts 4. Of 3 opens, 2 are machines'; "
         "Braze counts 4."
     )
+    own = CountedDay(day=FIRST, sent=5, opens=4)
+    found = reports.reconcile(engine, theirs, use_case="next", target="c1", as_of=NOW, whole=own)
+    assert found.total.theirs == CountedDay(day=LAST, sent=5, opens=4)
     engine.close()
 
 

@@ -137,7 +137,8 @@ def test_a_worker_killed_again_and_again_sends_what_an_undisturbed_one_sends(
                 data_folder=folder / "data",
                 database_url=url,
                 braze_api_key=api_key,
-                braze_settle_s=0.3,
+                braze_timeout_s=1.0,
+                braze_settle_s=1.2,
             )
             with closing(open_stores(chosen, now=MIDNIGHT)) as own:
                 played = replace(market, stores=own, folder=folder)

@@ -22,6 +22,7 @@ from opportune.activation.destination import (
     parse_destination,
     sent_fields,
 )
+from opportune.activation.end import CONVERTED, LEFT, end_converted
 from opportune.activation.enqueue import enqueue, properties_of
 from opportune.activation.feed import Feeder, tell_decisions
 from opportune.activation.hold import HELD_FOR, cancel_held
@@ -70,6 +71,9 @@ from opportune.activation.withdraw import withdraw
 from opportune.activation.witness import witness
 
 __all__ = [
+    "CONVERTED",
+    "LEFT",
+    "end_converted",
     "DayOutcomes",
     "outcomes_by_day",
     "AUDIENCE_EVENTS",

@@ -49,6 +49,9 @@ class Channel:
         When to give up; None never does.
     settled:
         Hears of calls once their outcome is committed.
+    audience:
+        The segments that a person must be in when sent to, and those that one must not be in; None:
+        nobody looks again.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Channel:
     settle_s: float
     patience: Patience | None = None
     settled: Callable[[Sequence[Request]], None] = field(default=lambda _: None)
+    audience: tuple[Sequence[str], Sequence[str]] | None = None
 
     @property
     def is_destination(self) -> bool:

@@ -30,33 +30,24 @@ CHANNEL = "channel"
 NO_CONSENT = "no_consent"
 
 
-def enqueue(stores: Stores, use_case: UseCase, day: date, *, now: datetime) -> int:
+def enqueue(
+    stores: Stores, use_case: UseCase, day: date, *, now: datetime, ends_on: Sequence[str] = ()
+) -> int:
     """Add the treatment decisions of ``day`` to the outbox; return how many new rows will be sent.
 
     A row is due when its decision says, or at once where that has passed. Control decisions never
     get a row, nor those that are to send nothing. Where the project asks for consent, what a
-    profile does not allow is put down as failed, with the reason ``no_consent``.
+    profile does not allow is put down as failed, with the reason ``no_consent``. ``ends_on``: names
+    of events with which its person has done what is asked for, so that what waits is not sent.
     """
-    decided = stores.engine.query(
-        load_sql("opportune.activation", "treatment_of_day"),
-        {"use_case": use_case.name, "day": day.isoformat()},
-        tables={"decisions": ("day", day, day)},
-    )
-    columns = {
-        "key": decided["decision_id"],
-        "profile_id": decided["profile_id"],
-        "user_id": decided["user_id"],
-        **properties_of(use_case, decided["action"]),
-        "due_at": decided["due_at"],
-        "zone": decided["zone"],
-    }
-    rows = pa.table(columns).filter(columns["sends"]).drop_columns("sends")
+    rows = _recommendations(stores, use_case, day)
     quiet = use_case.constraints.quiet_hours
     facts = {
         "use_case": use_case.name,
         "day": day,
         "connector": use_case.activation.connector,
         "now": now,
+        "ends_on": list(ends_on) if "converted" in use_case.activation.cancel_when else None,
         "quiet_from": None if quiet is None else quiet.start,
         "quiet_to": None if quiet is None else quiet.end,
     }
@@ -75,6 +66,24 @@ def enqueue(stores: Stores, use_case: UseCase, day: date, *, now: datetime) -> i
         count: int = added[0]["count"]
         keep_statistics(connection, added[0]["added"])
     return count
+
+
+def _recommendations(stores: Stores, use_case: UseCase, day: date) -> pa.Table:
+    """Read what is to be sent of a day, in the columns of ``STAGED``."""
+    decided = stores.engine.query(
+        load_sql("opportune.activation", "treatment_of_day"),
+        {"use_case": use_case.name, "day": day.isoformat()},
+        tables={"decisions": ("day", day, day)},
+    )
+    columns = {
+        "key": decided["decision_id"],
+        "profile_id": decided["profile_id"],
+        "user_id": decided["user_id"],
+        **properties_of(use_case, decided["action"]),
+        "due_at": decided["due_at"],
+        "zone": decided["zone"],
+    }
+    return pa.table(columns).filter(columns["sends"]).drop_columns("sends")
 
 
 def keep_statistics(connection: Connection, added: int) -> None:

@@ -18,6 +18,7 @@ from itertools import groupby
 import msgspec
 
 from opportune.activation.channel import Channel
+from opportune.activation.end import end_left
 from opportune.activation.model import Delivery, Request, Send
 from opportune.activation.rates import calls_left, keep_window, take
 from opportune.activation.resolve import resolved
@@ -191,6 +192,8 @@ def _reserve(
         facts["limit"] = min(channel.batch, left)
         if not channel.is_destination:
             fetch(connection, load_sql("opportune.activation", "postpone"), facts)
+        if channel.audience is not None:
+            end_left(connection, channel.name, channel.audience, now=now)
         claims = _claims(fetch(connection, load_sql("opportune.activation", reserve), facts))
         if without := refused(connection, list(claims)):
             claims = {key: claim for key, claim in claims.items() if key not in without}

@@ -128,7 +128,8 @@ def _prepare(data: Path, port: int, base: Settings) -> Settings:
         hosts="",
         sign_in=False,
         braze_api_key=secrets.token_hex(16),
-        braze_settle_s=0.5,
+        braze_timeout_s=5.0,
+        braze_settle_s=6.0,
         # Made-up customers do not belong into anybody's database.
         database_url="",
     )

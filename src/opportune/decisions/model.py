@@ -146,13 +146,15 @@ class Activation:
     """Who sends, and what that connector needs to know.
 
     ``purpose`` is what a profile must allow before anything is sent to it, None: what the project
-    says; ``channel`` is how it is sent where no dimension of that name decides it.
+    says; ``channel`` is how it is sent where no dimension of that name decides it. ``cancel_when``:
+    a send that waits for its time is not made once its person "converted", or "left" the audience.
     """
 
     connector: str
     config: Mapping[str, str]
     purpose: str | None = None
     channel: str | None = None
+    cancel_when: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +240,11 @@ class UseCase:
                 for dimension in self.dimensions
             )
         )
+
+    @property
+    def audience_when_sent(self) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+        """The segments to be in, and not to be in, when something is sent; None: as decided."""
+        return (self.audience, self.minus) if "left" in self.activation.cancel_when else None
 
     def place_of(self, meaning: Meaning) -> int | None:
         """The place of the dimension that means this; None if there is none."""

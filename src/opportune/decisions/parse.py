@@ -24,6 +24,7 @@ from opportune.decisions.parse_limits import (
     parse_report_metrics,
 )
 from opportune.documents import Document
+from opportune.errors import nearest
 
 __all__ = ["parse_use_case", "read_use_case"]
 
@@ -32,6 +33,8 @@ MOST_OPTIONS = 63
 # What is sent with every action beside its dimensions.
 RESERVED = "decision_id"
 ABOUT_CONSENT = ("purpose", "channel")
+# What takes a send back that still waits for its time.
+ENDS = ("converted", "left")
 
 
 def parse_use_case(
@@ -151,7 +154,7 @@ def _activation(table: Document) -> Activation:
     connector = table.text("connector")
     purpose, channel = (table.text(key) if key in table.body else None for key in ABOUT_CONSENT)
     # What else stands here is the connector's to read and check.
-    read = ("connector", *ABOUT_CONSENT)
+    read = ("connector", "cancel_when", *ABOUT_CONSENT)
     given = {key: value for key, value in table.body.items() if key not in read}
     for key, value in given.items():
         if not isinstance(value, str | int) or isinstance(value, bool):
@@ -161,7 +164,18 @@ def _activation(table: Document) -> Activation:
         config={key: str(value) for key, value in given.items()},
         purpose=purpose,
         channel=channel,
+        cancel_when=_cancel_when(table),
     )
+
+
+def _cancel_when(table: Document) -> tuple[str, ...]:
+    """Read what stands there as one text, with commas: that is how a form writes it too."""
+    said = table.text("cancel_when") if "cancel_when" in table.body else ""
+    found = tuple(each.strip() for each in said.split(",") if each.strip())
+    for each in found:
+        if each not in ENDS:
+            table.wrong("cancel_when", f"{each!r} given. {nearest(each, ENDS)}")
+    return found
 
 
 def _check_names(document: Document, use_case: UseCase) -> None:

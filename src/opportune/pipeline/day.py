@@ -149,7 +149,8 @@ def _hand_over(
     if use_case.aa:
         # Groups that are treated alike are sent nothing, by nobody.
         return 0
-    enqueued = activation.enqueue(stores, use_case, day, now=now)
+    ends_on = project.metric_of(use_case).events
+    enqueued = activation.enqueue(stores, use_case, day, now=now, ends_on=ends_on)
     for destination in project.destinations.values():
         activation.tell_decisions(stores, destination, use_case, day, now=now)
     return enqueued

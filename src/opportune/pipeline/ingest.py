@@ -249,11 +249,12 @@ class Ingest:
 
 
 def _keep_beside(connection: Connection, recorded: events.Recorded) -> None:
-    """Keep what events tell of profiles beside who they are; withdrawn consent acts at once."""
+    """Keep what events tell of profiles beside who they are; some of it ends a send that waits."""
     profiles.keep_activity(connection, recorded.events)
     profiles.keep_accounts(connection, recorded.events)
     activation.withdraw(connection, profiles.keep_consent(connection, recorded.events))
     activation.witness(connection, recorded.events)
+    activation.end_converted(connection, recorded.events)
 
 
 def take_in(

@@ -9,6 +9,7 @@ from opportune.activation.braze import (
     Asking,
     campaign_series,
     canvas_series,
+    canvas_summary,
     connected,
 )
 from opportune.decisions import UseCase
@@ -45,7 +46,13 @@ def reconcile(
     key = stores.settings.braze_api_key
     with connected(config["base_url"], key, asking) as workspace:
         theirs = series(workspace, target, last=now.date(), days=days)
+        # Of a canvas Braze sums up itself; its sum is the one that its dashboard shows.
+        whole = (
+            canvas_summary(workspace, target, last=now.date(), days=days)
+            if config.get("canvas_id")
+            else None
+        )
     create_tables(stores)
     return reports.reconcile(
-        stores.engine, theirs, use_case=use_case.name, target=target, as_of=now
+        stores.engine, theirs, use_case=use_case.name, target=target, as_of=now, whole=whole
     )

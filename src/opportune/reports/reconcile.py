@@ -8,7 +8,7 @@ apart. What matters is that each difference has one of these reasons.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -79,8 +79,11 @@ def reconcile(
     use_case: str,
     target: str,
     as_of: datetime,
+    whole: CountedDay | None = None,
 ) -> Reconciliation:
     """Put our days beside ``theirs``, which must be one or more; ``target`` is campaign or canvas.
+
+    ``whole`` is the sum that Braze made of them itself; None: they are added here.
 
     >>> _difference(90, 100), _difference(0, 0)
     ('10 fewer, 10.0%', 'the same')
@@ -103,7 +106,9 @@ def reconcile(
     )
     total = ReconciledDay(
         ours=OurDay(day=last, **_sums([each.ours for each in days], OurDay)),
-        theirs=CountedDay(day=last, **_sums([each.theirs for each in days], CountedDay)),
+        theirs=replace(whole, day=last)
+        if whole is not None
+        else CountedDay(day=last, **_sums([each.theirs for each in days], CountedDay)),
     )
     return Reconciliation(use_case=use_case, as_of=as_of, days=days, total=total)
 

@@ -361,6 +361,7 @@ def _channel(worker: Worker, use_case: UseCase) -> Channel:
         config=use_case.activation.config,
         call=worker.transports[base_url].call,
         settle_s=worker.stores.settings.braze_settle_s,
+        audience=use_case.audience_when_sent,
     )
     worker.channels[use_case.name] = (use_case, channel)
     return channel
@@ -375,12 +376,8 @@ def _reach(worker: Worker, destination: activation.Destination) -> Channel:
     worker.reached.pop(name, ExitStack()).close()
     worker.channels.pop(name, None)
     with ExitStack() as stack:
-        channel = activation.reach(
-            destination,
-            worker.stores.settings,
-            clock=partial(datetime.now, UTC),
-            stack=stack,
-        )
+        clock = partial(datetime.now, UTC)
+        channel = activation.reach(destination, worker.stores.settings, clock=clock, stack=stack)
         worker.reached[name] = stack.pop_all()
     worker.channels[name] = (destination, channel)
     return channel

@@ -32,7 +32,7 @@ quiet as (
 added as (
     insert into outbox (
         key, use_case, day, connector, profile_id, user_id, properties, due_at, state, reason, purpose, channel,
-        zone, quiet_from, quiet_to
+        zone, quiet_from, quiet_to, ends_on, ends_from
     )
     select key, %(use_case)s, %(day)s, %(connector)s, profile_id, user_id, properties::jsonb,
         greatest(
@@ -41,7 +41,8 @@ added as (
         case when allowed then 'pending' else 'failed' end,
         case when not allowed then %(reason)s end, %(purpose)s, channel, quiet.zone,
         case when quiet.zone is not null then %(quiet_from)s::time end,
-        case when quiet.zone is not null then %(quiet_to)s::time end
+        case when quiet.zone is not null then %(quiet_to)s::time end,
+        %(ends_on)s::text[], case when %(ends_on)s::text[] is not null then %(now)s::timestamptz end
     from judged
     left join quiet on quiet.zone = judged.zone
     order by key

@@ -1,0 +1,2 @@
+-- The next batch of this transaction stages its own.
+drop table happened
