@@ -44,3 +44,15 @@ def test_metrics_are_listed_and_one_is_asked(run: Run, stores: Stores) -> None:
     assert len(json.loads(run("metric", names[0], "--json")[1])["days"]) == 30
     assert run("metric", "revenu")[2].startswith("project_not_found: No metric 'revenu'.")
     assert run("metric", names[0], "--days", "0")[2].startswith("invalid_days: 0 days given.")
+
+
+def test_other_tabs_are_written_as_files(run: Run, stores: Stores) -> None:
+    project.apply(stores.state, SHOP, now=datetime.now(UTC))
+    code, out, _ = run("report", "second-order", "--tab", "timeline")
+    assert (code, out.splitlines()[0]) == (0, "use_case,as_of,at,kind,title,by,details")
+    assert run("report", "second-order", "--tab", "health", "--format", "html")[1].endswith(
+        "</html>"
+    )
+    assert json.loads(run("report", "second-order", "--tab", "insights", "--json")[1])["days"] == []
+    wrong = run("report", "second-order", "--tab", "helth")
+    assert wrong[2].startswith("invalid_tab: There is no tab 'helth'. Did you mean 'health'?")

@@ -18,7 +18,7 @@ from pyarrow import parquet
 from opportune import project, reports, web
 from opportune.reports import Results
 from opportune.storage import Stores
-from opportune.web.words import amount, count, signed_percent
+from opportune.web.words import amount, count, percent, signed_percent
 
 NOTHING = "\N{EN DASH}"
 HERE = "/use-cases/next_offer"
@@ -237,3 +237,77 @@ def test_what_a_report_is_not_is_refused(site: Site, apply: Callable[..., None])
     )
     document = json.loads(site.get(f"/api{HERE}/report").text)
     assert (document["trend"], document["uplift"], document["lift"]["low"]) == ([], [], None)
+
+
+@pytest.mark.parametrize("tab", ["insights", "health", "timeline"])
+def test_files_and_page_of_each_other_tab_agree(
+    site: Site, found: Results, stores: Stores, history: ModuleType, tab: reports.Tab
+) -> None:
+    defined = project.read(stores.state)
+    case = defined.use_case("next_offer")
+    told = reports.tab_report(stores, case, defined.metric_of(case), tab, now=history.NOW)
+    document = json.loads(reports.tab_file(told, "json"))
+    assert document == reports.to_document(told.found)
+    assert parquet.read_table(pa.BufferReader(reports.tab_file(told, "parquet"))) == told.table
+    text = reports.tab_file(told, "csv").decode()
+    written = list(csv.DictReader(io.StringIO(text)))
+    html = web.report_page(told).decode()
+    assert "<script" not in html
+    assert "href" not in html
+    page = site.get(f"{HERE}/{tab}").text
+    for form, body in (("csv", text), ("html", html)):
+        assert site.get(f"/api{HERE}/report?format={form}&tab={tab}").text == body
+        download = site.get(f"{HERE}/report.{form}?tab={tab}")
+        assert download.text == body
+        assert download.headers["content-disposition"].endswith(
+            f'{tab}-next_offer-2026-01-11.{form}"'
+        )
+        assert f"{HERE}/report.{form}?tab={tab}" in page
+    assert json.loads(site.get(f"/api{HERE}/report?tab={tab}").text) == document
+    assert json.loads(site.get(f"/api{HERE}/{tab}").text) == document
+    rows = told.table.to_pylist()
+    assert len(written) == len(rows) > 1
+    for each, line in zip(rows, written, strict=True):
+        assert tab == "timeline" or float(line["value"]) == each["value"]
+    for shown in (page, html):
+        CHECKS[tab](shown, rows, document)
+
+
+def _insights_agree(page: str, rows: list[Any], document: dict[str, Any]) -> None:
+    explored = {
+        (str(row["day"]), row["measure"]): row["value"] for row in rows if row["part"] == "explored"
+    }
+    shown = rows_of(page, "explored-days")
+    assert len(shown) == len(document["days"]) == 10
+    for day, decisions, share in shown:
+        assert decisions == count(explored[day, "decisions"])
+        assert share == percent(explored[day, "exploration_share"])
+    overall = [row for row in rows if row["part"] == "choices" and row["day"] is None]
+    said = [each["share"] for choice in document["choices"] for each in choice["overall"]]
+    assert [row["value"] for row in overall] == said
+    contrasts = [row["value"] for row in rows if row["part"] == "contrasts"]
+    pairs = [(each["group_share"], each["others_share"]) for each in document["contrasts"]]
+    assert contrasts == [share for pair in pairs for share in pair]
+
+
+def _health_agrees(page: str, rows: list[Any], document: dict[str, Any]) -> None:
+    steps = {row[0]: row[2] for row in rows_of(page, "funnel-steps")}
+    funnel = {row["measure"]: row["value"] for row in rows if row["part"] == "funnel"}
+    assert steps["decided"] == count(funnel["decided"]) == count(document["funnel"]["decided"])
+    assert steps["control"] == count(funnel["control"])
+    drift = [(row["group"], f"{row['value']:.3f}") for row in rows if row["part"] == "drift"]
+    assert [(row[0], row[1]) for row in rows_of(page, "drift")] == drift
+    points = [row for row in rows if row["part"] == "delays"]
+    assert [row["value"] for row in points] == [
+        each["share"] for each in document["delays"]["points"]
+    ]
+    assert [row[1] for row in rows_of(page, "delays")] == [percent(row["value"]) for row in points]
+
+
+def _timeline_agrees(page: str, rows: list[Any], document: dict[str, Any]) -> None:
+    titles = [row["title"] for row in rows]
+    assert [row[1] for row in rows_of(page, "history")] == titles
+    assert [each["title"] for each in document["incidents"]] == titles
+
+
+CHECKS = {"insights": _insights_agree, "health": _health_agrees, "timeline": _timeline_agrees}

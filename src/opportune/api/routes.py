@@ -42,7 +42,7 @@ from opportune.api.tail import tail_routes
 from opportune.api.what_if import what_if_routes
 from opportune.decisions import UseCase, stopped
 from opportune.project import Project
-from opportune.reports import Performance, Results, performance, to_document
+from opportune.reports import Performance, Results, TabReport, performance, to_document
 from opportune.storage import Stores
 
 __all__ = ["Problem", "UseCaseAnswer", "UseCasesAnswer", "routes"]
@@ -110,7 +110,7 @@ def routes(
     *,
     clock: Callable[[], datetime] | None = None,
     counts: Counts | None = None,
-    report_page: Callable[[Results], bytes] | None = None,
+    report_page: Callable[[Results | TabReport], bytes] | None = None,
 ) -> Sequence[BaseRoute]:
     """Return the routes of the interface and of operations, for the server composed of them.
 

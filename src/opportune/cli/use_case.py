@@ -88,11 +88,16 @@ def report(
         int, typer.Option(help="Means over so many days in the files: 1, 7 or 30.")
     ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    tab: Annotated[
+        str, typer.Option(help="Or in a file what the tab insights, health or timeline shows.")
+    ] = "performance",
 ) -> None:
     """Show what a use case earned: lift against its own control group, with its interval."""
     form = Form.json if as_json else form
     with opened(settings.load()) as stores:
-        if form is Form.lines:
+        if tab != "performance":
+            typer.echo(_tab_file(stores, name, form, reports.check_tab(tab)), nl=False)
+        elif form is Form.lines:
             _print(stores, name)
         else:
             typer.echo(_file(stores, name, form, rolling), nl=False)
@@ -107,6 +112,17 @@ def _print(stores: Stores, name: str) -> None:
     Console().print(reports.delay_curve(stores, use_case, metric, now=now).answer)
     chosen = reports.insights(stores, use_case, now=now)
     print_insights(Console(), chosen, reports.delivery_counts(stores.state, use_case.name))
+
+
+def _tab_file(stores: Stores, name: str, form: Form, tab: reports.Tab) -> bytes:
+    """Write what a tab shows; lines for people are those of its CSV."""
+    definitions, now = project.read(stores.state), datetime.now(UTC)
+    use_case = definitions.use_case(name)
+    metric = definitions.metric_of(use_case)
+    found = reports.tab_report(stores, use_case, metric, tab, now=now)
+    if form is Form.html:
+        return web.report_page(found)
+    return reports.tab_file(found, "csv" if form is Form.lines else form.value)
 
 
 def _file(stores: Stores, name: str, form: Form, rolling: int) -> bytes:

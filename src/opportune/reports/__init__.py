@@ -105,6 +105,16 @@ from opportune.reports.results import Results, results, results_document
 from opportune.reports.standing import Earned, Standing, standing
 from opportune.reports.summarise import summarise
 from opportune.reports.summary import PROFILE_TOTALS, forget_open
+from opportune.reports.tabs import (
+    HISTORY,
+    TABS,
+    InvalidTab,
+    Tab,
+    TabReport,
+    check_tab,
+    tab_file,
+    tab_report,
+)
 from opportune.reports.timeline import Entry, Timeline, timeline
 from opportune.reports.usage import Defined, Usage, usage
 from opportune.reports.use_case_health import (
@@ -125,6 +135,14 @@ from opportune.reports.use_case_timeline import (
 from opportune.reports.versions import Version, versions
 
 __all__ = [
+    "tab_report",
+    "tab_file",
+    "check_tab",
+    "TabReport",
+    "Tab",
+    "InvalidTab",
+    "TABS",
+    "HISTORY",
     "metric_definition",
     "metric_days",
     "MetricValue",

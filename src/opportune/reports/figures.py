@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Protocol
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -17,7 +18,15 @@ from opportune.reports.model import DayOfVariant, Performance
 from opportune.reports.results import Results, results_document
 from opportune.stats import Lift
 
-__all__ = ["FIGURES", "FORMS", "InvalidReportForm", "figures", "report_file"]
+__all__ = [
+    "FIGURES",
+    "FORMS",
+    "InvalidReportForm",
+    "figure_table",
+    "figures",
+    "report_file",
+    "table_file",
+]
 
 FORMS = ("json", "csv", "parquet")
 """The forms that need no page; "html" is the fourth."""
@@ -42,6 +51,25 @@ FIGURES = pa.schema(
 Row = dict[str, Any]
 
 
+class OfVersion(Protocol):
+    """A report about one version of a use case."""
+
+    @property
+    def use_case(self) -> str:
+        """Return its name."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Return which version."""
+        ...
+
+    @property
+    def as_of(self) -> datetime:
+        """Return when it was true."""
+        ...
+
+
 class InvalidReportForm(InvalidInput):
     """A report was asked for in a form that there is none of."""
 
@@ -50,21 +78,30 @@ class InvalidReportForm(InvalidInput):
 
 def figures(found: Results) -> pa.Table:
     """Return every number of ``found`` as `FIGURES`: part by part, in the order of the page."""
+    return figure_table(found, (row for part in PARTS for row in part(found)))
+
+
+def figure_table(found: OfVersion, rows: Iterable[Row]) -> pa.Table:
+    """Return ``rows`` of the report ``found`` as `FIGURES`; what a row leaves out is empty."""
     same = {"use_case": found.use_case, "version": found.version, "as_of": found.as_of}
     empty: Row = {"day": None, "group": "", "unit": "", "low": None, "high": None}
-    rows = [{**same, **empty, **row} for part in PARTS for row in part(found)]
-    return pa.Table.from_pylist(rows, schema=FIGURES)
+    return pa.Table.from_pylist([{**same, **empty, **row} for row in rows], schema=FIGURES)
 
 
 def report_file(found: Results, form: str) -> bytes:
     """Return the report as a file of one of `FORMS`. Raises ``InvalidReportForm``."""
+    return table_file(results_document(found), figures(found), form)
+
+
+def table_file(document: Mapping[str, object], table: pa.Table, form: str) -> bytes:
+    """Return a report as a file: its document, or its table. Raises ``InvalidReportForm``."""
     if form == "json":
-        return json.dumps(results_document(found)).encode()
+        return json.dumps(document).encode()
     if form == "csv":
-        return _csv(figures(found)).encode()
+        return _csv(table).encode()
     if form == "parquet":
         written = pa.BufferOutputStream()
-        parquet.write_table(figures(found), written)
+        parquet.write_table(table, written)
         return bytes(written.getvalue().to_pybytes())
     raise InvalidReportForm(
         f"A report cannot be written as '{form}' here. Allowed: {', '.join(FORMS)}, and html where "

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from opportune import project, reports
 from opportune.decisions import UseCase
 from opportune.project import Project
-from opportune.reports import Results
+from opportune.reports import Insights, Results, Tab, TabReport
 from opportune.web import pages
 from opportune.web.asking import Asked, Download, Frame, Shown
 from opportune.web.forest import segment_lines
@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 PAGE = 50
+# What the template of a tab calls the report.
+NAMES = {"insights": "insights", "health": "health", "timeline": "history"}
 MEDIA = {
     "csv": "text/csv; charset=utf-8",
     "html": "text/html; charset=utf-8",
@@ -58,44 +60,62 @@ def people(asked: Asked) -> Shown:
 
 def report(asked: Asked) -> Download:
     """Send the report as a file: HTML, CSV, Parquet or JSON."""
-    form, found = asked.path["form"], _results(asked)
-    body = report_page(found) if form == "html" else reports.report_file(found, form)
-    name = f"report-{found.use_case}-{found.as_of:%Y-%m-%d}.{form}"
+    form, tab = asked.path["form"], asked.query.get("tab", "performance")
+    if tab == "performance":
+        found = _results(asked)
+        body = report_page(found) if form == "html" else reports.report_file(found, form)
+    else:
+        told = _tab_report(asked, reports.check_tab(tab))
+        body = report_page(told) if form == "html" else reports.tab_file(told, form)
+    about = "report" if tab == "performance" else tab
+    name = f"{about}-{asked.path['name']}-{asked.now:%Y-%m-%d}.{form}"
     return Download(body=body, media_type=MEDIA[form], name=name)
 
 
-def report_page(found: Results) -> bytes:
+def report_page(found: Results | TabReport) -> bytes:
     """Return the report as one HTML file that needs nothing else, and runs no script."""
+    if isinstance(found, TabReport):
+        frame = Frame(as_of=found.found.as_of, demo=False)
+        told = {"layout": "tab_report.html", "linked": False, "style": pages.style()}
+        return pages.render(f"use_case_{found.tab}.html", frame, {**told, **_told(found)}).encode()
     frame = Frame(as_of=found.as_of, demo=False)
-    told = {"results": found, "style": pages.style()}
-    return pages.render("report.html", frame, told).encode()
+    context = {"results": found, "style": pages.style()}
+    return pages.render("report.html", frame, context).encode()
 
 
 def insights(asked: Asked) -> Shown:
     """Show what was chosen, for whom, and what moved the choice."""
-    _, chosen = _chosen(asked)
-    segment = asked.query.get("segment")
-    found = reports.insights(asked.stores, chosen, now=asked.now, segment=segment)
-    told = {"insights": found, "forest": segment_lines(found.gains)}
-    return tab_of("use_case_insights.html", asked, told)
+    return _tab(asked, "insights")
 
 
 def health(asked: Asked) -> Shown:
     """Show how it runs: what became of its audience, how fresh it is, whether people changed."""
-    defined, chosen = _chosen(asked)
-    found = reports.use_case_health(asked.stores, chosen, defined.metric_of(chosen), now=asked.now)
-    told = {"health": found, "deliveries": found.deliveries}
-    return tab_of("use_case_health.html", asked, told)
+    return _tab(asked, "health")
 
 
 def timeline(asked: Asked) -> Shown:
     """Show what the use case went through."""
-    _, chosen = _chosen(asked)
-    told = {
-        "begun_with": reports.begun_with(asked.stores, chosen),
-        "history": reports.use_case_timeline(asked.stores.state, chosen.name, now=asked.now),
-    }
-    return tab_of("use_case_timeline.html", asked, told)
+    return _tab(asked, "timeline")
+
+
+def _tab(asked: Asked, tab: Tab) -> Shown:
+    found = _tab_report(asked, tab)
+    told = {"layout": "use_case_frame.html", "linked": True, **_told(found)}
+    return Shown(body=pages.render(f"use_case_{tab}.html", asked.frame, told))
+
+
+def _tab_report(asked: Asked, tab: Tab) -> TabReport:
+    defined, chosen = _chosen(asked)
+    metric, segment = defined.metric_of(chosen), asked.query.get("segment")
+    return reports.tab_report(asked.stores, chosen, metric, tab, now=asked.now, segment=segment)
+
+
+def _told(report: TabReport) -> Mapping[str, object]:
+    """Return what the template of a tab shows."""
+    told: dict[str, object] = {"head": report.head, NAMES[report.tab]: report.found}
+    if isinstance(report.found, Insights):
+        told["forest"] = segment_lines(report.found.gains)
+    return told | {"begun_with": report.begun_with}
 
 
 def tab_of(template: str, asked: Asked, told: Mapping[str, object]) -> Shown:
