@@ -10,6 +10,7 @@ import pytest
 
 from opportune import policies, profiles
 from opportune.decisions import (
+    Cap,
     Constraints,
     Cooldown,
     Dimension,
@@ -117,3 +118,38 @@ def test_what_sends_nothing_starts_no_cadence_and_no_cool_down(
         rows = play(stores, case, day, ("none", "slow")).values()
         assert {tuple(row["action"]) for row in rows} == {("none", "slow")}
         assert {row["due_at"] for row in rows} == {None}
+
+
+def test_a_cap_lets_so_many_sends_pass_in_any_so_many_days_and_no_more(
+    stores: Stores, people: People, use_case: Make
+) -> None:
+    people(range(10))
+    caps = Constraints(caps=(Cap(sends=2, days=4),))
+    case = use_case(features=(), dimensions=(OFFER,), control_share=0.5, constraints=caps)
+    decided = [len(play(stores, case, n, ("tea",))) for n in range(7)]
+    assert decided == [10, 10, 0, 0, 10, 10, 0]
+    assert held_back(stores, case, DAY + timedelta(days=2)) == {"cap": 10}
+    # What sends nothing uses up nothing of it.
+    quiet = use_case(
+        name="quiet", features=(), dimensions=(OFFER,), constraints=caps, control_share=0.5
+    )
+    assert [len(play(stores, quiet, n, ("none",))) for n in range(3)] == [10, 10, 10]
+
+
+def test_a_cap_across_use_cases_counts_what_all_of_them_sent(
+    stores: Stores, people: People, use_case: Make
+) -> None:
+    people(range(10))
+    other = use_case(name="other", features=(), dimensions=(OFFER,), control_share=0.0)
+    play(stores, other, 0, ("tea",))
+    play(stores, other, 1, ("tea",))
+    across = Constraints(caps=(Cap(sends=3, days=7), Cap(sends=3, days=7, across=True)))
+    case = use_case(features=(), dimensions=(OFFER,), control_share=0.0, constraints=across)
+    play(stores, case, 1, ("tea",))
+    assert len(play(stores, case, 2, ("tea",))) == 0
+    assert held_back(stores, case, DAY + timedelta(days=2)) == {"cap": 10}
+    own = use_case(
+        name="own", features=(), dimensions=(OFFER,), control_share=0.0,
+        constraints=Constraints(caps=(Cap(sends=3, days=7),)),
+    )  # fmt: skip
+    assert len(play(stores, own, 2, ("tea",))) == 10

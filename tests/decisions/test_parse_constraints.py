@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from opportune import rules
-from opportune.decisions import Constraints, Cooldown, Forbidden, QuietHours, parse_use_case
+from opportune.decisions import Cap, Constraints, Cooldown, Forbidden, QuietHours, parse_use_case
 
 BODY: dict[str, Any] = {
     "success_metric": "orders",
@@ -46,6 +46,7 @@ def test_all_that_can_be_written_is_read() -> None:
         "quiet_hours": {"from": "23:30", "to": "05:00"},
         "forbidden": [{"options": {"offer": "tea", "at": ["06", "22"]}, "when": STRICT}],
         "cooldown": [{"dimension": "offer", "options": ["tea"], "days": 7}, {"days": 30}],
+        "cap": [{"sends": 3, "days": 7}, {"sends": 5, "days": 7, "across": True}],
     }
     case = parse_use_case("x", {**BODY, "constraints": constraints}, problems)
     assert problems == []
@@ -58,6 +59,7 @@ def test_all_that_can_be_written_is_read() -> None:
                 when=rules.parse(STRICT, where="rule"),
             ),
         ),
+        caps=(Cap(sends=3, days=7), Cap(sends=5, days=7, across=True)),
         cooldowns=(
             Cooldown(dimension="offer", options=("tea",), days=7),
             Cooldown(dimension=None, options=(), days=30),
@@ -88,7 +90,7 @@ def test_all_mistakes_of_the_constraints_are_listed_at_once() -> None:
                 {"dimension": "at", "options": ["07"], "days": 1.5},
                 {"options": ["06"], "days": 366},
             ],
-            "cap": 3,
+            "limit": 3,
         }
     ) == [
         "constraints.forbidden[0].options.offer: no option 'tee'. Did you mean 'tea'? Allowed: "
@@ -110,7 +112,7 @@ def test_all_mistakes_of_the_constraints_are_listed_at_once() -> None:
         "constraints.quiet_hours.from: '25:00' given, must be a time of day such as 21:00.",
         "constraints.quiet_hours.to: '22:00+01:00' given, must be a time of day such as 21:00.",
         "constraints.quiet_hours.until: unknown key. Allowed: from, to.",
-        "constraints.cap: unknown key. Allowed: cooldown, forbidden, quiet_hours.",
+        "constraints.limit: unknown key. Allowed: cap, cooldown, forbidden, quiet_hours.",
     ]
 
 
@@ -214,4 +216,14 @@ def test_the_whole_action_is_kept_apart_only_in_a_small_space() -> None:
     assert problems_of(cooldown, dimensions=dimensions) == [
         "constraints.cooldown: the whole action has 216000 combinations, at most 10000 can be kept "
         "apart; name a dimension."
+    ]
+
+
+def test_mistakes_in_a_cap_are_named() -> None:
+    caps = [{"sends": 0, "days": 7}, {"sends": 1.5, "days": 7, "acros": True}]
+    assert problems_of({"cap": caps}) == [
+        "constraints.cap[0].sends: 0 given, must be a number from 1 to 1000.",
+        "constraints.cap[1].acros: unknown key. Did you mean 'across'? Allowed: across, days, "
+        "sends.",
+        "constraints.cap[1].sends: 1.5 given, must be a whole number from 1 to 1000.",
     ]

@@ -306,7 +306,7 @@ def test_what_asks_for_the_past_is_left_to_the_day(
     cooldown = '\n[[constraints.cooldown]]\ndimension = "offer"\ndays = 7\n'
     define({'{ name = "sms" }]': '{ name = "sms" }]' + cooldown})
     pipeline.run_day(stores, project.read(stores.state), "next", NOW.date(), now=NOW)
-    with pytest.raises(NotOnRequest, match="has cool-downs or a cadence"):
+    with pytest.raises(NotOnRequest, match="has cool-downs, caps or a cadence"):
         ask(stores, 1)
     assert kept(stores) == 0
 

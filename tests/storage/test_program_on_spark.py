@@ -70,6 +70,7 @@ BY_THE_DAYS = {
 BESIDE = {
     "activation/sql/decisions_of_day.sql",
     "cli/sql/treated.sql",
+    "decisions/sql/capped.sql",
     "decisions/sql/cooled.sql",
     "decisions/sql/first_decided.sql",
     "decisions/sql/guard_rail.sql",
@@ -346,13 +347,15 @@ def look_up(stores: Stores) -> None:
     assert min(len(found[part]) for part in ("events", "decisions", "features")) > 1
 
 
-def contacts(users: pa.ChunkedArray) -> dict[str, pa.Table]:
+def contacts(
+    users: pa.ChunkedArray, names: tuple[str, str] = ("tv_bundle", "newsletter")
+) -> dict[str, pa.Table]:
     """What cool-downs and cadences are asked by, on the last day but two."""
     numbers = [number for number in range(-7, 3) if number]
     wide = pa.int64()
     asked = {
         "version": pa.array([1, 1], pa.int32()),
-        "name": ["tv_bundle", "newsletter"],
+        "name": list(names),
         "position": pa.array([1, 1], wide),
         "dimension": pa.array([0, 0], wide),
         "choice": pa.array([1, 4], wide),
@@ -438,6 +441,7 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
     yield "privacy/sql/old_names.sql", {"newest_us": last_us}, {}
     for query in ("cooled", "had", "waiting"):
         yield f"decisions/sql/{query}.sql", {"use_case": NAME}, contacts(users)
+    yield "decisions/sql/capped.sql", {}, contacts(users, names=(NAME, ""))
     wanted = pa.table({"event": ["Order Completed"]})
     for every in (True, False):
         facts = {"low_us": first_us + 86_400_000_000, "every": every}

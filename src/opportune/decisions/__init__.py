@@ -41,7 +41,7 @@ from opportune.decisions.changed import (
     possible,
 )
 from opportune.decisions.combinations import breaking, parts
-from opportune.decisions.constraints import Constraints, Cooldown, Forbidden, QuietHours
+from opportune.decisions.constraints import Cap, Constraints, Cooldown, Forbidden, QuietHours
 from opportune.decisions.decide import NoOption, decide, held_back, matrix
 from opportune.decisions.decider import Decider, decide_asked, make_decider
 from opportune.decisions.delays import RewardDelays, reward_delays
@@ -135,6 +135,7 @@ __all__ = [
     "BudgetDay",
     "Candidate",
     "Chosen",
+    "Cap",
     "Constraints",
     "Cooldown",
     "Decided",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from opportune import profiles
 from opportune.decisions.combinations import none_left, quiet_options
-from opportune.decisions.history import cooled, recent, waiting
+from opportune.decisions.history import capped, cooled, recent, waiting
 from opportune.decisions.model import UseCase
 from opportune.storage import Stores, load_sql
 
@@ -19,6 +19,7 @@ __all__ = ["OPTIONLESS", "REASONS", "Allowed", "allowed"]
 
 REASONS = {
     "frequency": "the cadence of the last send lets them wait",
+    "cap": "they were sent as much lately as a cap allows",
     "no_option": "no option of a dimension is meant for them, or valid on the day",
     "no_consent": "they allow no channel",
     "quiet_hours": "every hour that is meant for them is quiet",
@@ -62,6 +63,7 @@ def allowed(stores: Stores, use_case: UseCase, day: date, columns: pa.Table) -> 
     forbidden = _forbidden(use_case, columns)
     lately = recent(stores, use_case, day, profile_ids)
     reason = np.full(len(profile_ids), None, dtype=object)
+    reason[capped(stores, use_case, day, profile_ids)] = "cap"
     reason[waiting(stores, use_case, day, profile_ids)] = "frequency"
     stages = (
         ("no_option", np.int64(-1)),

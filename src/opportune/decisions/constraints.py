@@ -1,4 +1,4 @@
-"""What an action may never break: forbidden combinations, cool-downs, quiet hours."""
+"""What an action may never break: forbidden combinations, cool-downs, caps, quiet hours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import time
 
 from opportune import rules
 
-__all__ = ["Constraints", "Cooldown", "Forbidden", "QuietHours"]
+__all__ = ["Cap", "Constraints", "Cooldown", "Forbidden", "QuietHours"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,18 @@ class Cooldown:
     dimension: str | None
     options: tuple[str, ...]
     days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """At most ``sends`` sends to a profile within any ``days`` days.
+
+    Of the use case alone, or, with ``across``, of all use cases together.
+    """
+
+    sends: int
+    days: int
+    across: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,4 +80,10 @@ class Constraints:
 
     forbidden: tuple[Forbidden, ...] = ()
     cooldowns: tuple[Cooldown, ...] = ()
+    caps: tuple[Cap, ...] = ()
     quiet_hours: QuietHours | None = None
+
+    @property
+    def asks_the_past(self) -> bool:
+        """Whether they depend on what a profile had lately."""
+        return bool(self.cooldowns or self.caps)

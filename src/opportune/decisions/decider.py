@@ -115,10 +115,10 @@ def make_decider(
 
     Raises ``NotOnRequest`` for a use case that asks what a profile had lately.
     """
-    if use_case.constraints.cooldowns or use_case.place_of("frequency") is not None:
+    if use_case.constraints.asks_the_past or use_case.place_of("frequency") is not None:
         raise NotOnRequest(
-            f"Use case '{use_case.name}' has cool-downs or a cadence: what a profile had lately is "
-            "known to the day's run alone. Make a use case without them for decisions on request."
+            f"Use case '{use_case.name}' has cool-downs, caps or a cadence: what a profile had "
+            "lately is known to the day's run alone. Make a use case without them to be asked."
         )
     policies.warm_up()
     seed = policies.seed(f"{use_case.name}:{day}")

@@ -1,4 +1,4 @@
-"""What profiles had lately, by the decision log: what cool-downs and cadences ask for.
+"""What profiles had lately, by the decision log: what cool-downs, cadences and caps ask for.
 
 A decision to send counts as a contact in control as well, whatever became of the sending, so that
 both groups stay alike. It counts for its day, or so many days later as its hour and weekday put it.
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from opportune.decisions.model import DECISIONS, UseCase
 from opportune.storage import Stores, load_sql
 
-__all__ = ["cooled", "recent", "waiting"]
+__all__ = ["capped", "cooled", "recent", "waiting"]
 
 # A weekday, and a change of the clocks, may put a send off by so much.
 MOST_AHEAD_DAYS = 8
@@ -106,6 +106,26 @@ def waiting(stores: Stores, use_case: UseCase, day: date, profile_ids: Ints) -> 
     return held
 
 
+def capped(stores: Stores, use_case: UseCase, day: date, profile_ids: Ints) -> Flags:
+    """Say for whom of these profiles a cap leaves nothing on ``day``."""
+    held = np.zeros(len(profile_ids), dtype=bool)
+    rows = [
+        _Row(
+            version=0,
+            position=0,
+            name="" if each.across else use_case.name,
+            dimension=0,
+            choice=each.sends,
+            days=each.days,
+        )
+        for each in use_case.constraints.caps
+    ]
+    if rows:
+        found = _ask(stores, None, day, "capped", rows)
+        held[_places(profile_ids, found)[0]] = True
+    return held
+
+
 def _cooling(use_case: UseCase, layouts: Mapping[int, Layout]) -> Iterator[_Row]:
     names = [dimension.name for dimension in use_case.dimensions]
     for each in use_case.constraints.cooldowns:
@@ -143,18 +163,21 @@ def _layouts(stores: Stores, use_case: UseCase) -> dict[int, Layout]:
 
 
 def _ask(
-    stores: Stores, use_case: UseCase, day: date, query: str, rows: Sequence[_Row]
+    stores: Stores, use_case: UseCase | None, day: date, query: str, rows: Sequence[_Row]
 ) -> pa.Table:
-    """Ask the decisions of the days around ``day`` that are near enough to matter."""
+    """Ask the decisions of the days around ``day`` that are near enough to matter.
+
+    Without a ``use_case`` those of all of them, and then those of the day itself as well.
+    """
     stores.lake.create("decisions", DECISIONS)
     most = max((row.days for row in rows), default=0)
-    numbers = [n for n in range(-most - MOST_AHEAD_DAYS, most + 1) if n]
+    numbers = [n for n in range(-most - MOST_AHEAD_DAYS, most + 1) if n or use_case is None]
     near = [day + timedelta(days=number) for number in numbers]
     days = pa.table({"day": near, "number": pa.array(numbers, pa.int64())})
     holders = stores.state.table(load_sql("opportune.decisions", "holders"), HOLDERS)
     return stores.engine.query(
         load_sql("opportune.decisions", query),
-        {"use_case": use_case.name},
+        {} if use_case is None else {"use_case": use_case.name},
         tables={"decisions": ("day", near[0], near[-1])},
         relations={"days": days, "asked": _relation(rows), "holders": holders},
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date, time
 
 from opportune import rules
-from opportune.decisions.constraints import Constraints, Cooldown, Forbidden, QuietHours
+from opportune.decisions.constraints import Cap, Constraints, Cooldown, Forbidden, QuietHours
 from opportune.decisions.model import WEEKDAYS, Dimension, Option
 from opportune.documents import Document
 from opportune.errors import nearest
@@ -18,6 +18,7 @@ __all__ = ["MEANINGS", "read_constraints", "read_dimension", "read_option", "rea
 MEANINGS = ("choice", "channel", "hour", "day", "frequency")
 HOUR = re.compile(r"[01][0-9]|2[0-3]")
 MOST_DAYS = 365
+MOST_SENDS = 1_000
 # A bit each, in a signed 64-bit integer.
 MOST_FORBIDDEN = 63
 
@@ -87,6 +88,7 @@ def read_constraints(table: Document, dimensions: Sequence[Dimension]) -> Constr
     constraints = Constraints(
         forbidden=tuple(_forbidden(each, options) for each in _tables(table, "forbidden")),
         cooldowns=tuple(_cooldown(each, options) for each in _tables(table, "cooldown")),
+        caps=tuple(map(_cap, _tables(table, "cap"))),
         quiet_hours=None if table.optional("quiet_hours") is None else _quiet_hours(table),
     )
     table.close()
@@ -134,6 +136,15 @@ def _cooldown(table: Document, options: Mapping[str, Sequence[str]]) -> Cooldown
     else:
         _check_options(table, "options", named, options[dimension])
     return Cooldown(dimension=dimension, options=named, days=days)
+
+
+def _cap(table: Document) -> Cap:
+    sends, days = table.number("sends", low=1, high=MOST_SENDS), _days(table, None)
+    across = table.flag("across", default=False)
+    table.close()
+    if sends != int(sends):
+        table.wrong("sends", f"{sends:g} given, must be a whole number from 1 to {MOST_SENDS}.")
+    return Cap(sends=int(sends), days=days, across=across)
 
 
 def _check_options(

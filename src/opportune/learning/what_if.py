@@ -128,8 +128,9 @@ def _notes(found: Changed, counts: Again) -> Iterator[str]:
     if counts.forgotten:
         yield f"{counts.forgotten:,} days are left out: their policies are not kept any more."
     before, changed = found.before, found.changed
-    if (before.constraints.cooldowns, before.budget) != (
+    if (before.constraints.cooldowns, before.constraints.caps, before.budget) != (
         changed.constraints.cooldowns,
+        changed.constraints.caps,
         changed.budget,
     ):
         yield "How often people are sent something, and a budget, are as they were in the log."

@@ -69,5 +69,5 @@ def _of_the_moment(use_case: UseCase) -> UseCase:
         replace(each, meaning="choice") if each.meaning == "frequency" else each
         for each in use_case.dimensions
     )
-    constraints = replace(use_case.constraints, cooldowns=())
+    constraints = replace(use_case.constraints, cooldowns=(), caps=())
     return replace(use_case, dimensions=dimensions, constraints=constraints, budget=None)
