@@ -42,6 +42,19 @@ def test_others_that_ask_the_same_of_braze_are_named() -> None:
     assert found.same_audience == ("live", "paused")
 
 
+def test_what_goes_along_may_stand_in_a_template() -> None:
+    first, *rest = past_use_case().dimensions
+    option = replace(first.options[0], parameters={"price": 20})
+    dimensions = (
+        replace(first, options=(option, *first.options[1:])),
+        *(replace(each, meaning="hour" if each.name == "hour" else "choice") for each in rest),
+    )
+    mine = replace(past_use_case(), dimensions=dimensions, activation=sending(NOWHERE))
+    project = Project(metrics={}, segments={}, use_cases={mine.name: mine})
+    found = pipeline.set_up_of(project, mine)
+    assert (found.dimensions, found.others) == (("offer", "channel"), ("hour", "price"))
+
+
 def test_only_who_can_send_through_braze_is_looked_at_and_silence_stops_nothing() -> None:
     mine = replace(past_use_case(), activation=sending(NOWHERE))
     project = Project(metrics={}, segments={}, use_cases={mine.name: mine})

@@ -62,6 +62,7 @@ def set_up_of(project: Project, use_case: UseCase) -> SetUp:
         use_case=use_case.name,
         config=config,
         dimensions=tuple(each.name for each in use_case.dimensions if each.meaning == "choice"),
+        others=_others(use_case),
         same_target=tuple(
             each.name for each in others if each.state == "live" and _target(each) == target
         ),
@@ -69,6 +70,18 @@ def set_up_of(project: Project, use_case: UseCase) -> SetUp:
             each.name for each in others if set(each.audience) & set(use_case.audience)
         ),
     )
+
+
+def _others(use_case: UseCase) -> tuple[str, ...]:
+    """Name dimensions that say when and how, and what options bring along."""
+    when = (each.name for each in use_case.dimensions if each.meaning != "choice")
+    brought = (
+        name
+        for dimension in use_case.dimensions
+        for option in dimension.options
+        for name in option.parameters
+    )
+    return tuple(dict.fromkeys((*when, *brought)))
 
 
 def _target(use_case: UseCase) -> tuple[str | None, ...]:

@@ -46,6 +46,14 @@ def test_a_campaign_that_is_set_up_well_needs_nothing_and_nothing_is_sent(sandbo
     ]
 
 
+def test_what_goes_along_may_be_read_and_need_not(sandbox: Sandbox) -> None:
+    asked = set_up(dimensions=("offer", "channel"))
+    (advice,) = braze.check_set_up(sandbox.workspace(), asked)
+    assert (advice.code, "reads 'hour'" in advice.message) == ("unknown_placeholder", True)
+    along = set_up(dimensions=("offer", "channel"), others=("hour", "price"))
+    assert braze.check_set_up(sandbox.workspace(), along) == []
+
+
 def test_a_canvas_is_looked_at_as_a_campaign_is(sandbox: Sandbox) -> None:
     asked = set_up(config={"canvas_id": CANVAS_ID})
     assert braze.check_set_up(sandbox.workspace(), asked) == []

@@ -62,6 +62,8 @@ class SetUp:
         Its activation settings: ``campaign_id``, or ``canvas_id``.
     dimensions:
         Names of what is chosen, as templates name them; without those that only say when.
+    others:
+        What else goes along, which a template may read and need not.
     same_target:
         Names of other use cases that trigger the same campaign or canvas.
     same_audience:
@@ -71,6 +73,7 @@ class SetUp:
     use_case: str
     config: Mapping[str, str]
     dimensions: tuple[str, ...]
+    others: tuple[str, ...] = ()
     same_target: tuple[str, ...] = ()
     same_audience: tuple[str, ...] = ()
 
@@ -193,7 +196,7 @@ def _control(what: str, name: str) -> Advice:
 def _templates(root: str, texts: Sequence[str], set_up: SetUp) -> list[Advice]:
     read = {name for text in texts for name in PLACEHOLDER.findall(text)}
     silent = sorted(set(set_up.dimensions) - read)
-    unknown = sorted(read - {*set_up.dimensions, DECISION})
+    unknown = sorted(read - {*set_up.dimensions, *set_up.others, DECISION})
     found = [
         (
             "silent_dimension",
