@@ -201,6 +201,9 @@ def test_a_past_that_is_alike_for_all_adjusts_nothing_and_says_so() -> None:
     found = adjusted(evidence(totals), totals)
     assert found is not None
     assert found.lift is None
-    assert "same value for all" in found.answer
+    assert found.answer == (
+        "Nothing to adjust for: in the 28 days before its first decision every profile brought the "
+        "same, 0 orders."
+    )
     off = replace(evidence(totals), sample_ratio=stats.SampleRatio(p_value=0.0, suspicious=True))
     assert adjusted(off, totals) is None

@@ -53,8 +53,8 @@ def test_everybody_of_the_audience_is_in_one_place_of_the_funnel(
         "insert into outbox (key, use_case, day, connector, profile_id, user_id, properties,"
         " due_at, state, reason)"
         " select 'k' || n, 'next_offer', '2026-01-10', 'braze', n, 'u', '{}', now(),"
-        " case when n <= 50 then 'sent' else 'failed' end, case when n > 50 then 'bounced' end"
-        " from generate_series(1, 60) as n"
+        " case when n <= 50 then 'sent' when n <= 60 then 'failed' else 'pending' end,"
+        " case when n between 51 and 60 then 'bounced' end from generate_series(1, 67) as n"
     )
     found = use_case_health(stores, history.use_case(), METRIC, now=history.NOW)
     funnel = found.funnel
@@ -66,10 +66,10 @@ def test_everybody_of_the_audience_is_in_one_place_of_the_funnel(
     ]
     assert (funnel.decided, funnel.control, funnel.silent, funnel.to_send) == (100, 20, 0, 80)
     outbox = [(each.state, each.reason, each.count) for each in funnel.outbox]
-    assert outbox == [("sent", "", 50), ("failed", "bounced", 10)]
+    assert outbox == [("sent", "", 50), ("failed", "bounced", 10), ("pending", "", 7)]
     assert found.answer == (
         "On 2026-01-10 104 were meant, 100 were decided for, 80 were to be sent something, and the "
-        "connector took 50."
+        "connector took 50; 7 wait in the outbox."
     )
     assert {each.feature for each in found.drift} == set(history.use_case().feature_names)
     assert not any(each.moved for each in found.drift)

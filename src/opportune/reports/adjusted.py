@@ -31,6 +31,12 @@ def adjusted(evidence: Evidence, totals: Mapping[str, Totals]) -> AdjustedForEar
     if any(each.earlier_profiles < each.profiles for each in groups):
         return None
     treated, held_out = map(_joint, groups)
+    if treated.covariate.m2 + held_out.covariate.m2 == 0:
+        said = (
+            f"Nothing to adjust for: in the {EARLIER_DAYS} days before its first decision every "
+            f"profile brought the same, {treated.covariate.mean:g} {evidence.metric.unit}."
+        )
+        return _of(None, explained=0.0, narrower=0.0, said=said)
     found = stats.adjusted_lift(
         treated, held_out, method="any_look", tightest_at=evidence.tightest_at
     )

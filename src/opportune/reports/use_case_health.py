@@ -72,6 +72,11 @@ class Funnel:
         """How many the connector took."""
         return sum(each.count for each in self.outbox if each.state == "sent")
 
+    @property
+    def waiting(self) -> int:
+        """How many are not due yet, or not sent yet."""
+        return sum(each.count for each in self.outbox if each.state == "pending")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
@@ -230,8 +235,9 @@ def _answer(funnel: Funnel | None, drift: Sequence[FeatureDrift]) -> str:
     meant = "" if funnel.audience is None else f" {funnel.audience:,} were meant,"
     said = (
         f"On {funnel.day}{meant} {funnel.decided:,} were decided for, {funnel.to_send:,} were to "
-        f"be sent something, and the connector took {funnel.sent:,}."
+        f"be sent something, and the connector took {funnel.sent:,}"
     )
+    said += f"; {funnel.waiting:,} wait in the outbox." if funnel.waiting else "."
     moved = [each.feature for each in drift if each.moved]
     if moved:
         said += f" Other people than in the days before: {', '.join(moved[:3])} moved."
