@@ -121,8 +121,9 @@ def fill(stores: Stores, profiles: int, folder: Path) -> None:
             "version": use_case.version,
             "day": now.date(),
             "trained_through": None,
+            "waiting": 0,
             "body": taught(use_case).to_bytes(),
-            **dict.fromkeys(("lessons", "learner", "warm_start")),
+            **dict.fromkeys(("lessons", "learner", "warm_start", "provisional")),
         }
         stores.state.rows(load_sql("opportune.learning", "keep_model"), facts)
 
