@@ -18,6 +18,7 @@ from opportune.policies import (
     Trees,
     Wabbit,
     WrongReward,
+    everything,
 )
 
 SPACE = space_of(3)
@@ -111,3 +112,13 @@ def test_a_policy_that_cannot_correct_refuses_rewards_that_may_still_come(kind: 
         policy.update(day(1, 0.5, count=40))
     complete = day(1, 1.0, count=40)
     policy.update(complete)
+
+
+def test_provisional_plays_as_an_update_would() -> None:
+    learned = START.update(day(1, 1.0))
+    waiting = day(2, 0.5)
+    eligible = everything(SPACE, len(waiting.rewards))
+    whole, quick = learned.update(waiting), learned.provisional(waiting)
+    plays = [each.distribution(waiting.features, eligible, seed=3) for each in (whole, quick)]
+    assert (plays[0].support == plays[1].support).all()
+    assert expected(quick) == expected(whole)

@@ -222,9 +222,14 @@ class FactoredThompson:
         """This policy for today's decisions: it has also seen rows whose rewards may still come.
 
         ``waiting.arrived`` corrects for those. Do not keep it: when all rewards are there, `update`
-        this one with them.
+        this one with them. It plays as that would play now, for two thirds of the work: memories
+        that it does not play by have not seen the rows.
         """
-        return self.update(waiting) if len(waiting.rewards) else self
+        if not len(waiting.rewards):
+            return self
+        policy = self if self.knowledge is not None else self.prepared(self.summary(waiting))
+        policy = policy.stepped(policy.glance(waiting))
+        return policy._absorbed(policy.evidence(waiting), to_decide=True)
 
     def summary(self, batch: Batch) -> Summary:
         """Moments of raw features and rewards, for `prepared`. Summaries of shards add."""
@@ -286,11 +291,15 @@ class FactoredThompson:
 
         Evidence of no rows changes nothing: an empty day must not narrow the prior.
         """
+        return self._absorbed(evidence, to_decide=False)
+
+    def _absorbed(self, evidence: Evidence, *, to_decide: bool) -> FactoredThompson:
         if not evidence.chance.rows:
             return replace(self)
         known = self._known()
         shape = self._layout(known)
-        return replace(self, knowledge=refitted(shape, absorbed(shape, known, evidence)))
+        after = refitted(shape, absorbed(shape, known, evidence), to_decide=to_decide)
+        return replace(self, knowledge=after)
 
     def moved(self, space: ActionSpace) -> FactoredThompson:
         """This policy for other options; dimensions and options are known by their names.

@@ -8,6 +8,7 @@ last days (prequential log-likelihood, Dawid 1984).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,21 +117,33 @@ def single(sums: Sums) -> Sums:
     return replace(sums, precision=sums.precision.astype(np.float32))
 
 
-def refitted(shape: Layout, known: Knowledge, *, learn: bool = True) -> Knowledge:
-    """Beliefs and posteriors that follow from the sums."""
-    chance = _refitted(shape, known.chance, known.best, learn=learn, amount=False)
+def refitted(
+    shape: Layout, known: Knowledge, *, learn: bool = True, to_decide: bool = False
+) -> Knowledge:
+    """Beliefs and posteriors that follow from the sums.
+
+    ``to_decide``: nothing will be learned after, so only the memory that is played by is refitted.
+    """
+    again = partial(_refitted, shape, best=known.best, learn=learn, others=not to_decide)
     amount = known.amount
-    if amount is not None:
-        amount = _refitted(shape, amount, known.best, learn=learn, amount=True)
-    return replace(known, chance=chance, amount=amount)
+    return replace(
+        known,
+        chance=again(known.chance, amount=False),
+        amount=None if amount is None else again(amount, amount=True),
+    )
 
 
-def _refitted(shape: Layout, model: Model, best: int, *, learn: bool, amount: bool) -> Model:
+def _refitted(
+    shape: Layout, model: Model, *, best: int, learn: bool, others: bool, amount: bool
+) -> Model:
     beliefs = model.beliefs
     if learn:
         beliefs, found = fit(shape, model.sums[best], beliefs, estimate_noise=amount)
     else:
         found = posterior(shape, model.sums[best], beliefs)
+    if not others:
+        members = (*model.members[:best], found, *model.members[best + 1 :])
+        return replace(model, beliefs=beliefs, members=members)
     # The other memories know which coefficients matter, but take no value from the best one.
     prior, nothing = sparse_prior(shape, beliefs), np.zeros(shape.size)
     members = tuple(
