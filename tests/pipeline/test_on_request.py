@@ -298,6 +298,11 @@ def test_costs_exploration_and_the_random_group_are_those_of_the_day(
     for row in stores.lake.read("decisions").to_pylist():
         assert row["cost_rewarded"] == (0.5 if "tv" in row["action"] else 0)
         assert row["cost"] == (0.01 if "sms" in row["action"] else 0)
+        # What the policy expects is of what it plays, asked for or by the day's run.
+        assert row["variant"] != "random" or row["expected"] is None
+    asked = [row for row in stores.lake.read("decisions").to_pylist() if row["decided_at"] == NOW]
+    played = [row for row in asked if row["decision_id"].count(":") == 3]
+    assert any(row["expected"] is not None for row in played if row["variant"] == "treatment")
 
 
 def test_what_asks_for_the_past_is_left_to_the_day(

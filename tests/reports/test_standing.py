@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from types import ModuleType
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from opportune import reports
@@ -32,6 +36,17 @@ def test_a_standing_is_what_the_report_says_before_and_after_days_are_summed_up(
     reports.summarise(stores, use_case)
     kept = reports.standing(stores, use_case, ORDERS, now=history.NOW)
     assert kept == counted
+    assert kept.shadow is None
+    rows = stores.lake.read("decisions")
+    some = rows.filter(pc.equal(rows["day"], pc.max(rows["day"]))).slice(0, 5)
+    names = pa.array([f"shadow:{place}" for place in range(5)])
+    some = some.set_column(some.column_names.index("variant"), "variant", pa.repeat("shadow", 5))
+    some = some.set_column(some.column_names.index("decision_id"), "decision_id", names)
+    day = pa.repeat(pa.scalar(date(2026, 1, 12)), 5)
+    stores.lake.append("decisions", some.set_column(some.column_names.index("day"), "day", day))
+    looking = reports.standing(stores, replace(use_case, state="shadow"), ORDERS, now=history.NOW)
+    assert looking.shadow is not None
+    assert (looking.shadow.decisions, str(looking.shadow.last_day)) == (5, "2026-01-12")
     assert (kept.lift, kept.answer) == (report.lift, report.answer)
     assert (kept.decided_days, kept.mature_days) == (10, 7)
     assert kept.earned is not None

@@ -128,21 +128,24 @@ def serve() -> Callable[..., AbstractContextManager[Site]]:
 def apply(stores: Stores, history: ModuleType, tmp_path: Path) -> Callable[..., None]:
     """Write a project folder with use cases of the titles given and apply it."""
 
-    def written(titles: dict[str, str]) -> None:
+    def written(titles: dict[str, str], reported: bool = False) -> None:
         folder = tmp_path / "project"
         for place in ("metrics", "segments", "use_cases"):
             (folder / place).mkdir(parents=True, exist_ok=True)
         (folder / "metrics" / "orders.toml").write_text(
             'event = "Order Completed"\nvalue = "count"\nunit = "orders"\nwindow_days = 3\n'
         )
-        (folder / "metrics" / "all.toml").write_text(
-            'title = "Orders of all"\nformula = "sum(orders) * 2"\n'
-        )
+        if reported:
+            (folder / "metrics" / "all.toml").write_text(
+                'title = "Orders of all"\nformula = "sum(orders) * 2"\n'
+            )
         (folder / "segments" / "everybody.toml").write_text(
             'rule = { trait = "tenure_months", at_least = 0 }\n'
         )
         for name, title in titles.items():
-            (folder / "use_cases" / f"{name}.toml").write_text(_use_case(title, history.OPTIONS))
+            more = 'report_metrics = ["all"]\n' if reported else ""
+            text = more + _use_case(title, history.OPTIONS)
+            (folder / "use_cases" / f"{name}.toml").write_text(text)
         project.apply(stores.state, folder, now=history.NOW)
 
     return written
@@ -157,7 +160,7 @@ def _use_case(title: str, options: dict[str, tuple[str, ...]]) -> str:
     )
     return (
         f"title = {json.dumps(title)}\n"
-        'success_metric = "orders"\nreport_metrics = ["all"]\n'
+        'success_metric = "orders"\n'
         'features = ["tenure_months", "has_tv", { trait = "plan", one_of = ["basic", "plus"] }]\n'
         '[audience]\nsegments = ["everybody"]\n[groups]\ncontrol_share = 0.2\n'
         '[activation]\nconnector = "braze"\ncampaign_id = "8f0f0b8e-6c53-4a0b-9a51-0b6a5e1f2d10"\n'

@@ -103,7 +103,11 @@ def test_people_are_as_many_as_profiles_whatever_the_order(
         names = names_over_pages(shop_site, f"/people?{order}")
         assert (len(names), len(set(names))) == (total, total)
     assert "121 people known" in shop_site.get("/people").text
-    assert text_of(shop_site.get("/").text, "people") == "121"
+    home = shop_site.get("/").text
+    assert text_of(home, "people") == "121"
+    active = re.search(r'<a id="active" href="([^"]+)">([0-9,]+)</a>', home)
+    assert active is not None
+    assert len(names_over_pages(shop_site, unescape(active[1]))) == int(active[2]) > 0
 
 
 def test_people_are_found_by_name_address_and_id(shop_stores: Stores) -> None:

@@ -60,7 +60,7 @@ def found(
     apply: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Results:
-    apply({"next_offer": "Next offer"})
+    apply({"next_offer": "Next offer"}, reported=True)
     history.write(stores, history.past())
     stores.state.rows(
         "insert into use_case_state (use_case, state, changed_at, changed_by, by_definition)"

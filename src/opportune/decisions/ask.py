@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from opportune.decisions.asked import ASKED_FEATURES, Answer, Decided, Person, Question
 from opportune.decisions.decide import SHADOW
+from opportune.decisions.groups import CHAMPION, RANDOM
 from opportune.decisions.model import DECISIONS
 from opportune.profiles import UnknownProfile, storable
 from opportune.storage import Asked, Stores, fetch, load_sql
@@ -29,6 +30,9 @@ SAID = (
     *("decision_id", "use_case", "version", "day", "propensity", "policy_version"),
     *("explored", "decided_at"),
 )
+
+# Their actions are not those of the policy that says what it expects.
+PLAYED_BY_OTHERS = (RANDOM, CHAMPION)
 
 _ANSWERS = msgspec.json.Decoder(Answer)
 
@@ -166,10 +170,19 @@ def _rows(kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "dimension_propensities": list(answer.dimension_propensities.values()),
                 # Whoever asks acts at once: that counts as a contact, in control as well.
                 "due_at": None if answer.group == SHADOW else answer.decided_at,
+                "expected": _expected(answer),
                 **msgspec.json.decode(row["record"]),
             }
         )
     return found
+
+
+def _expected(answer: Answer) -> float | None:
+    """What the policy expected of the action; of one that it never plays by itself it says none."""
+    if answer.group in PLAYED_BY_OTHERS:
+        return None
+    scores = (each.score for each in answer.candidates if each.action == answer.action)
+    return next(scores, None)
 
 
 def _features(rows: Sequence[Mapping[str, Any]]) -> pa.Table:

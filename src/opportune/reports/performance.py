@@ -26,7 +26,7 @@ from opportune.reports.summarise import days_of
 from opportune.reports.summary import DaySummary, Totals
 from opportune.storage import Stores, load_sql
 
-__all__ = ["begun_with", "by_group", "evidence", "headline", "performance"]
+__all__ = ["begun_with", "by_group", "evidence", "headline", "performance", "shadow_of"]
 
 MOST_DAYS = 90
 
@@ -69,7 +69,7 @@ def performance(
         spending=spending(stores, use_case, metric, _profit(found, known)),
         stopped=stop.reason if stop is not None else "",
         state=use_case.state,
-        shadow=_shadow(stores, use_case),
+        shadow=shadow_of(stores, use_case),
         begun_with=begun_with(stores, use_case),
         adjusted=adjusted(found, _newest_totals([each for each in known if each.mature])),
     )
@@ -88,7 +88,7 @@ def headline(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime
         answer=sentence,
         stopped=stop.reason if stop is not None else "",
         state=use_case.state,
-        shadow=_shadow(stores, use_case),
+        shadow=shadow_of(stores, use_case),
     )
 
 
@@ -205,7 +205,8 @@ def _day_of_variant(known: DaySummary, variant: str) -> DayOfVariant:
     )
 
 
-def _shadow(stores: Stores, use_case: UseCase) -> Shadow | None:
+def shadow_of(stores: Stores, use_case: UseCase) -> Shadow | None:
+    """Return what this version decided in shadow; None: nothing."""
     if not (stores.lake.folder / "decisions").is_dir():
         return None
     facts = {"use_case": use_case.name, "version": use_case.version}

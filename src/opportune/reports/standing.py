@@ -10,8 +10,8 @@ from opportune import stats
 from opportune.decisions import SENT, UseCase, stopped
 from opportune.events import Metric
 from opportune.reports.answer import answer
-from opportune.reports.model import MetricOfReport, Verdict
-from opportune.reports.performance import evidence
+from opportune.reports.model import MetricOfReport, Shadow, Verdict
+from opportune.reports.performance import evidence, shadow_of
 from opportune.reports.summarise import days_of
 from opportune.reports.summary import DaySummary, kept
 from opportune.storage import Stores
@@ -38,6 +38,7 @@ class Standing:
     ``answer`` says ``verdict`` in one sentence; ``earned`` is None where there is no interval.
     ``sends`` are messages by day. ``last_day`` was decided last, None: none was. ``stopped`` says
     which guard rail was broken. ``groups_off``: they have not the sizes they were meant to have.
+    ``shadow`` is what a use case in shadow decided there so far.
     """
 
     as_of: datetime
@@ -57,6 +58,7 @@ class Standing:
     last_day: date | None
     sends: Mapping[date, int]
     groups_off: bool
+    shadow: Shadow | None = None
 
 
 def standing(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) -> Standing:
@@ -88,6 +90,8 @@ def standing(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime
         last_day=known[-1].day if known else None,
         sends={each.day: _sends(each) for each in known},
         groups_off=found.sample_ratio is not None and found.sample_ratio.suspicious,
+        # Only of these, as it is asked of the lake.
+        shadow=shadow_of(stores, use_case) if use_case.is_shadow else None,
     )
 
 

@@ -10,11 +10,13 @@ from urllib.parse import quote
 
 from opportune import events, pipeline, profiles, project, reports
 from opportune.events import SeenEvent
+from opportune.profiles import PeopleFilter, PeopleOrder, Picked
 from opportune.project import Project
 from opportune.reports import Health, Incident, Standing
 from opportune.web import bars, pages
 from opportune.web.asking import Asked, Shown
 from opportune.web.health import troubles
+from opportune.web.list_address import ListAddress
 from opportune.web.words import as_of, count, total
 
 __all__ = ["Need", "Story", "home", "standings"]
@@ -89,6 +91,7 @@ def home(asked: Asked) -> Shown:
         "refused": refused,
         "people": profiles.count_people(state),
         "active": profiles.count_active(state, since=asked.now - WEEK),
+        "active_link": _active(asked),
         "segments": len(defined.segments),
         "trend": bars.trend(
             [each.accepted for each in by_minute], words="Messages in each minute of the last hour"
@@ -97,6 +100,13 @@ def home(asked: Asked) -> Shown:
         "changes": _changes(asked, defined),
     }
     return Shown(body=pages.render("home.html", asked.frame, context))
+
+
+def _active(asked: Asked) -> str:
+    """The list of whoever did anything in the last week; what comes in meanwhile is there too."""
+    since, until = (asked.now - WEEK).timestamp(), (asked.now + STALE).timestamp()
+    lately = Picked(part="range", by="last_seen", low=since, high=until)
+    return ListAddress(chosen=PeopleFilter(picked=lately), order=PeopleOrder()).at()
 
 
 def standings(asked: Asked, defined: Project) -> list[Standing]:
