@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from opportune import policies
@@ -21,6 +23,8 @@ from opportune.decisions import (
     make_decider,
 )
 from opportune.decisions.asked import InvalidQuestion
+from opportune.decisions.history import Lately
+from opportune.decisions.limits import Held, Limits
 
 DAY = date(2026, 3, 1)
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -97,28 +101,39 @@ def test_a_question_has_limits() -> None:
     assert Question(**told, dry_run=True).request_id == ""
 
 
-def answers(case: UseCase, count: int) -> list[Answer]:
+def answers(case: UseCase, count: int, *, granted: int | None = None) -> list[Answer]:
     told: dict[str, Any] = {"day": DAY, "policy_version": "v", "trained_through": None}
     always = policies.Fixed(case.space, ("fiber", "sms"))
     decider = make_decider(case, always, **told)
     fiber = [replace(person(n), traits={"fiber": True}) for n in range(count)]
     asked = [(question(n), each) for n, each in enumerate(fiber)]
-    decided = decide_asked(decider, asked, now=NOW)
+    held = None
+    if granted is not None:
+        nobody = np.empty((0, 2), dtype=np.int64)
+        recent = pa.nulls(0, pa.list_(pa.int64()))
+        had = Lately(row_of={}, cooled=nobody, recent=recent, waiting=np.empty(0, dtype=bool))
+        limits = Limits(epoch=1, lately=had, left=granted, shadow_price=0.0)
+        decider = replace(decider, limits=limits)
+        held = Held(granted=granted, spare=0, contacts={})
+    decided = decide_asked(decider, asked, now=NOW, held=held)
     return [each.answer for each in decided if isinstance(each, Decided)]
 
 
-def test_what_costs_money_of_a_budget_is_left_to_the_days_run(
+def test_what_costs_more_than_what_is_held_of_a_budget_is_not_chosen(
     use_case: Callable[..., UseCase],
 ) -> None:
     offer, channel = use_case().dimensions
     dear = replace(offer, options=(offer.options[0], replace(offer.options[1], cost=2.0)))
     budget = Budget(per_day=10.0, total=None, unit=None)
     (free,) = answers(use_case(dimensions=(dear, channel)), 1)
-    (kept,) = answers(use_case(dimensions=(dear, channel), budget=budget), 1)
+    case = use_case(dimensions=(dear, channel), budget=budget)
     assert free.action == {"offer": "fiber", "channel": "sms"}
-    assert kept.action == {"offer": "tv", "channel": "sms"}
-    assert [(each.options, each.because) for each in kept.excluded] == [
-        ({"offer": "fiber"}, "it costs money of a budget, which the day's run gives out")
+    found = answers(case, 3, granted=4_999_999)
+    assert [(each.action or {})["offer"] for each in found] == ["fiber", "fiber", "tv"]
+    assert [[(each.options, each.because) for each in told.excluded] for told in found] == [
+        [],
+        [],
+        [({"offer": "fiber"}, "its cost did not fit into what was left of the budget")],
     ]
 
 

@@ -305,13 +305,13 @@ def test_costs_exploration_and_the_random_group_are_those_of_the_day(
     assert any(row["expected"] is not None for row in played if row["variant"] == "treatment")
 
 
-def test_what_asks_for_the_past_is_left_to_the_day(
+def test_a_cap_on_sends_is_left_to_the_day(
     customers: None, stores: Stores, define: Callable[..., None]
 ) -> None:
-    cooldown = '\n[[constraints.cooldown]]\ndimension = "offer"\ndays = 7\n'
-    define({'{ name = "sms" }]': '{ name = "sms" }]' + cooldown})
+    cap = "\n[[constraints.cap]]\nsends = 1\ndays = 7\n"
+    define({'{ name = "sms" }]': '{ name = "sms" }]' + cap})
     pipeline.run_day(stores, project.read(stores.state), "next", NOW.date(), now=NOW)
-    with pytest.raises(NotOnRequest, match="has cool-downs, caps or a cadence"):
+    with pytest.raises(NotOnRequest, match="has a cap on sends"):
         ask(stores, 1)
     assert kept(stores) == 0
 

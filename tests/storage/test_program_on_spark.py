@@ -76,6 +76,7 @@ BESIDE = {
     "decisions/sql/guard_rail.sql",
     "decisions/sql/had.sql",
     "decisions/sql/spend.sql",
+    "decisions/sql/spend_of_day.sql",
     "decisions/sql/waiting.sql",
     "events/history/sql/added.sql",
     "events/history/sql/told.sql",
@@ -483,6 +484,7 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
         {"identifiers": pa.table(named), "asked": asked},
     )
     yield "decisions/sql/spend.sql", {"use_case": NAME}, {}
+    yield "decisions/sql/spend_of_day.sql", day, {}
     yield from listed(stores)
     yield from explained(stores)
     yield "learning/sql/logged.sql", {**day, "version": 1}, {}

@@ -30,6 +30,7 @@ from opportune.decisions.asked import (
     NotStarted,
     Person,
     Question,
+    TooSoon,
 )
 from opportune.decisions.budget import Chosen, Plan, choose, explored, shadow_price
 from opportune.decisions.changed import (
@@ -43,7 +44,7 @@ from opportune.decisions.changed import (
 from opportune.decisions.combinations import breaking, parts
 from opportune.decisions.constraints import Cap, Constraints, Cooldown, Forbidden, QuietHours
 from opportune.decisions.decide import NoOption, decide, held_back, matrix
-from opportune.decisions.decider import Decider, decide_asked, make_decider
+from opportune.decisions.decider import decide_asked, make_decider
 from opportune.decisions.delays import RewardDelays, reward_delays
 from opportune.decisions.factors import Factor, in_words
 from opportune.decisions.fields import FieldUse, check_fields, field_uses, forbidden_uses
@@ -62,6 +63,7 @@ from opportune.decisions.guard import (
 )
 from opportune.decisions.history import cooled
 from opportune.decisions.judge import Excluded, Said, purpose_of
+from opportune.decisions.limits import BeingDecided, Limits, alone, epochs, is_limited, limits_of
 from opportune.decisions.may_get import MayGet, OptionMayGet, may_get
 from opportune.decisions.model import (
     DECISIONS,
@@ -79,6 +81,7 @@ from opportune.decisions.model import (
 from opportune.decisions.parse import parse_use_case, read_use_case
 from opportune.decisions.parse_groups import parse_holdout
 from opportune.decisions.people import AudiencePeople, audience_people
+from opportune.decisions.prepared import Decider
 from opportune.decisions.replayed import (
     Known,
     OptionChance,
@@ -103,6 +106,7 @@ from opportune.decisions.states import (
     state_changes,
     states,
 )
+from opportune.decisions.within import DecidedMeanwhile, decide_within
 
 __all__ = [
     "breaking",
@@ -131,6 +135,7 @@ __all__ = [
     "Activation",
     "Answer",
     "AudiencePeople",
+    "BeingDecided",
     "Budget",
     "BudgetDay",
     "Candidate",
@@ -139,6 +144,7 @@ __all__ = [
     "Constraints",
     "Cooldown",
     "Decided",
+    "DecidedMeanwhile",
     "Decider",
     "Dimension",
     "Excluded",
@@ -149,6 +155,7 @@ __all__ = [
     "GuardRail",
     "InvalidQuestion",
     "InvalidState",
+    "Limits",
     "MayGet",
     "NoOption",
     "NotInAudience",
@@ -166,9 +173,11 @@ __all__ = [
     "Spent",
     "StateChange",
     "Stop",
+    "TooSoon",
     "UseCase",
     "UseCaseNotDeciding",
     "UseCaseStopped",
+    "alone",
     "audience_people",
     "audience_of",
     "budget_days",
@@ -177,6 +186,8 @@ __all__ = [
     "choose",
     "decide",
     "decide_asked",
+    "decide_within",
+    "epochs",
     "expected_shares",
     "field_uses",
     "forbidden_uses",
@@ -189,7 +200,9 @@ __all__ = [
     "held_back",
     "in_unit_of",
     "in_words",
+    "is_limited",
     "keep",
+    "limits_of",
     "make_decider",
     "matrix",
     "may_get",

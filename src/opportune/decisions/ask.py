@@ -14,11 +14,11 @@ import pyarrow as pa
 from opportune.decisions.asked import ASKED_FEATURES, Answer, Decided, Person, Question
 from opportune.decisions.decide import SHADOW
 from opportune.decisions.groups import CHAMPION, RANDOM
-from opportune.decisions.model import DECISIONS
+from opportune.decisions.model import DECISIONS, UseCase
 from opportune.profiles import UnknownProfile, storable
 from opportune.storage import Asked, Stores, fetch, load_sql
 
-__all__ = ["KEPT_FOR", "hand_over_asked", "keep", "people_asked", "read_answer"]
+__all__ = ["KEPT_FOR", "hand_over_asked", "keep", "keep_held", "people_asked", "read_answer"]
 
 ROOM = "opportune.decisions"
 KEPT_FOR = timedelta(days=7)
@@ -33,6 +33,11 @@ SAID = (
 
 # Their actions are not those of the policy that says what it expects.
 PLAYED_BY_OTHERS = (RANDOM, CHAMPION)
+# What is written of an answer within limits.
+KEPT = (
+    *("profile_id", "request", "decided_at", "answer", "record"),
+    *("user_id", "contact", "had", "cost"),
+)
 
 _ANSWERS = msgspec.json.Decoder(Answer)
 
@@ -80,6 +85,34 @@ def keep(state: Asked, decided: Sequence[Decided]) -> list[Answer]:
         answers = {_key(row): read_answer(row["answer"]) for row in rows}
     keys = [(each.use_case, each.profile_id, each.request) for each in decided]
     return [answers.get(key, each.answer) for key, each in zip(keys, decided, strict=True)]
+
+
+def keep_held(
+    state: Asked, use_case: UseCase, decided: Sequence[Decided], *, epoch: int, granted: int
+) -> list[Answer | None]:
+    """Write answers within limits in one transaction, and let go of what was held for them.
+
+    Returns what holds, as `keep` does. None: nothing was kept, because something was decided
+    meanwhile that this answer does not know of; make it again.
+    """
+    rows = [{name: getattr(each, name) for name in KEPT} for each in decided]
+    facts = {
+        "use_case": use_case.name,
+        "epoch": epoch,
+        "granted": granted,
+        "rows": msgspec.json.encode(rows).decode(),
+    }
+    found = state.rows(load_sql(ROOM, "keep_held"), facts)
+    written = {(row["profile_id"], row["request"]) for row in found}
+    before: dict[tuple[str, int, str], Answer] = {}
+    if len(written) < len(decided):
+        kept = state.rows(load_sql(ROOM, "kept_answers"), _keys(decided))
+        before = {_key(row): read_answer(row["answer"]) for row in kept}
+    keys = [(each.use_case, each.profile_id, each.request) for each in decided]
+    return [
+        before.get(key) or (each.answer if key[1:] in written else None)
+        for key, each in zip(keys, decided, strict=True)
+    ]
 
 
 def read_answer(text: str) -> Answer:
@@ -186,7 +219,7 @@ def _expected(answer: Answer) -> float | None:
 
 
 def _features(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    columns = {name: [row[name] for row in rows] for name in ASKED_FEATURES.names}
+    columns = {name: [row.get(name) for row in rows] for name in ASKED_FEATURES.names}
     columns["values"] = [
         [np.nan if value is None else value for value in row["values"]] for row in rows
     ]

@@ -24,6 +24,7 @@ __all__ = [
     "NotStarted",
     "Person",
     "Question",
+    "TooSoon",
 ]
 
 MOST_TRAITS = 200
@@ -42,6 +43,9 @@ ASKED_FEATURES = pa.schema(
         pa.field("values", pa.list_(pa.float64()), nullable=False),
         # The forbidden combinations that applied to it, a bit each; null: none.
         pa.field("forbidden", pa.int64()),
+        # What it had too lately: masks by dimension, and whole actions as in the snapshot.
+        pa.field("cooled", pa.list_(pa.int64())),
+        pa.field("recent", pa.list_(pa.int64())),
     ]
 )
 
@@ -58,8 +62,14 @@ class NotStarted(Conflict):
     code = "not_started"
 
 
+class TooSoon(Conflict):
+    """The cadence of what the profile got last lets it wait, so nothing is decided for it."""
+
+    code = "too_soon"
+
+
 class NotOnRequest(Unsupported):
-    """The use case asks for what a profile had lately, which only the day's run looks up."""
+    """The use case treats nobody, or has a cap on sends that only the day's run can keep to."""
 
     code = "not_on_request"
 
@@ -177,7 +187,9 @@ class Decided:
     """An answer that is to be kept before it is given: its key, and what was known.
 
     ``record`` is what the lake is to have beside the answer: ``user_id``, ``values`` of the
-    features (None is missing) and ``eligible`` options.
+    features (None is missing) and ``eligible`` options. Where limits hold: whose it is, the how
+    manieth of this person (``contact``), what it was as a contact (``had``; None: none), and how
+    many millionths it ``cost``.
     """
 
     use_case: str
@@ -186,3 +198,7 @@ class Decided:
     decided_at: datetime
     answer: Answer
     record: Mapping[str, object]
+    user_id: str | None = None
+    contact: int | None = None
+    had: Mapping[str, object] | None = None
+    cost: int = 0

@@ -82,8 +82,3 @@ class Constraints:
     cooldowns: tuple[Cooldown, ...] = ()
     caps: tuple[Cap, ...] = ()
     quiet_hours: QuietHours | None = None
-
-    @property
-    def asks_the_past(self) -> bool:
-        """Whether they depend on what a profile had lately."""
-        return bool(self.cooldowns or self.caps)

@@ -65,7 +65,7 @@ def decide(
         tables={"features": ("day", day, day)},
     )
     _check_options(use_case, known.num_rows, held_back(stores, use_case, day))
-    left = left_for_a_day(stores, use_case)
+    left = left_for_a_day(stores, use_case, day)
     plan = replace(_plan(use_case, day, policy, known), left=left)
     chosen = choose(plan)
     known = known.take(pa.array(chosen.rows))

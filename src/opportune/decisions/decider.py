@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,76 +17,29 @@ from opportune.decisions.asked import (
     Answer,
     Candidate,
     Decided,
-    NotInAudience,
     NotOnRequest,
     Person,
     Question,
 )
-from opportune.decisions.budget import explored
-from opportune.decisions.decide import SHADOW, NoOption
+from opportune.decisions.budget import explored, millionths
+from opportune.decisions.decide import SHADOW
 from opportune.decisions.dues import dues
 from opportune.decisions.factors import Factor, factors_of
-from opportune.decisions.groups import CHAMPION, RANDOM, players, variants
-from opportune.decisions.judge import Judge, Judged, channels_allowed, eligibility, judge_of
+from opportune.decisions.groups import CHAMPION, RANDOM, UNSENT, players, variants
+from opportune.decisions.judge import eligibility, judge_of
+from opportune.decisions.limits import Held
+from opportune.decisions.may_ask import Asking, asking
 from opportune.decisions.model import UseCase
-from opportune.decisions.read_traits import features_of
+from opportune.decisions.prepared import Decider, Expect, Play
 from opportune.errors import OpportuneError
 from opportune.policies import ActionDistribution, Draw, Eligibility
 from opportune.profiles import ConsentRules
 
-__all__ = ["Decider", "decide_asked", "make_decider"]
+__all__ = ["decide_asked", "make_decider"]
 
-TEST_PERSON = "test_person"
 MOST_CANDIDATES = 50
 
 Floats = NDArray[np.float64]
-
-
-class Play(Protocol):
-    """A policy's probabilities for one seed."""
-
-    def __call__(
-        self, features: Floats, eligible: Eligibility, *, costs: policies.Costs | None
-    ) -> ActionDistribution:
-        """The probabilities for n profiles."""
-        ...
-
-
-Expect = Callable[[Floats, NDArray[np.int16]], Floats]
-Explain = Callable[[Floats, NDArray[np.int16], Eligibility], policies.Contributions]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decider:
-    """One version of a use case on one day, with the policy that decides that day.
-
-    ``play`` gives the probabilities that the day's run would: the draws of the policy's
-    coefficients depend on nothing else, and are made once. ``expect`` and ``explain`` are None for
-    a policy that expects nothing, or does not say why.
-    """
-
-    use_case: UseCase
-    day: date
-    policy: str
-    policy_version: str
-    trained_through: date | None
-    space: policies.ActionSpace
-    judge: Judge
-    play: Play
-    expect: Expect | None
-    explain: Explain | None
-    consent: ConsentRules | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """A question whose profile may get something."""
-
-    place: int
-    question: Question
-    person: Person
-    values: list[float]
-    judged: Judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +66,14 @@ def make_decider(
 ) -> Decider:
     """Make ready what decides ``day``; a policy that can be prepared for a seed is.
 
-    Raises ``NotOnRequest`` for a use case that asks what a profile had lately.
+    Where `is_limited`, it decides once it has ``limits``. Raises ``NotOnRequest`` where a cap
+    counts sends.
     """
-    if use_case.constraints.asks_the_past or use_case.place_of("frequency") is not None:
+    if use_case.constraints.caps:
         raise NotOnRequest(
-            f"Use case '{use_case.name}' has cool-downs, caps or a cadence: what a profile had "
-            "lately is known to the day's run alone. Make a use case without them to be asked."
+            f"Use case '{use_case.name}' has a cap on sends: how many a profile had, of all use "
+            "cases together, is known to the day's run alone. Make a use case without one to be "
+            "asked."
         )
     policies.warm_up()
     seed = policies.seed(f"{use_case.name}:{day}")
@@ -141,20 +96,25 @@ def make_decider(
 
 
 def decide_asked(
-    decider: Decider, asked: Sequence[tuple[Question, Person]], *, now: datetime
+    decider: Decider,
+    asked: Sequence[tuple[Question, Person]],
+    *,
+    now: datetime,
+    held: Held | None = None,
 ) -> list[Decided | OpportuneError]:
-    """Decide for each of some profiles, or say why not (``NotInAudience``, ``NoOption``).
+    """Decide for each of some profiles, or say why not: ``NotInAudience``, ``NoOption``, `TooSoon`.
 
     The features, rules, probabilities and groups are those of the day's run; chance comes from a
-    hash of (use case, day, request, profile) alone. Nothing is kept here.
+    hash of (use case, day, request, profile) alone. ``held`` is what was held for them of the
+    decider's limits. Nothing is kept here.
     """
     found: list[Decided | OpportuneError | None] = [None] * len(asked)
-    ready: list[_Asked] = []
-    for place, (question, person) in enumerate(asked):
-        try:
-            ready.append(_ready(decider, place, question, person))
-        except OpportuneError as refusal:
-            found[place] = refusal
+    ready: list[Asking] = []
+    for judged in asking(decider, asked, held):
+        if isinstance(judged.outcome, OpportuneError):
+            found[judged.place] = judged.outcome
+        else:
+            ready.append(judged.outcome)
     ids = np.array([each.person.profile_id for each in ready], dtype=np.int64)
     groups = variants(decider.use_case, ids).tolist()
     kinds = [group * (group in (RANDOM, CHAMPION)) for group in groups]
@@ -166,11 +126,11 @@ def decide_asked(
             said = _answer(decider, each, played, row)
             group = SHADOW if decider.use_case.is_shadow else groups[place]
             answer = Answer(**said, group=group, decided_at=now)
-            found[each.place] = _decided(decider.use_case, each, answer)
+            found[each.place] = _decided(decider, each, answer)
     return [each for each in found if each is not None]
 
 
-def _play(decider: Decider, ready: Sequence[_Asked], *, kind: str) -> _Played:
+def _play(decider: Decider, ready: Sequence[Asking], *, kind: str) -> _Played:
     """The policy's play, or that of the group ``kind``'s own player, as the day's run has it."""
     use_case = decider.use_case
     eligible = eligibility(use_case, [each.judged for each in ready])
@@ -178,9 +138,7 @@ def _play(decider: Decider, ready: Sequence[_Asked], *, kind: str) -> _Played:
     if kind:
         play = players(use_case)[kind].distribution(values, eligible, seed=0)
     else:
-        # Under a budget nothing that costs is left to choose.
-        costs = use_case.costs if use_case.budget is None else None
-        play = decider.play(values, eligible, costs=costs)
+        play = decider.play(values, eligible, costs=_costs(decider))
     play = explored(play, 0.0 if kind == CHAMPION else use_case.exploration_min)
     counts = eligible.counts(decider.space).tolist()
     drawn = policies.draw(play, _chances(decider, ready))
@@ -195,6 +153,19 @@ def _play(decider: Decider, ready: Sequence[_Asked], *, kind: str) -> _Played:
     )
 
 
+def _costs(decider: Decider) -> policies.Costs | None:
+    """What options cost, as the day's run weighs it: with the shadow price of the newest day."""
+    costs, budget = decider.use_case.costs, decider.use_case.budget
+    weight = 0.0 if budget is not None and budget.unit else 1.0
+    weight += 0.0 if decider.limits is None else decider.limits.shadow_price
+    if costs is None or weight in (0.0, 1.0):
+        return costs if weight else None
+    return policies.Costs(
+        sent=tuple(each * weight for each in costs.sent),
+        rewarded=tuple(each * weight for each in costs.rewarded),
+    )
+
+
 def _factors(
     decider: Decider, values: Floats, actions: NDArray[np.int16], eligible: Eligibility
 ) -> tuple[list[float | None], list[tuple[Factor, ...]]]:
@@ -206,61 +177,7 @@ def _factors(
     return found.total.tolist(), factors_of(decider.use_case, names, values, found)
 
 
-def _ready(decider: Decider, place: int, question: Question, person: Person) -> _Asked:
-    use_case = decider.use_case
-    traits = {**person.traits, **question.traits} if question.traits else person.traits
-    _check_audience(use_case, person, traits)
-    channels = channels_allowed(use_case, decider.consent, person.said)
-    judged = decider.judge.judge(traits, channels=channels)
-    for mask, dimension in zip(judged.options, use_case.dimensions, strict=True):
-        if not mask:
-            reasons = "; ".join(
-                f"{each.options[dimension.name]}: {each.because}"
-                for each in judged.excluded
-                if dimension.name in each.options
-            )
-            raise NoOption(
-                f"Use case '{use_case.name}': no option of dimension '{dimension.name}' is "
-                f"allowed for this profile ({reasons}). Nothing was decided."
-            )
-    if judged.forbidden and not eligibility(use_case, [judged]).counts(decider.space)[0]:
-        raise NoOption(
-            f"Use case '{use_case.name}': every combination of the options that are left for this "
-            "profile is forbidden. Nothing was decided."
-        )
-    return _Asked(
-        place=place,
-        question=question,
-        person=person,
-        values=features_of(use_case, traits),
-        judged=judged,
-    )
-
-
-def _check_audience(use_case: UseCase, person: Person, traits: Mapping[str, object]) -> None:
-    """Refuse whom the day's run leaves out."""
-    away = sorted(person.segments.intersection(use_case.minus))
-    if person.user_id is None:
-        reason = "it has no user id"
-    elif _is_true(traits.get(TEST_PERSON)):
-        reason = "it only tests, and is in no group"
-    elif away:
-        reason = f"it is in segment '{away[0]}', which is taken away"
-    elif not person.segments.intersection(use_case.audience):
-        reason = f"it is in none of the segments {', '.join(use_case.audience)}"
-    else:
-        return
-    raise NotInAudience(
-        f"Use case '{use_case.name}' does not decide for this profile: {reason}. Nothing was "
-        "decided."
-    )
-
-
-def _is_true(given: object) -> bool:
-    return given is True or given == "true"
-
-
-def _chances(decider: Decider, ready: Sequence[_Asked]) -> Floats:
+def _chances(decider: Decider, ready: Sequence[Asking]) -> Floats:
     # A dry run without a request is what the day's run would draw.
     today = f"{decider.use_case.name}:{decider.day}"
     return np.concatenate(
@@ -274,7 +191,7 @@ def _chances(decider: Decider, ready: Sequence[_Asked]) -> Floats:
     )
 
 
-def _answer(decider: Decider, each: _Asked, played: _Played, row: int) -> dict[str, Any]:
+def _answer(decider: Decider, each: Asking, played: _Played, row: int) -> dict[str, Any]:
     use_case, drawn = decider.use_case, played.drawn
     propensities = drawn.dimension_propensities[row].tolist()
     names = [dimension.name for dimension in use_case.dimensions]
@@ -304,7 +221,7 @@ def _answer(decider: Decider, each: _Asked, played: _Played, row: int) -> dict[s
 
 def _candidates(
     decider: Decider,
-    ready: Sequence[_Asked],
+    ready: Sequence[Asking],
     distribution: ActionDistribution,
     counts: Sequence[float],
 ) -> list[tuple[Candidate, ...]]:
@@ -375,22 +292,24 @@ def _parameters(
     }
 
 
-def _decision_id(decider: Decider, each: _Asked) -> str:
+def _decision_id(decider: Decider, each: Asking) -> str:
     """Name the decision; the profile's id is last, as in every id of a decision."""
     day, profile_id = f"{decider.day:%Y%m%d}", each.person.profile_id & (2**64 - 1)
     return f"{decider.use_case.name}:{day}:{each.question.request}:{profile_id:016x}"
 
 
-def _decided(use_case: UseCase, each: _Asked, answer: Answer) -> Decided:
-    record = {
+def _decided(decider: Decider, each: Asking, answer: Answer) -> Decided:
+    use_case, limits = decider.use_case, decider.limits
+    due = {} if use_case.is_shadow else dues(use_case, answer.action or {})
+    record: dict[str, object] = {
         "user_id": each.person.user_id,
         # NaN is no JSON.
         "values": [None if math.isnan(value) else value for value in each.values],
         "eligible": each.judged.options,
         "forbidden": each.judged.forbidden,
-        **({} if use_case.is_shadow else dues(use_case, answer.action or {})),
+        **due,
     }
-    return Decided(
+    decided = Decided(
         use_case=answer.use_case,
         profile_id=each.person.profile_id,
         request=each.question.request,
@@ -398,3 +317,27 @@ def _decided(use_case: UseCase, each: _Asked, answer: Answer) -> Decided:
         answer=answer,
         record=record,
     )
+    if limits is None or each.past is None:
+        return decided
+    known = {"cooled": each.past.cooled, "recent": each.past.recent}
+    price = {} if limits.left is None else {"shadow_price": limits.shadow_price}
+    spends = not use_case.is_shadow and answer.group not in UNSENT
+    cost = sum(millionths(float(due.get(name) or 0)) for name in ("cost", "cost_rewarded"))
+    return replace(
+        decided,
+        record=record | known | price,
+        user_id=each.person.user_id,
+        contact=each.number,
+        had=None if use_case.is_shadow or "due_at" in due else _contact(use_case, answer),
+        cost=cost if spends else 0,
+    )
+
+
+def _contact(use_case: UseCase, answer: Answer) -> dict[str, object]:
+    """What is said of an answer to whoever decides for the same person next."""
+    place = use_case.place_of("frequency")
+    action = answer.action or {}
+    cadence = () if place is None else use_case.dimensions[place].options
+    name = "" if place is None else action[use_case.dimensions[place].name]
+    days = next((option.days for option in cadence if option.name == name), 0)
+    return {"day": answer.day.isoformat(), "action": action, "days": days}

@@ -25,4 +25,6 @@ def dues(use_case: UseCase, action: Mapping[str, str]) -> dict[str, float | None
         "cost": sum(each.cost for each in options if each.cost_due == "sent"),
         "cost_rewarded": sum(each.cost for each in options if each.cost_due == "rewarded"),
     }
-    return {**found, "due_at": None} if any(each.nothing for each in options) else found
+    if any(each.nothing for each in options):
+        return {"cost": 0.0, "cost_rewarded": 0.0, "due_at": None}
+    return found

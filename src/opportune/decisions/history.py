@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from opportune.decisions.model import DECISIONS, UseCase
 from opportune.storage import Stores, load_sql
 
-__all__ = ["capped", "cooled", "recent", "waiting"]
+__all__ = ["Lately", "capped", "cooled", "lately", "recent", "waiting"]
 
 # A weekday, and a change of the clocks, may put a send off by so much.
 MOST_AHEAD_DAYS = 8
@@ -46,20 +46,62 @@ class _Row:
     days: int
 
 
-def cooled(stores: Stores, use_case: UseCase, day: date, profile_ids: Ints) -> Ints:
-    """Return bitmasks ``(n, D)`` of the options that these profiles, in order, had too lately."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lately:
+    """What everybody had too lately, for whoever asks for one of them.
+
+    ``row_of``: the row of a user id in ``cooled`` ``(n, D)`` masks, ``recent`` whole actions and
+    ``waiting``; who is not there had nothing.
+    """
+
+    row_of: Mapping[str, int]
+    cooled: Ints
+    recent: pa.ListArray
+    waiting: Flags
+
+
+def lately(stores: Stores, use_case: UseCase, day: date) -> Lately:
+    """Return what all had too lately for a decision on ``day``, that day's own ones included."""
+    holders = stores.state.table(load_sql("opportune.decisions", "holders"), HOLDERS)
+    profile_ids = np.unique(holders["profile_id"].to_numpy())
+    masks = cooled(stores, use_case, day, profile_ids, today=True)
+    actions = recent(stores, use_case, day, profile_ids, today=True)
+    held = waiting(stores, use_case, day, profile_ids, today=True)
+    some = (masks != 0).any(axis=1) | held | actions.is_valid().to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(some)
+    place = np.cumsum(some) - 1
+    of_holder = np.searchsorted(profile_ids, holders["profile_id"].to_numpy())
+    theirs = np.flatnonzero(some[of_holder])
+    names = holders["user_id"].take(pa.array(theirs)).to_pylist()
+    return Lately(
+        row_of=dict(zip(names, place[of_holder[theirs]].tolist(), strict=True)),
+        cooled=masks[rows],
+        recent=actions.take(pa.array(rows)),
+        waiting=held[rows],
+    )
+
+
+def cooled(
+    stores: Stores, use_case: UseCase, day: date, profile_ids: Ints, *, today: bool = False
+) -> Ints:
+    """Return bitmasks ``(n, D)`` of the options that these profiles, in order, had too lately.
+
+    ``today``: decisions of ``day`` itself count as well; before that day's run they do anyway.
+    """
     masks = np.zeros((len(profile_ids), len(use_case.dimensions)), dtype=np.int64)
     rows = list(_cooling(use_case, _layouts(stores, use_case)))
     if not rows:
         return masks
-    found = _ask(stores, use_case, day, "cooled", rows)
+    found = _ask(stores, use_case, day, "cooled", rows, today=today)
     places, known = _places(profile_ids, found)
     dimension, choice = (found[name].to_numpy()[known] for name in ("dimension", "choice"))
     np.bitwise_or.at(masks, (places, dimension), np.int64(1) << choice)
     return masks
 
 
-def recent(stores: Stores, use_case: UseCase, day: date, profile_ids: Ints) -> pa.ListArray:
+def recent(
+    stores: Stores, use_case: UseCase, day: date, profile_ids: Ints, *, today: bool = False
+) -> pa.ListArray:
     """Return the whole actions that these profiles had too lately, as places in the action space.
 
     Null: none. They are in order, each once.
@@ -73,7 +115,7 @@ def recent(stores: Stores, use_case: UseCase, day: date, profile_ids: Ints) -> p
         rows = [
             _Row(version=v, position=0, name="", dimension=0, choice=0, days=days) for v in layouts
         ]
-        found = _ask(stores, use_case, day, "had", rows)
+        found = _ask(stores, use_case, day, "had", rows, today=today)
         names = [dimension.name for dimension in use_case.dimensions]
         chosen = _codes(use_case, found, {v: [*layouts[v]] for v in layouts}, names)
         places, known = _places(profile_ids, found)
@@ -87,7 +129,9 @@ def recent(stores: Stores, use_case: UseCase, day: date, profile_ids: Ints) -> p
     )
 
 
-def waiting(stores: Stores, use_case: UseCase, day: date, profile_ids: Ints) -> Flags:
+def waiting(
+    stores: Stores, use_case: UseCase, day: date, profile_ids: Ints, *, today: bool = False
+) -> Flags:
     """Say for whom of these profiles the cadence of its last contact lasts beyond ``day``."""
     held = np.zeros(len(profile_ids), dtype=bool)
     place = use_case.place_of("frequency")
@@ -101,7 +145,7 @@ def waiting(stores: Stores, use_case: UseCase, day: date, profile_ids: Ints) -> 
         if dimension == name
         for option, days in layout[dimension].items()
     ]
-    found = _ask(stores, use_case, day, "waiting", rows)
+    found = _ask(stores, use_case, day, "waiting", rows, today=today)
     held[_places(profile_ids, found)[0]] = True
     return held
 
@@ -163,7 +207,13 @@ def _layouts(stores: Stores, use_case: UseCase) -> dict[int, Layout]:
 
 
 def _ask(
-    stores: Stores, use_case: UseCase | None, day: date, query: str, rows: Sequence[_Row]
+    stores: Stores,
+    use_case: UseCase | None,
+    day: date,
+    query: str,
+    rows: Sequence[_Row],
+    *,
+    today: bool = False,
 ) -> pa.Table:
     """Ask the decisions of the days around ``day`` that are near enough to matter.
 
@@ -171,7 +221,11 @@ def _ask(
     """
     stores.lake.create("decisions", DECISIONS)
     most = max((row.days for row in rows), default=0)
-    numbers = [n for n in range(-most - MOST_AHEAD_DAYS, most + 1) if n or use_case is None]
+    # Until a day is decided, all that it has was asked for.
+    is_open = use_case is None or not stores.lake.has(
+        "decisions", f"decisions:{use_case.name}:{day}"
+    )
+    numbers = [n for n in range(-most - MOST_AHEAD_DAYS, most + 1) if n or today or is_open]
     near = [day + timedelta(days=number) for number in numbers]
     days = pa.table({"day": near, "number": pa.array(numbers, pa.int64())})
     holders = stores.state.table(load_sql("opportune.decisions", "holders"), HOLDERS)

@@ -44,11 +44,13 @@ class Judged:
     """The options that one profile may get, a bitmask for each dimension; and all it may not.
 
     ``forbidden``: a bit for each forbidden combination of the use case that applies to it.
+    ``recent``: whole actions that it had too lately, as places in the action space.
     """
 
     options: tuple[int, ...]
     forbidden: int
     excluded: tuple[Excluded, ...]
+    recent: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +151,11 @@ def purpose_of(use_case: UseCase, consent: ConsentRules | None) -> str | None:
 def eligibility(use_case: UseCase, judged: Sequence[Judged]) -> policies.Eligibility:
     """Put what several profiles may get into columns; they are too few for several parts."""
     options = np.array([each.options for each in judged], dtype=np.int64)
-    if not any(each.forbidden for each in judged):
+    if not any(each.forbidden or each.recent for each in judged):
         return policies.Eligibility(options=options)
     forbidden = np.array([each.forbidden for each in judged], dtype=np.int64)
-    none = pa.nulls(len(judged), pa.list_(pa.int64()))
-    ((_, eligible),) = parts(use_case, options, forbidden, none)
+    recent = pa.array([list(each.recent) or None for each in judged], pa.list_(pa.int64()))
+    ((_, eligible),) = parts(use_case, options, forbidden, recent)
     return eligible
 
 
@@ -163,9 +165,6 @@ def _bar(use_case: UseCase, dimension: Dimension, place: int, day: date, *, is_q
     if not option.is_valid(day):
         first, last = option.valid_from or "the beginning", option.valid_until or "the end"
         before.append(f"only from {first} to {last}")
-    if option.cost and use_case.budget is not None:
-        # The day's run shares the budget out; a second hand in it could exceed it.
-        after.append("it costs money of a budget, which the day's run gives out")
     if is_quiet:
         after.append("it is in the quiet hours")
     return _Bar(

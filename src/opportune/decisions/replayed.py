@@ -148,7 +148,7 @@ def _barred(
     if dimension.meaning == "channel" and asks_consent and not option.nothing:
         may_be.append("the person did not allow this channel")
     if known.asked and option.cost:
-        may_be.append("it costs money of a budget, which the day's run gives out")
+        may_be.append("it costs money of a budget, of which too little was left")
     return may_be or ["a rule of that day that is not in this version of the use case"]
 
 
@@ -179,7 +179,8 @@ def _eligibility(use_case: UseCase, known: Known) -> policies.Eligibility:
 def _costs(use_case: UseCase, known: Known) -> policies.Costs | None:
     """What costs weighed: as the reward's unit, and with the shadow price of the day."""
     costs, budget = use_case.costs, use_case.budget
-    if costs is None or (known.asked and budget is not None):
+    if costs is None or (known.asked and budget is not None and known.shadow_price is None):
+        # Once, nothing that costs was given away on request.
         return None
     weight = 0.0 if budget is not None and budget.unit else 1.0
     weight += known.shadow_price or 0.0

@@ -91,16 +91,31 @@ def in_unit_of(use_case: UseCase, metric: Metric) -> UseCase:
     return replace(use_case, budget=replace(use_case.budget, unit=None))
 
 
-def left_for_a_day(stores: Stores, use_case: UseCase) -> int | None:
-    """Return what a day that is decided now may cost, in millionths; None: as much as it likes."""
+def left_for_a_day(stores: Stores, use_case: UseCase, day: date) -> int | None:
+    """Return what ``day`` may still cost, in millionths; None: as much as it likes.
+
+    What its decisions cost that the lake has is taken off: before the day's run, those on request.
+    """
     budget = use_case.budget
     if budget is None:
         return None
-    left = [] if budget.per_day is None else [millionths(budget.per_day)]
+    left = []
+    if budget.per_day is not None:
+        left.append(millionths(budget.per_day) - _cost_of_day(stores, use_case, day))
     if budget.total is not None:
         known = spent(stores, use_case)
         left.append(millionths(budget.total) - millionths(known.spent) - millionths(known.reserved))
     return max(min(left), 0)
+
+
+def _cost_of_day(stores: Stores, use_case: UseCase, day: date) -> int:
+    stores.lake.create("decisions", DECISIONS)
+    found = stores.engine.query(
+        load_sql(ROOM, "spend_of_day"),
+        {"use_case": use_case.name, "day": day.isoformat()},
+        tables={"decisions": ("day", day, day)},
+    )
+    return sum(row["decisions"] * millionths(row["cost"]) for row in found.to_pylist())
 
 
 def note_day(

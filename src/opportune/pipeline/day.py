@@ -119,18 +119,19 @@ def _decide(
         training = beside.submit(
             partial(steps.timed("train")(learning.train), now=now), stores, use_case, metric, day
         )
-        with steps.timed("snapshot"):
-            decisions.snapshot(stores, use_case, day, profiles.snapshot(stores.state))
-        trained = training.result()
-        with steps.timed("decide"):
-            decided = decisions.decide(
-                stores,
-                use_case,
-                day,
-                policy=trained.playing,
-                policy_version=trained.version,
-                now=now,
-            )
+        with decisions.alone(stores, use_case, day, now=now):
+            with steps.timed("snapshot"):
+                decisions.snapshot(stores, use_case, day, profiles.snapshot(stores.state))
+            trained = training.result()
+            with steps.timed("decide"):
+                decided = decisions.decide(
+                    stores,
+                    use_case,
+                    day,
+                    policy=trained.playing,
+                    policy_version=trained.version,
+                    now=now,
+                )
         summed_up = beside.submit(steps.timed("sum up")(_sum_up), stores, project, use_case)
         with steps.timed("hand over"):
             enqueued = _hand_over(stores, project, use_case, day, now=now)

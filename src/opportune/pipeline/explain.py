@@ -90,7 +90,7 @@ def _known(stores: Stores, use_case: UseCase, kept: KeptDecision) -> Known | Non
     row, told = kept.row, kept.known
     if told is None or len(told["values"]) != use_case.feature_count:
         return None
-    cooled = [0] * len(use_case.dimensions)
+    cooled = told.get("cooled") or [0] * len(use_case.dimensions)
     if not kept.asked:
         profile = np.array([row["profile_id"]], dtype=np.int64)
         cooled = decisions.cooled(stores, use_case, row["day"], profile)[0].tolist()

@@ -6,23 +6,22 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from opportune import decisions, events, learning, project
+from opportune import decisions, project
 from opportune.decisions import (
     Answer,
     Decided,
+    DecidedMeanwhile,
     Decider,
-    NotStarted,
     Person,
     Question,
-    UseCaseNotDeciding,
-    UseCaseStopped,
 )
 from opportune.errors import OpportuneError, Unavailable, nearest
+from opportune.pipeline.prepare import Ready, prepare
 from opportune.project import Project, ProjectNotFound
 from opportune.storage import Asked, Stores
 
@@ -35,8 +34,9 @@ STALE = timedelta(seconds=10)
 # One query, one draw and one commit for so many questions that wait.
 MOST_TOGETHER = 64
 MOST_WAITING = 5_000
+# Whom others get ahead of so often is told to ask again.
+MOST_ROUNDS = 8
 
-Ready = Mapping[str, Decider | OpportuneError]
 Outcome = Answer | Decided | OpportuneError
 
 
@@ -53,8 +53,11 @@ def decide_on_request(stores: Stores, question: Question, *, now: datetime) -> A
     ``NotInAudience``, ``NotStarted``, ``NoOption`` or ``FieldForbidden``.
     """
     definitions = project.read(stores.state)
-    ready = _prepare(stores, definitions, [question.use_case], {}, now=now)
-    (found,) = _decide(stores.state, ready, [question], now=now)
+
+    def ready() -> Ready:
+        return prepare(stores, definitions, [question.use_case], {}, now=now)
+
+    (found,) = _decide_again(stores.state, ready, [question], now=now)
     if isinstance(found, OpportuneError):
         raise found
     return decisions.keep(stores.state, [found])[0] if isinstance(found, Decided) else found
@@ -65,7 +68,7 @@ def would_decide(
 ) -> dict[str, Answer | OpportuneError]:
     """Return what each use case would choose for one profile now, or why nothing; none is kept."""
     names = sorted(definitions.use_cases)[:MOST_TOGETHER]
-    ready = _prepare(stores, definitions, names, {}, now=now)
+    ready = prepare(stores, definitions, names, {}, now=now)
     questions = [
         Question(use_case=name, kind=kind, value=value, dry_run=True, request_id="")
         for name in names
@@ -143,8 +146,13 @@ class OnRequest:
     def _answers(self, state: Asked, together: Sequence[_Waiting]) -> Sequence[Answer | Exception]:
         now = together[-1].now
         questions = [each.question for each in together]
-        ready = self._ready.of({each.use_case for each in questions}, now=now)
-        found = _decide(state, ready, questions, now=now)
+        looks = iter((self._ready.of, self._ready.anew))
+
+        def ready() -> Ready:
+            look = next(looks, self._ready.anew)
+            return look({each.use_case for each in questions}, now=now)
+
+        found = _decide_again(state, ready, questions, now=now)
         decided = [each for each in found if isinstance(each, Decided)]
         kept = iter(decisions.keep(state, decided) if decided else ())
         return [next(kept) if isinstance(each, Decided) else each for each in found]
@@ -198,6 +206,11 @@ class _Prepared:
             **{name: _unknown(name, self._defined) for name in names - self._defined},
         }
 
+    def anew(self, names: set[str], *, now: datetime) -> Ready:
+        """The same after another look: what was ready turned out to be out of date."""
+        self._at = None
+        return self.of(names, now=now)
+
     def close(self) -> None:
         """End the thread that looks again."""
         self._aside.shutdown()
@@ -213,95 +226,23 @@ class _Prepared:
         definitions = self._reader.read()
         self._defined = frozenset(definitions.use_cases)
         wanted = (names | self._ready.keys()) & self._defined
-        self._ready = _prepare(self._stores, definitions, wanted, self._ready, now=now)
+        self._ready = prepare(self._stores, definitions, wanted, self._ready, now=now)
         self._at = now
 
 
-def _prepare(
-    stores: Stores, definitions: Project, names: Iterable[str], before: Ready, *, now: datetime
-) -> Ready:
-    """Make a decider for each use case, or say why there is none; one that still holds stays."""
-    personal = events.personal_fields(stores.state)
-    days = learning.model_days(stores, now.date())
-    found: dict[str, Decider | OpportuneError] = {}
-    for name in names:
-        try:
-            use_case = definitions.use_case(name)
-            decisions.check_fields(
-                use_case,
-                definitions.segments,
-                definitions.field_policies,
-                metrics=definitions.metrics,
-                personal=personal,
-            )
-            _check_state(use_case)
-            _check_stopped(stores, name)
-            metric = definitions.metric_of(use_case)
-            decider = _decider(stores, use_case, metric, before.get(name), days, now.date())
-            found[name] = replace(decider, consent=definitions.consent)
-        except OpportuneError as error:
-            found[name] = error
+def _decide_again(
+    state: Asked, ready: Callable[[], Ready], questions: Sequence[Question], *, now: datetime
+) -> list[Outcome]:
+    """Decide all questions; those that others got ahead of again, with what is ``ready`` then."""
+    found = _decide(state, ready(), questions, now=now)
+    for _ in range(MOST_ROUNDS):
+        behind = [n for n, each in enumerate(found) if isinstance(each, DecidedMeanwhile)]
+        if not behind:
+            break
+        again = _decide(state, ready(), [questions[place] for place in behind], now=now)
+        for place, outcome in zip(behind, again, strict=True):
+            found[place] = outcome
     return found
-
-
-def _check_state(use_case: decisions.UseCase) -> None:
-    if use_case.aa:
-        raise decisions.NotOnRequest(
-            f"Use case '{use_case.name}' is in A/A mode: nobody is treated. Take groups.aa away."
-        )
-    if not use_case.decides:
-        is_draft = use_case.state == "draft"
-        raise UseCaseNotDeciding(
-            f"Use case '{use_case.name}' is {'a draft' if is_draft else 'paused'}: nothing is "
-            f"decided. {'Start it' if is_draft else 'Go on'}: opportune start {use_case.name}"
-        )
-
-
-def _check_stopped(stores: Stores, name: str) -> None:
-    stop = decisions.stopped(stores.state, name)
-    if stop is not None:
-        raise UseCaseStopped(
-            f"Use case '{name}' is stopped: {stop.reason} Go on: opportune resume {name}"
-        )
-
-
-def _decider(
-    stores: Stores,
-    use_case: decisions.UseCase,
-    metric: events.Metric,
-    before: Decider | OpportuneError | None,
-    days: Mapping[tuple[str, int], date],
-    day: date,
-) -> Decider:
-    # Before its own first day, a version decides with what an older one learned.
-    own = use_case.version if (use_case.name, use_case.version) in days else 0
-    possible = {
-        f"{name}/{version}/{model_day}"
-        for (name, version), model_day in days.items()
-        if name == use_case.name and own <= version <= use_case.version
-    }
-    if (
-        isinstance(before, Decider)
-        and before.policy_version in possible
-        and (before.use_case.version, before.day) == (use_case.version, day)
-        and before.use_case.state == use_case.state
-    ):
-        return before
-    trained = learning.newest(stores, use_case, metric, day) if possible else None
-    if trained is None:
-        raise NotStarted(
-            f"Use case '{use_case.name}' has no policy in version {use_case.version} yet, nor in "
-            "an older one with the same features, reward, policy and settings: its "
-            f"first day is decided at {use_case.decide_at:%H:%M} UTC, or by `opportune run-day "
-            f"{use_case.name}`."
-        )
-    return decisions.make_decider(
-        use_case,
-        trained.playing,
-        day=day,
-        policy_version=trained.version,
-        trained_through=trained.trained_through,
-    )
 
 
 def _decide(
@@ -345,7 +286,11 @@ def _decide_one_case(
             asked.append((question, person))
             places.append(place)
     if asked:
-        decided = decisions.decide_asked(decider, asked, now=now)
+        decided: Sequence[Outcome]
+        if decider.limits is None:
+            decided = decisions.decide_asked(decider, asked, now=now)
+        else:
+            decided = decisions.decide_within(state, decider, asked, now=now)
         for place, each in zip(places, decided, strict=True):
             found[place] = (
                 each.answer if isinstance(each, Decided) and questions[place].dry_run else each

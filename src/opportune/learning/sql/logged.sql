@@ -1,6 +1,6 @@
 -- What was known, allowed, done and earned on a day, for those of one version who were sent what a policy drew.
 select decisions.profile_id, coalesce(asked_features."values", features."values") as "values", decisions.eligible,
-    coalesce(asked_features.forbidden, features.forbidden, 0) as forbidden, features.recent, decisions.action,
+    coalesce(asked_features.forbidden, features.forbidden, 0) as forbidden, coalesce(asked_features.recent, features.recent) as recent, decisions.action,
     decisions.propensity, decisions.dimension_propensities, rewards.reward
 from decisions
 join rewards on rewards.decision_id = decisions.decision_id
