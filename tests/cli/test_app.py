@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,6 +25,27 @@ def test_a_command_loads_no_more_than_its_own_file() -> None:
     )
     done = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "['cli.definitions', 'project']"
+
+
+def test_linear_algebra_has_one_thread_unless_somebody_says_otherwise() -> None:
+    asked = (
+        "import os, sys; sys.argv = ['opportune', 'bench', '--help']\n"
+        "from opportune.cli import main\n"
+        "assert 'numpy' not in sys.modules\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print('numpy' in sys.modules, os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    for given, held in ({}, "1"), ({"OPENBLAS_NUM_THREADS": "2"}, "2"):
+        inherited = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+        done = subprocess.run(
+            [sys.executable, "-c", asked],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=inherited | given,
+        )
+        assert done.stdout.splitlines()[-1] == f"True {held}"
 
 
 def test_every_command_of_the_table_is_found_under_its_own_name() -> None:

@@ -49,6 +49,13 @@ def test_the_band_has_a_shape_for_each_run_of_days_with_bounds() -> None:
     assert lift_charts.lift_by_day(days(none, none)) == ""
 
 
+def test_an_axis_beyond_a_thousand_percent_can_be_read() -> None:
+    drawn = lift_charts.lift_by_day(days((-0.4, 20.0), (-0.4, 21.0)))
+    axis = re.findall(r">([+-]?[0-9.,e+]+ %)</text>", drawn)
+    assert "+2,000 %" in axis
+    assert all(re.fullmatch(r"[+-]?[0-9,]+ %", each) for each in axis)
+
+
 def test_a_factor_that_takes_away_goes_to_the_left() -> None:
     factor = Driver(
         name="rate", title="<rate>", unit="u", treatment=1.0, control=2.0, contribution=-0.5

@@ -118,7 +118,9 @@ def share_by_day(days: Sequence[ExploredDay]) -> Markup:
     plot = Plot(days=len(days), low=0.0, high=ticks[-1])
     marks = [
         axes(
-            plot, [(value, f"{value * 100:.3g} %") for value in ticks], [each.day for each in days]
+            plot,
+            [(value, f"{tick(value * 100)} %") for value in ticks],
+            [each.day for each in days],
         ),
         line(plot, [each.exploration_share for each in days], name="treatment"),
     ]

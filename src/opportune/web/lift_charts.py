@@ -20,7 +20,7 @@ from opportune.web.charts import (
     svg,
     ticks_of,
 )
-from opportune.web.words import amount
+from opportune.web.words import amount, tick
 
 __all__ = ["against_limit", "contributions", "lift_by_day"]
 
@@ -44,7 +44,7 @@ def lift_by_day(days: Sequence[LiftOfDay], *, changes: Sequence[Mark] = ()) -> M
     drawn = [
         axes(
             plot,
-            [(each, f"{each * 100:+.3g} %" if each else "0 %") for each in ticks],
+            [(each, f"{'+' * (each > 0)}{tick(each * 100)} %") for each in ticks],
             [each.day for each in days],
         ),
         _band(plot, days),
