@@ -149,8 +149,8 @@ def test_all_mistakes_are_listed_at_once() -> None:
         "groups.control_share: 0.95 given, must be a number from 0 to 0.9.",
         "audience.minos: unknown key. Did you mean 'minus'? Allowed: minus, segments.",
         "titel: unknown key. Did you mean 'title'? Allowed: activation, audience, budget, "
-        "constraints, decide_at, dimensions, features, groups, guard_rails, policy, state, "
-        "success_metric, title.",
+        "constraints, decide_at, dimensions, features, groups, guard_rails, policy, "
+        "report_metrics, state, success_metric, title.",
         "audience.segments: [] given, must name one segment or more.",
         "dimensions: 'offer' stands there twice, names must differ.",
         "features: 'tenure' stands there twice, names must differ.",
