@@ -222,8 +222,8 @@ class FactoredThompson:
         """This policy for today's decisions: it has also seen rows whose rewards may still come.
 
         ``waiting.arrived`` corrects for those. Do not keep it: when all rewards are there, `update`
-        this one with them. It plays as that would play now, for two thirds of the work: memories
-        that it does not play by have not seen the rows.
+        this one with them. It plays as that would play now, for two thirds of the work and a
+        quarter of the bytes: it has no memory but the one that it plays by.
         """
         if not len(waiting.rewards):
             return self

@@ -122,7 +122,8 @@ def refitted(
 ) -> Knowledge:
     """Beliefs and posteriors that follow from the sums.
 
-    ``to_decide``: nothing will be learned after, so only the memory that is played by is refitted.
+    ``to_decide``: nothing will be learned after, so only the memory that is played by is refitted,
+    and the others forget their rows.
     """
     again = partial(_refitted, shape, best=known.best, learn=learn, others=not to_decide)
     amount = known.amount
@@ -143,7 +144,9 @@ def _refitted(
         found = posterior(shape, model.sums[best], beliefs)
     if not others:
         members = (*model.members[:best], found, *model.members[best + 1 :])
-        return replace(model, beliefs=beliefs, members=members)
+        nobody = single(no_sums(shape))
+        kept = tuple(sums if place == best else nobody for place, sums in enumerate(model.sums))
+        return replace(model, sums=kept, beliefs=beliefs, members=members)
     # The other memories know which coefficients matter, but take no value from the best one.
     prior, nothing = sparse_prior(shape, beliefs), np.zeros(shape.size)
     members = tuple(

@@ -21,6 +21,9 @@ __all__ = ["arrays_of", "knowledge_of"]
 
 Array = NDArray[Any]
 
+# The matrix of a memory that has seen no rows.
+NOTHING = np.zeros(0, dtype=np.float32)
+
 
 def arrays_of(known: Knowledge) -> dict[str, Array]:
     """Every number that was learned, by name; H as its lower triangle in single precision."""
@@ -56,10 +59,16 @@ def _of_model(name: str, model: Model) -> dict[str, Array]:
         f"{name}_noise": np.array([beliefs.noise]),
     }
     for place, sums in enumerate(model.sums):
-        arrays[f"{name}_precision_{place}"] = sums.precision[lower].astype(np.float32, copy=False)
+        arrays[f"{name}_precision_{place}"] = (
+            NOTHING if _is_empty(sums) else sums.precision[lower].astype(np.float32, copy=False)
+        )
         arrays[f"{name}_weighted_{place}"] = sums.weighted
         arrays[f"{name}_counts_{place}"] = np.array([sums.rows, sums.squares])
     return arrays
+
+
+def _is_empty(sums: Sums) -> bool:
+    return sums.rows == 0.0 and not sums.precision.any()
 
 
 def knowledge_of(
@@ -113,6 +122,11 @@ class _Reader:
             )
         return found
 
+    def is_empty(self, name: str) -> bool:
+        """Whether the array is there, and has no numbers."""
+        found = self.arrays.get(name)
+        return found is not None and found.shape == (0,)
+
 
 def _features(read: _Reader, name: str, shape: tuple[int, ...], n_features: int) -> Array:
     found = read(name, shape)
@@ -140,8 +154,10 @@ def _model_of(read: _Reader, name: str, shape: Layout) -> Model:
 
 def _sums_of(read: _Reader, name: str, place: int, size: int) -> Sums:
     square = np.zeros((size, size), dtype=np.float32)
-    square[np.tri(size, dtype=bool)] = read(f"{name}_precision_{place}", (size * (size + 1) // 2,))
-    mirror(square.T)
+    if not read.is_empty(f"{name}_precision_{place}"):
+        half = read(f"{name}_precision_{place}", (size * (size + 1) // 2,))
+        square[np.tri(size, dtype=bool)] = half
+        mirror(square.T)
     rows, squares = read(f"{name}_counts_{place}", (2,)).tolist()
     return Sums(
         precision=square,
