@@ -211,7 +211,13 @@ def test_the_day_s_recommendations_are_told(market: Any, sandbox: Any, until: Un
 def test_a_worker_killed_within_calls_sends_everything_on(
     market: Any, until: Until, tmp_path: Path
 ) -> None:
-    settings = replace(market.stores.settings, secrets=SECRETS, destination_settle_s=0.1)
+    settings = replace(
+        market.stores.settings,
+        secrets=SECRETS,
+        destination_settle_s=0.1,
+        # A worker of its own refuses to settle before it gives up.
+        braze_settle_s=31.0,
+    )
     hooked, collected = Holding({3, 40}), Holding({2})
     with (
         hooks(hooked) as (hook, came),
