@@ -110,7 +110,7 @@ class _Parts:
         self.selected.append(f"computed_totals.number_{number}")
 
     def _placed(self, asked: Computation, meant: str) -> str:
-        number, text = self._number(asked), "cast(null as varchar)"
+        number, text = self._number(asked), "nullif('', '')"
         if asked.property is not None:
             text = self._value(asked, asked.property, "text")
         counted = asked.compute == "most_frequent"
