@@ -145,11 +145,12 @@ def order(stores: Stores, known: dict[str, int]) -> Order:
         event: str = "Order Completed",
         kind: str = "track",
         page: str | None = None,
+        source_id: str = "shop",
     ) -> None:
         text = properties if isinstance(properties, str) else json.dumps(properties or {})
         row = _event(
             kind, at, user_id=user, anonymous_id=anonymous_id, event=event, properties=text
-        ) | {"message_id": f"order-{next(count)}"}
+        ) | {"message_id": f"order-{next(count)}", "source_id": source_id}
         if page is not None:
             row["context"] = json.dumps({"page": {"url": page}})
         stores.lake.append("events", pa.Table.from_pylist([row], schema=EVENTS))
@@ -292,6 +293,60 @@ def test_the_link_that_led_there_names_the_decision(
     order("u1", at, {"url": url.replace("d=", "dd=")})
     order("u1", at, {"url": url.replace("u1", "u2")})
     assert earned(stores) == {("u1", 0): 1.0, ("u1", 1): 3.0}
+
+
+CLICKS = replace(ORDERS, event="Message Clicked")
+
+
+@pytest.mark.parametrize("is_early", [False, True], ids=["after the answer", "before it"])
+def test_engagement_goes_to_the_decision_whose_send_was_in_the_call_that_it_names(
+    stores: Stores, decide: Decide, order: Order, is_early: bool
+) -> None:
+    """Two decisions of each are open, and a call has many users."""
+
+    def settle(user: str, number: int, source_id: str = events.OURS) -> None:
+        order(
+            user,
+            AT + timedelta(days=number, minutes=1),
+            {
+                "decision_id": decision_id(user, day(number)),
+                "use_case": "next",
+                "dispatch_id": f"call {number}",
+            },
+            event="Message Sent",
+            source_id=source_id,
+        )
+
+    def click(user: str, call: object, **named: object) -> None:
+        at = AT + timedelta(days=1, hours=1)
+        order(user, at, {"dispatch_id": call, **named}, event="Message Clicked")
+
+    decide("u1", "u2", day=day(0))
+    decide("u1", "u2", day=day(1))
+    for part in (False, True) if is_early else (True, False):
+        if part:
+            settle("u1", 0)
+            settle("u1", 1)
+            settle("u2", 1)
+            # What anybody else says of sends is not believed.
+            settle("u2", 0, source_id="shop")
+        else:
+            click("u1", "call 0")
+            click("u1", "call 1")
+            click("u1", "call 0")
+            # No call of ours, none at all, a call with others, and one that a link overrules.
+            click("u1", "call 7")
+            click("u1", None)
+            click("u2", "call 0")
+            click("u1", "call 0", decision_id=decision_id("u1", day(1)))
+    # Day by day: the send of the first day is older than all that is asked of the second.
+    assert earned(stores, CLICKS, now=AT + WINDOW) == {("u1", 0): 2.0, ("u2", 0): 0.0}
+    assert earned(stores, CLICKS) == {
+        ("u1", 0): 2.0,
+        ("u2", 0): 0.0,
+        ("u1", 1): 4.0,
+        ("u2", 1): 1.0,
+    }
 
 
 def test_a_coupon_goes_to_the_newest_decision_that_carried_it(

@@ -19,6 +19,9 @@ MACHINES = {"Message Opened": "machine_open", "Message Clicked": "suspected_bot"
 # Even without those, an open is a guess: who reads with images off is not seen at all.
 OPENS = ("Message Opened", "Email Opened")
 
+# How names of events begin that tell what became of a message.
+ENGAGEMENT = ("Message ", "users.")
+
 Aggregate = Literal["sum", "mean", "last", "unique_days"]
 
 
@@ -86,6 +89,11 @@ class Metric:
         if self.formula is not None:
             return tuple(dict.fromkeys(event for each in self.parts for event in each.events))
         return (self.event, *self.also)
+
+    @builtins.property
+    def is_engagement(self) -> bool:
+        """Whether some of its events tell what became of a message, and so name its call."""
+        return any(event.startswith(ENGAGEMENT) for event in self.events)
 
     @builtins.property
     def measure(self) -> rules.Measure:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from opportune import profiles, rules
 from opportune.decisions import DECISIONS, MOST_DAYS_AHEAD, UseCase
-from opportune.events import Metric
+from opportune.events import OURS, Metric
 from opportune.learning.model import REWARDS
 from opportune.storage import Stores, load_sql
 
@@ -45,10 +45,12 @@ def reward(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) 
     """Write the rewards of every decided day whose window ended by ``now``, and return those days.
 
     An event of the metric counts for the decision that it names (``decision_id`` in its
-    properties, or parameter ``d`` of the link in its ``url`` or its page's); one that names none of
-    this profile and use case, or one too old, counts for the profile's newest decision whose window
+    properties, or parameter ``d`` of the link in its ``url`` or its page's). One that names none of
+    this profile and use case, or one too old, counts for the decision whose send was in the call of
+    the event's ``dispatch_id``; where there is none, for the profile's newest decision whose window
     began before it, those before any other whose option has the event's ``coupon`` as its
-    parameter of that name. Either way it must have happened within
+    parameter of that name. Which call that was is told by our own event "Message Sent", so it does
+    not matter which of the two came first. Either way it must have happened within
     ``window_days`` of the beginning of that window: the decision, or as many whole days later as
     its send had to wait. Control waits alike. Of a calculated metric, each part counts in its own
     window, and the formula is asked of what they come to for one decision; no part says when that
@@ -118,7 +120,13 @@ def _credit(
     stores: Stores, use_case: UseCase, metric: Metric, span: Span, identifiers: pa.Table
 ) -> pa.Table:
     window_us = metric.window_days * DAY_US
+    # Before: an outcome may name an older decision. After: a newer one may be closer to it.
+    earliest_us = span.from_us - window_us - MOST_DAYS_AHEAD * DAY_US
+    # Only engagement names calls; of all else nobody looks through the sends before.
+    sent_from_us = earliest_us if metric.is_engagement else span.to_us
     facts = {
+        "ours": OURS,
+        "sent_from_us": sent_from_us,
         "use_case": use_case.name,
         "since": span.since.isoformat(),
         "until": span.until.isoformat(),
@@ -133,13 +141,8 @@ def _credit(
         asked.text,
         asked.parameters,
         tables={
-            # Before: an outcome may name an older decision. After: a newer one may be closer to it.
-            "decisions": (
-                "decided_at_us",
-                span.from_us - window_us - MOST_DAYS_AHEAD * DAY_US,
-                span.to_us,
-            ),
-            "events": ("occurred_at_us", span.from_us, span.to_us),
+            "decisions": ("decided_at_us", earliest_us, span.to_us),
+            "events": ("occurred_at_us", min(span.from_us, sent_from_us), span.to_us),
         },
         relations={"identifiers": identifiers, "coupons": _coupons(use_case)},
     )

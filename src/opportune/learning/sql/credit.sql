@@ -1,9 +1,11 @@
--- The reward of each decision of some days: outcomes that name it, and those that name none but carry its coupon, or else
--- follow it most closely.
+-- The reward of each decision of some days: outcomes that name it or the call that its send was in, and those that name
+-- neither but carry its coupon, or else follow it most closely.
 with outcome as (
     select
         events.message_id,
         events.occurred_at_us,
+        events.user_id,
+        try(json_extract_string(events.properties, '/dispatch_id')) as dispatch_id,
         coalesce(known.profile_id, anonymous.profile_id) as profile_id,
         -- '=' and the id, which may be the parameter d of the link that led there.
         coalesce(
@@ -29,6 +31,16 @@ with outcome as (
         and events.occurred_at_us >= anonymous.since_us
     where events.occurred_at_us >= $from_us and events.occurred_at_us < $to_us
 ),
+-- Which of our sends was in which call, as the log was told when it was settled: a call has each of its users once.
+sent as (
+    select distinct
+        user_id,
+        try(json_extract_string(properties, '/dispatch_id')) as dispatch_id,
+        try(json_extract_string(properties, '/decision_id')) as decision_id
+    from events
+    where event = 'Message Sent' and source_id = $ours and occurred_at_us >= $sent_from_us
+        and try(json_extract_string(properties, '/use_case')) = $use_case
+),
 decided as (
     select decision_id, profile_id, variant, day, version, action, decided_at_us,
         -- The window begins on the day of the send, at the hour of the decision: so all windows are as long, and of
@@ -51,6 +63,15 @@ named as (
     where outcome.occurred_at_us >= decided.decided_at_us
         and outcome.occurred_at_us < decided.began_at_us + $window_us
 ),
+called as (
+    select outcome.message_id, outcome.occurred_at_us, decided.decision_id, outcome.amount
+    from outcome
+    join sent on sent.user_id = outcome.user_id and sent.dispatch_id = outcome.dispatch_id
+    join decided on decided.decision_id = sent.decision_id and decided.profile_id = outcome.profile_id
+    where outcome.occurred_at_us >= decided.decided_at_us
+        and outcome.occurred_at_us < decided.began_at_us + $window_us
+        and not exists (select 1 from named where named.message_id = outcome.message_id)
+),
 followed as (
     select outcome.message_id, outcome.occurred_at_us, outcome.amount, decided.decision_id,
         row_number() over (
@@ -64,9 +85,12 @@ followed as (
     where outcome.occurred_at_us >= decided.began_at_us
         and outcome.occurred_at_us < decided.began_at_us + $window_us
         and not exists (select 1 from named where named.message_id = outcome.message_id)
+        and not exists (select 1 from called where called.message_id = outcome.message_id)
 ),
 credit as (
     select message_id, occurred_at_us, decision_id, amount from named
+    union all
+    select message_id, occurred_at_us, decision_id, amount from called
     union all
     select message_id, occurred_at_us, decision_id, amount from followed where place = 1
 ),
