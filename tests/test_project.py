@@ -325,8 +325,51 @@ def test_what_the_connector_finds_wrong_is_listed(folder: Path) -> None:
     assert problems_of(folder) == [
         "use_cases/next.toml: activation: base_url is missing: Braze needs it.",
         "use_cases/next.toml: activation: base_ulr is no Braze setting. "
-        "Did you mean 'base_url'? Allowed: base_url, campaign_id, canvas_id.",
+        "Did you mean 'base_url'? Allowed: base_url, campaign_id, canvas_id, messages.",
     ]
+
+
+SHOWN = "[web_push]\nalert = '{{api_trigger_properties.${offer}}}'\n"
+CAMPAIGN = 'campaign_id = "8f0f0b8e-6c53-4a0b-9a51-0b6a5e1f2d10"'
+
+
+def test_messages_of_a_file_are_part_of_the_definition(folder: Path, stores: Stores) -> None:
+    change(folder, "use_cases/next.toml", CAMPAIGN, 'messages_file = "messages/offer.toml"')
+    write(folder, "messages/offer.toml", SHOWN)
+    assert project.load(folder).use_cases["next"].activation.config["messages"] == SHOWN
+    project.apply(stores.state, folder, now=NOW)
+    write(folder, "messages/offer.toml", SHOWN + "title = 'New'\n")
+    assert project.apply(stores.state, folder, now=NOW) == ["use_case/next version 2"]
+    config = project.read(stores.state).use_cases["next"].activation.config
+    assert "title = 'New'" in config["messages"]
+    write(folder, "messages/offer.toml", "[web_push]\nalert = 'Hi'\n")
+    (problem,) = problems_of(folder)
+    assert problem.startswith(
+        "use_cases/next.toml: activation: messages: no text shows the dimension 'offer'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "content", "problem"),
+    [
+        ('"../offer.toml"', b"", "'../offer.toml' given, must be a file in the folder"),
+        ("7", b"", "7 given, must be a file in the folder of the project."),
+        ('"offer.toml"', None, "'offer.toml' cannot be read: No such file or directory."),
+        ('"offer.toml"', b"\xff", "'offer.toml' cannot be read: it is not UTF-8."),
+        ('"offer.toml"', b"a\0", "has more than 1 MB, or the character U+0000."),
+        ('"offer.toml"', b" \n", "'offer.toml' is empty."),
+        ('"offer.toml"\nmessages = "x"', b"x", "messages is given as well: take one of them."),
+    ],
+)
+def test_a_file_of_messages_that_cannot_be_used_is_named(
+    folder: Path, said: str, content: bytes | None, problem: str
+) -> None:
+    change(folder, "use_cases/next.toml", CAMPAIGN, f"messages_file = {said}")
+    if content is not None:
+        write(folder, "offer.toml", content)
+    first = problems_of(folder)[0]
+    assert first.startswith("use_cases/next.toml: activation.messages_file: ")
+    assert problem in first
 
 
 def test_a_space_that_its_policy_cannot_play_is_refused_before_the_first_day(folder: Path) -> None:

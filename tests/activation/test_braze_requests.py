@@ -137,6 +137,7 @@ NOT_A_CAMPAIGN = (
     "campaign_id is 'spring', but must be the campaign's API identifier, such as"
     " '8f0f0b8e-6c53-4a0b-9a51-0b6a5e1f2d10'."
 )
+NO_CAMPAIGN = "campaign_id is missing: Braze needs it, or canvas_id, or messages of yours."
 NOT_A_HOST = (
     "base_url must be the REST host of your Braze instance, such as"
     " 'https://rest.fra-01.braze.eu': http or https, with no user, query or fragment."
@@ -151,7 +152,7 @@ NOT_A_HOST = (
         ({"base_url": "http://127.0.0.1:8421"}, []),
         ({"campaign_id": GOOD["campaign_id"].upper()}, []),
         ({"campaign_id": "spring"}, [NOT_A_CAMPAIGN]),
-        ({"campaign_id": ""}, ["campaign_id is missing: Braze needs it, or canvas_id."]),
+        ({"campaign_id": ""}, [NO_CAMPAIGN]),
         ({"base_url": ""}, ["base_url is missing: Braze needs it."]),
         ({"base_url": "ftp://b.example"}, [NOT_A_HOST]),
         ({"base_url": "b.example"}, [NOT_A_HOST]),
@@ -165,7 +166,7 @@ NOT_A_HOST = (
             {"campain_id": "x"},
             [
                 "campain_id is no Braze setting. Did you mean 'campaign_id'?"
-                " Allowed: base_url, campaign_id, canvas_id."
+                " Allowed: base_url, campaign_id, canvas_id, messages."
             ],
         ),
         ({"campaign_id": "spring", "base_url": "x"}, [NOT_A_CAMPAIGN, NOT_A_HOST]),

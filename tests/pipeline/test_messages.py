@@ -59,6 +59,20 @@ def test_a_combination_is_whole_and_only_one_that_there_is() -> None:
             pipeline.preview_message(Settings(), mine, given, ASKING)
 
 
+def test_a_message_of_ours_is_shown_without_asking_anybody() -> None:
+    mine = sending("http://127.0.0.1:1")
+    name = mine.dimensions[0].name
+    alert = (
+        f"{{{{api_trigger_properties.${{{name}}}}}}} for {{{{api_trigger_properties.${{price}}}}}}"
+    )
+    config = {"base_url": "http://127.0.0.1:1", "messages": f"[web_push]\nalert = '{alert}'"}
+    direct = replace(mine, activation=Activation(connector="braze", config=config))
+    found = pipeline.preview_message(Settings(), direct, {}, ASKING)
+    assert found.trouble == ""
+    (shown,) = found.messages
+    assert shown.content.alert == f"{mine.dimensions[0].options[0].name} for 20"
+
+
 def test_a_test_send_is_in_no_table_that_counts(stores: Stores, sandbox: Any, api_key: str) -> None:
     stores = replace(stores, settings=replace(stores.settings, braze_api_key=api_key))
     mine = sending(sandbox.url)

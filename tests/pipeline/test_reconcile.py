@@ -30,6 +30,10 @@ def test_campaigns_and_canvases_are_reconciled_and_nothing_else(
         found = pipeline.reconcile(stores, mine, ASKING, now=NOW, days=2)
         assert [each.ours.day.isoformat() for each in found.days] == ["2026-02-28", "2026-03-01"]
         assert (found.as_of, found.total.ours.accepted, found.total.theirs.sent) == (NOW, 0, 0)
+    config = {"base_url": sandbox.url, "messages": "[web_push]\nalert = 'Hi'"}
+    uncounted = replace(mine, activation=Activation(connector="braze", config=config))
+    with pytest.raises(pipeline.NotThroughBraze, match="without a campaign"):
+        pipeline.reconcile(stores, uncounted, ASKING, now=NOW, days=2)
     by_file = replace(mine, activation=Activation(connector="file", config={}))
     with pytest.raises(pipeline.NotThroughBraze, match="sends through 'file'"):
         pipeline.reconcile(stores, by_file, ASKING, now=NOW, days=2)

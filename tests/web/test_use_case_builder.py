@@ -17,7 +17,7 @@ import pytest
 from opportune import project
 from opportune.storage import Stores
 from opportune.web.asking import Fields
-from opportune.web.use_case_form import read_form
+from opportune.web.use_case_form import form_of, read_form
 
 NOW = datetime(2026, 1, 11, tzinfo=UTC)
 NEW = {
@@ -270,3 +270,16 @@ def test_what_is_no_definition_is_read_as_an_empty_one() -> None:
     form = read_form(Fields((("before", "[1"), ("version", "-"), ("per_day", "10"))))
     assert (form.version, form.body["dimensions"], form.body["budget"]) == (0, [], {"per_day": 10})
     assert read_form(Fields((("before", "[1]"),))).body["audience"] == {"segments": []}
+
+
+def test_messages_of_several_lines_stand_in_one_and_stay_what_they_are() -> None:
+    messages = '[web_push]\nalert = "Take {{api_trigger_properties.${offer}}}"\n'
+    given = {"connector": "braze", "base_url": "http://127.0.0.1:8421", "messages": messages}
+    shown = form_of("next", 1, {"activation": given}).texts["config"]
+    assert len(shown.splitlines()) == 2
+    assert (
+        read_form(Fields([("connector", "braze"), ("config", shown)])).body["activation"] == given
+    )
+    odd = 'messages = "never ended'
+    body = read_form(Fields([("connector", "braze"), ("config", odd)])).body
+    assert body["activation"] == {"connector": "braze", "messages": '"never ended'}

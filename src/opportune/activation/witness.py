@@ -35,8 +35,8 @@ def witness(connection: Connection, events: pa.Table) -> int:
 
     In the caller's transaction. Engagement names its send by the decision id of a clicked link or
     by the id of the call and its user; a Send or an Abort without either is of the user's open row
-    whose use case sends with that campaign or canvas. A row that was seen to go out is never sent
-    again; the worker settles it without asking anybody.
+    whose use case sends with that campaign or canvas, or like the event without one. A row that
+    was seen to go out is never sent again; the worker settles it without asking anybody.
     """
     ours = pc.and_(
         pc.starts_with(events["message_id"], CURRENTS),

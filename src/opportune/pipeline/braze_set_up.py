@@ -64,7 +64,9 @@ def set_up_of(project: Project, use_case: UseCase) -> SetUp:
         dimensions=tuple(each.name for each in use_case.dimensions if each.meaning == "choice"),
         others=_others(use_case),
         same_target=tuple(
-            each.name for each in others if each.state == "live" and _target(each) == target
+            each.name
+            for each in others
+            if any(target[1:]) and each.state == "live" and _target(each) == target
         ),
         same_audience=tuple(
             each.name for each in others if set(each.audience) & set(use_case.audience)

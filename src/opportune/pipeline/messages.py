@@ -22,8 +22,10 @@ from opportune.activation.braze import (
     UnreadableAnswer,
     connected,
     contents,
+    is_direct,
     send_trial,
     show,
+    show_direct,
 )
 from opportune.decisions import UseCase
 from opportune.errors import InvalidInput, nearest
@@ -83,6 +85,8 @@ def preview_message(
         trouble = "This combination sends nothing."
     elif use_case.activation.connector != BRAZE:
         trouble = f"'{use_case.activation.connector}' gets the properties and writes the message."
+    elif is_direct(use_case.activation.config):
+        messages = show_direct(use_case.activation.config, properties)
     elif not configured.braze_api_key:
         trouble = "OPPORTUNE_BRAZE_API_KEY is not set, so the content in Braze cannot be read."
     else:

@@ -41,7 +41,12 @@ def reconcile(
             "that sends through Braze can be compared with what Braze counted."
         )
     config = use_case.activation.config
-    target = config.get("canvas_id") or config["campaign_id"]
+    target = config.get("canvas_id") or config.get("campaign_id", "")
+    if not target:
+        raise NotThroughBraze(
+            f"Use case '{use_case.name}' sends messages without a campaign, and of those Braze "
+            "counts nothing. Make an API campaign in the dashboard, and give its campaign_id."
+        )
     series = canvas_series if config.get("canvas_id") else campaign_series
     key = stores.settings.braze_api_key
     with connected(config["base_url"], key, asking) as workspace:

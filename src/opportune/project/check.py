@@ -16,7 +16,7 @@ from opportune.activation import (
     parse_destination,
     sent_fields,
 )
-from opportune.activation.braze import BrazeSegment, parse_braze_segment
+from opportune.activation.braze import BrazeSegment, check_direct, parse_braze_segment
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase, forbidden_uses, parse_holdout, read_use_case
 from opportune.documents import InvalidDefinition, read_each
@@ -158,6 +158,7 @@ def _use_cases(
             )
             problems += (f"use_cases/{name}.toml: {where}: {each.message}" for where, each in found)
         _check_plugins(use_cases[name], problems)
+        _check_direct(use_cases[name], problems)
         _check_purpose(use_cases[name], known.consent, problems)
         _check_metrics(use_cases[name], known.metrics, problems)
         metric = known.metrics.get(use_cases[name].success_metric)
@@ -327,6 +328,25 @@ def _check_plugins(use_case: UseCase, problems: list[str]) -> None:
             )
         except OpportuneError as error:
             problems.append(f"{where}: {key}: {error.message}")
+
+
+def _check_direct(use_case: UseCase, problems: list[str]) -> None:
+    """Note where messages of ours do not show what the use case chooses."""
+    chosen = [
+        each
+        for each in use_case.dimensions
+        if each.meaning == "choice" or each.name == each.meaning == "channel"
+    ]
+    options = [option for each in use_case.dimensions for option in each.options]
+    brought = {name: value for option in options for name, value in option.parameters.items()}
+    values = [value for option in options for value in option.parameters.values()]
+    found = check_direct(
+        use_case.activation.config,
+        {each.name: [one.name for one in each.options if not one.nothing] for each in chosen},
+        (*(each.name for each in use_case.dimensions), *brought),
+        (*(option.name for option in options), *values),
+    )
+    problems += [f"use_cases/{use_case.name}.toml: activation: {problem}" for problem in found]
 
 
 def _check_policy(name: str) -> tuple[str, ...]:

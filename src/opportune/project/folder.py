@@ -8,6 +8,7 @@ from opportune.decisions import parse_holdout
 from opportune.documents import Document, read_named_toml, read_toml
 from opportune.events import FieldClasses, read_classes
 from opportune.profiles import parse_identity_rules
+from opportune.project.messages import with_messages
 from opportune.project.model import (
     CONSENT,
     HOLDOUT,
@@ -31,6 +32,10 @@ def read_folder(folder: Path, problems: list[str]) -> Definitions:
             for file in sorted((folder / place).glob("*.toml"))
         }
         for place, kind in KINDS.items()
+    }
+    bodies["use_case"] = {
+        name: with_messages(folder, name, body, problems)
+        for name, body in bodies["use_case"].items()
     }
     if not bodies["use_case"]:
         raise ProjectNotFound(

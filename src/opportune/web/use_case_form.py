@@ -95,7 +95,7 @@ class UseCaseForm:
         """What is written a line each: features, forbidden combinations, the connector's keys."""
         given = _table(self.body.get("activation"))
         kept = _table(self.body.get("constraints"))
-        lines = (f"{key} = {value}" for key, value in given.items() if key != "connector")
+        lines = (f"{key} = {_line(value)}" for key, value in given.items() if key != "connector")
         return {
             "features": written_features(self.body.get("features")),
             "forbidden": written_forbidden(kept.get("forbidden")),
@@ -236,9 +236,16 @@ def _budget(form: Fields) -> dict[str, Any]:
     return budget
 
 
+def _line(value: object) -> object:
+    """A text of several lines, as messages are, stands in one, as JSON writes it."""
+    return json.dumps(value) if isinstance(value, str) and "\n" in value else value
+
+
 def _lines(text: str) -> dict[str, Any]:
     pairs = (line.partition("=") for line in text.splitlines() if line.strip())
-    return {key.strip(): value.strip() for key, _, value in pairs if key.strip() != "connector"}
+    given = {key.strip(): value.strip() for key, _, value in pairs if key.strip() != "connector"}
+    read = {key: _read(value) if value.startswith('"') else None for key, value in given.items()}
+    return {key: value if read[key] is None else read[key] for key, value in given.items()}
 
 
 def _share(text: str) -> float | str:

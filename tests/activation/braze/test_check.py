@@ -96,6 +96,22 @@ def test_an_unknown_campaign_and_one_that_cannot_be_triggered_are_told_apart(
     assert codes(found) == [("not_triggered", True)]
 
 
+def test_messages_of_ours_are_counted_by_an_api_campaign(sandbox: Sandbox) -> None:
+    def found(campaign_id: str, variation: str) -> list[Advice]:
+        messages = f"[email]\nmessage_variation_id = '{variation}'"
+        config = {"campaign_id": campaign_id, "messages": messages}
+        return braze.check_set_up(sandbox.workspace(), set_up(config=config))
+
+    assert found(API_CAMPAIGN_ID, "email-from-outside") == []
+    assert "/messages/send" in sandbox.asked
+    assert sandbox.get("/_sandbox/sends")["sends"] == 0
+    (unknown,) = found(API_CAMPAIGN_ID, "email-from-inside")
+    assert (unknown.code, unknown.refuses) == ("unknown_variation", True)
+    assert "Did you mean 'email-from-outside'?" in unknown.message
+    assert codes(found(CAMPAIGN_ID, "email-offer-of-the-day")) == [("not_a_shell", True)]
+    assert codes(found("", "")) == [("uncounted", False)]
+
+
 def test_templates_that_show_something_else_are_advice(sandbox: Sandbox) -> None:
     content = {"subject": "{{ api_trigger_properties.${ofer} }}", "body": "Hi"}
     variation = {"id": "v1", "channel": "email", "content": content}

@@ -88,6 +88,26 @@ def test_a_test_send_goes_to_a_profile_that_is_removed_afterwards(
     assert remove(stores, workspace) == 0
 
 
+MESSAGES = """
+recipient_subscription_state = "all"
+[email]
+app_id = "shop"
+from = "Shop <hello@shop.example>"
+subject = "{{api_trigger_properties.${offer}}}"
+body = "Hello"
+"""
+
+
+def test_a_message_of_ours_is_tried_the_same_way(sandbox: Sandbox, stores: Stores) -> None:
+    workspace = sandbox.workspace()
+    mine = trial(config={"base_url": HOST, "messages": MESSAGES})
+    assert send_trial(stores.state, workspace, mine, now=NOW).accepted
+    (call,) = [path for path in sandbox.asked if path == "/messages/send"]
+    assert sandbox.get("/_sandbox/sends")["sends"] == 1
+    assert call
+    assert remove(stores, workspace) == 1
+
+
 def test_what_was_killed_on_its_way_is_removed_later(sandbox: Sandbox, stores: Stores) -> None:
     silent = Answer(status=None, headers={}, body=b"reset", processed=None)
 

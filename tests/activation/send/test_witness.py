@@ -39,7 +39,7 @@ def tell(sender: Any) -> Tell:
         {"body": json.dumps({"activation": {"campaign_id": CAMPAIGN_ID.upper()}})},
     )
 
-    def told(happening: str, *, at: datetime = NINE, **properties: str) -> int:
+    def told(happening: str, *, at: datetime = NINE, **properties: str | None) -> int:
         event = {
             "id": f"{happening}-{at}",
             "event_type": f"users.messages.email.{happening}",
@@ -107,6 +107,20 @@ def test_a_row_in_hand_that_was_seen_is_not_tried_again(sender: Any, tell: Tell)
     sender.send(sender.answering(seen_meanwhile))
     assert sender.states() == {"unknown": 1}
     sender.expire()
+    assert sender.ask(sender.answering(nobody)) == Counter(sent=1)
+
+
+def test_a_message_without_a_campaign_comes_back_without_one(sender: Any, tell: Tell) -> None:
+    sender.fill(1)
+    sender.send(sender.answering(unanswered))
+    none = {"campaign_id": None}
+    assert tell("Send", dispatch_id="d1", **none) == 0, "this use case sends with a campaign"
+    sender.stores.state.rows(
+        "update definition set body = jsonb_build_object('activation', %(said)s::jsonb)",
+        {"said": json.dumps({"messages": "[web_push]"})},
+    )
+    assert tell("Send", dispatch_id="d1") == 0, "and this one without"
+    assert tell("Send", dispatch_id="d1", **none) == 1
     assert sender.ask(sender.answering(nobody)) == Counter(sent=1)
 
 

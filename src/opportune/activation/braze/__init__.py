@@ -38,6 +38,7 @@ from opportune.activation.braze.creative import (
     draft_from,
     preview,
 )
+from opportune.activation.braze.direct import check_direct, is_direct, show_direct
 from opportune.activation.braze.export import (
     BrokenExport,
     Exporting,
@@ -111,7 +112,10 @@ __all__ = [
     "Trial",
     "Tried",
     "contents",
+    "check_direct",
+    "is_direct",
     "remove_test_profiles",
+    "show_direct",
     "send_trial",
     "show",
     "BadCreative",

@@ -6,7 +6,6 @@ merely likely to be a mistake is advice.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,8 +19,10 @@ from opportune.activation.braze.ask import (
 from opportune.activation.braze.model import Campaign, Canvas
 from opportune.activation.braze.read import NotInBraze, campaign, canvas, segment
 from opportune.activation.braze.segment import BrazeSegment
+from opportune.activation.connectors.braze_direct import messages_of
+from opportune.activation.connectors.braze_ways import MESSAGES, PLACEHOLDER
 from opportune.activation.model import Request
-from opportune.errors import InvalidInput
+from opportune.errors import InvalidInput, nearest
 
 __all__ = [
     "Advice",
@@ -34,11 +35,8 @@ __all__ = [
 ]
 
 API_SHELL = "api"
-# How templates name what is chosen.
-PLACEHOLDER = re.compile(
-    r"(?:api_trigger_properties|context|canvas_entry_properties)\s*\.\s*\$\{\s*(\w+)\s*\}"
-)
 CAMPAIGN_PATHS = ("/campaigns/trigger/send", "/users/export/ids")
+DIRECT_PATHS = ("/messages/send", "/users/export/ids")
 CANVAS_PATHS = ("/canvas/trigger/send", "/users/export/ids")
 EXPORT_PATHS = ("/users/export/segment",)
 # An empty body names no campaign, no segment and nobody: it is refused for that, or for the key.
@@ -59,7 +57,7 @@ class SetUp:
     Parameters
     ----------
     config:
-        Its activation settings: ``campaign_id``, or ``canvas_id``.
+        Its activation settings: ``campaign_id``, or ``canvas_id``, or ``messages``.
     dimensions:
         Names of what is chosen, as templates name them; without those that only say when.
     others:
@@ -94,17 +92,23 @@ def check_set_up(workspace: Workspace, set_up: SetUp) -> list[Advice]:
     """
     canvas_id = set_up.config.get("canvas_id")
     campaign_id = set_up.config.get("campaign_id", "")
+    is_direct = MESSAGES in set_up.config
     found: list[Advice] = []
     try:
         if canvas_id:
             found += _of_canvas(canvas(workspace, canvas_id), set_up)
+        elif is_direct and campaign_id:
+            found += _of_shell(campaign(workspace, campaign_id), set_up)
+        elif is_direct:
+            found.append(_uncounted())
         else:
             found += _of_campaign(campaign(workspace, campaign_id), set_up)
     except NotInBraze as missing:
         found.append(Advice(code="unknown", refuses=True, message=missing.message))
     except BrazeForbidden as forbidden:
         found.append(Advice(code="permission", refuses=True, message=forbidden.message))
-    found += _permissions(workspace, CANVAS_PATHS if canvas_id else CAMPAIGN_PATHS)
+    paths = DIRECT_PATHS if is_direct else CANVAS_PATHS if canvas_id else CAMPAIGN_PATHS
+    found += _permissions(workspace, paths)
     found += _shared(set_up)
     return _each_once(found)
 
@@ -159,6 +163,40 @@ def _of_campaign(found: Campaign, set_up: SetUp) -> list[Advice]:
         advice.append(_control("Campaign", found.name))
     texts = [text for each in found.messages.values() for text in each.texts]
     return advice + _templates("api_trigger_properties", texts, set_up)
+
+
+def _of_shell(found: Campaign, set_up: SetUp) -> list[Advice]:
+    """Of the API campaign that counts messages of ours."""
+    advice = _asleep("campaign", found)
+    if found.schedule_type != API_SHELL:
+        message = (
+            f"Campaign '{found.name}' is no API campaign, so it cannot count messages that a call "
+            "carries. Make an API campaign and give its id, or leave messages out."
+        )
+        advice.append(Advice(code="not_a_shell", refuses=True, message=message))
+    named = {
+        name: str(each.get("message_variation_id"))
+        for name, each in messages_of(set_up.config).items()
+    }
+    return advice + [
+        Advice(
+            code="unknown_variation",
+            refuses=True,
+            message=f"Campaign '{found.name}' has no variation '{variation}', which messages."
+            f"{name} names: Braze would refuse each call. {nearest(variation, found.messages)}",
+        )
+        for name, variation in named.items()
+        if variation not in found.messages
+    ]
+
+
+def _uncounted() -> Advice:
+    message = (
+        "The messages have no campaign: Braze counts nothing of them, and keeps no receipt, so a "
+        "send that was not answered waits for engagement or for somebody's choice. Make an API "
+        "campaign, and give campaign_id and each message's message_variation_id."
+    )
+    return Advice(code="uncounted", refuses=False, message=message)
 
 
 def _of_canvas(found: Canvas, set_up: SetUp) -> list[Advice]:

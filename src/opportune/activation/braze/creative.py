@@ -14,10 +14,10 @@ from liquid import Environment, Mode
 from liquid.exceptions import LiquidError
 
 from opportune.activation.braze.ask import Workspace
-from opportune.activation.braze.check import PLACEHOLDER
 from opportune.activation.braze.model import Template
 from opportune.activation.braze.read import campaigns, canvases, templates
 from opportune.activation.braze.write import TemplateDraft
+from opportune.activation.connectors.braze_ways import PLACEHOLDER
 from opportune.errors import InvalidInput
 
 __all__ = [

@@ -13,13 +13,15 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
 import msgspec
 
 from opportune.activation.braze.ask import BrazeRefused, Workspace
+from opportune.activation.connectors.braze import write_requests
 from opportune.activation.connectors.braze_answers import read_deliveries
-from opportune.activation.connectors.braze_ways import TEST_PROFILE, way_of
-from opportune.activation.model import Request
+from opportune.activation.connectors.braze_ways import DIRECT, TEST_PROFILE, way_of
+from opportune.activation.model import Request, Send
 from opportune.errors import InvalidInput
 from opportune.storage import State, load_sql
 
@@ -149,8 +151,19 @@ def _address(to: str) -> dict[str, str]:
 
 
 def _request(trial: Trial, external_id: str, facts: Mapping[str, str]) -> Request:
-    """Write the call. The address goes with it: Braze may not have made the profile yet."""
+    """Write the call. The address goes with it: Braze may not have made the profile yet.
+
+    A message of ours cannot bring it along; it finds the profile, or nobody.
+    """
     way = way_of(trial.config)
+    if way is DIRECT:
+        send = Send(
+            key=external_id,
+            decision_id=DECISION,
+            user_id=external_id,
+            properties=cast("dict[str, str | int | float | bool]", trial.properties),
+        )
+        return write_requests([send], trial.config)[0]
     recipient = {
         "external_user_id": external_id,
         "send_to_existing_only": False,

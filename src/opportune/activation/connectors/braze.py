@@ -1,7 +1,10 @@
 """Braze: one API-triggered campaign or canvas per use case, one property per dimension.
 
-Three files: this one writes the calls, ``braze_answers`` reads what comes back, ``braze_currents``
-reads the engagement that Braze Currents pushes to us. ``broadcast`` is deliberately never sent: it
+Or messages of ours, which ``braze_direct`` reads and fills: then everybody of one call gets the
+same, so there is a call for each combination that was chosen.
+
+This file writes the calls, ``braze_answers`` reads what comes back, ``braze_currents`` reads the
+engagement that Braze Currents pushes to us. ``broadcast`` is deliberately never sent: it
 would message a whole segment.
 """
 
@@ -19,7 +22,16 @@ from opportune.activation.connectors.braze_answers import (
     read_window,
 )
 from opportune.activation.connectors.braze_currents import decode_currents
-from opportune.activation.connectors.braze_ways import WAYS, Way, way_of
+from opportune.activation.connectors.braze_direct import by_content, check_messages
+from opportune.activation.connectors.braze_ways import (
+    CANVAS,
+    DIRECT,
+    MESSAGES,
+    WAYS,
+    Way,
+    target_of,
+    way_of,
+)
 from opportune.activation.model import Connector, Request, Send
 from opportune.errors import nearest
 
@@ -45,16 +57,18 @@ MAX_BODY_BYTES = 4_000_000
 """Braze's limit on every body, read as the smaller meaning of 4 MB."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_CONFIG_KEYS = ("base_url", *(way.setting for way in WAYS))
+_CONFIG_KEYS = ("base_url", *(way.setting for way in WAYS), MESSAGES)
 
 
 def write_requests(sends: Sequence[Send], config: Mapping[str, str]) -> list[Request]:
-    """Write the calls that hand ``sends`` to the campaign or canvas of ``config``.
+    """Write the calls that hand ``sends`` to the campaign or canvas of ``config``, or as messages.
 
     Braze collapses a user named twice in one call into the last entry, so a user's second send goes
     into a later call. A send too large for any call still gets one of its own, which Braze refuses.
     """
     way = way_of(config)
+    if way is DIRECT:
+        return _write_direct(sends, config)
     named = msgspec.json.encode({way.setting: config[way.setting]})
     return _pack(
         sends,
@@ -85,11 +99,15 @@ def check_config(config: Mapping[str, str]) -> list[str]:
     """
     problems = [] if config.get("base_url") else ["base_url is missing: Braze needs it."]
     chosen = [way.setting for way in WAYS if config.get(way.setting)]
-    if len(chosen) != 1:
+    if config.get(MESSAGES):
+        problems += check_messages(config)
+        if CANVAS.setting in chosen:
+            problems.append("canvas_id and messages are both given: take one of them.")
+    elif len(chosen) != 1:
         problems.append(
             f"{' and '.join(chosen)} are both given: take one of them."
             if chosen
-            else "campaign_id is missing: Braze needs it, or canvas_id."
+            else "campaign_id is missing: Braze needs it, or canvas_id, or messages of yours."
         )
     problems += [
         f"{key} is no Braze setting. {nearest(key, _CONFIG_KEYS)}"
@@ -127,6 +145,22 @@ class Braze:
 
 
 CONNECTOR: Connector = Braze()
+
+
+def _write_direct(sends: Sequence[Send], config: Mapping[str, str]) -> list[Request]:
+    """Write a call for each content, and each 50 users who get it."""
+    campaign = {DIRECT.setting: target_of(config)} if target_of(config) else {}
+    requests = []
+    for content, group in by_content(sends, config):
+        head = msgspec.json.encode({**campaign, **content})[:-1] + b',"external_user_ids":['
+        requests += _pack(
+            group,
+            lambda send: msgspec.json.encode(send.user_id),
+            path=DIRECT.path,
+            head=head,
+            tail=b"]}",
+        )
+    return requests
 
 
 def _pack(

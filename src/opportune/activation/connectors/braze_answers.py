@@ -22,7 +22,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from opportune.activation.connectors.braze_ways import Way, way_of
+from opportune.activation.connectors.braze_ways import Way, target_of, way_of
 from opportune.activation.model import Answer, Delivery, Outcome, Request, Window
 
 __all__ = [
@@ -41,6 +41,8 @@ LONGEST_WAIT_S = 3600.0
 REFUSED_WAIT_S = 300.0
 """Wait while an operator repairs a key or an address."""
 
+# Whom a call names, in the order of its keys.
+_RECIPIENTS = ("recipients", "external_user_ids")
 _MAX_MESSAGE = 300
 _NO_WORDS = "no words came with it"
 _FIRST_EPOCH_S = 1_000_000_000
@@ -90,7 +92,7 @@ def read_findings(
     if not isinstance(users, list):
         reason = f"Enquiry: the answer {answer.status} names no users; check base_url."
         return [_delivery(key, "unknown", reason) for key in request.keys]
-    way = way_of(config)
+    way, target = way_of(config), target_of(config)
     found = {
         str(user["external_id"]): user.get(way.received)
         for user in users
@@ -98,9 +100,7 @@ def read_findings(
     }
     asked = msgspec.json.decode(request.body)["external_ids"]
     return [
-        _finding(
-            key, _times(found[user_id], way, config[way.setting]), since.replace(microsecond=0)
-        )
+        _finding(key, target, _times(found[user_id], way, target), since.replace(microsecond=0))
         if user_id in found
         else _delivery(key, "failed", "Unknown user: Braze has no profile with this external_id.")
         for key, user_id in zip(request.keys, asked, strict=True)
@@ -203,7 +203,7 @@ def _placed_errors(errors: object, size: int) -> tuple[dict[int, str], str]:
 
 
 def _recipient_index(entry: object, size: int) -> int | None:
-    if not isinstance(entry, dict) or entry.get("input_array") != "recipients":
+    if not isinstance(entry, dict) or entry.get("input_array") not in _RECIPIENTS:
         return None
     index = entry.get("index")
     return index if type(index) is int and 0 <= index < size else None
@@ -223,7 +223,10 @@ def _times(received: object, way: Way, name: str) -> list[datetime | None]:
     ]
 
 
-def _finding(key: str, times: Sequence[datetime | None], since: datetime) -> Delivery:
+def _finding(key: str, target: str, times: Sequence[datetime | None], since: datetime) -> Delivery:
+    if not target:
+        reason = "Braze keeps no receipt of a message without a campaign: engagement tells, or you."
+        return _delivery(key, "unknown", reason)
     if any(time is not None and time >= since for time in times):
         return _delivery(key, "sent", "Braze shows that the message was received.")
     if None in times:

@@ -1,14 +1,34 @@
-"""The ways of Braze to one person at a time: an API-triggered campaign, or such a canvas."""
+"""The ways of Braze to one person at a time: a triggered campaign or canvas, or content of ours."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["CAMPAIGN", "CANVAS", "TEST_PROFILE", "WAYS", "Way", "way_of"]
+__all__ = [
+    "CAMPAIGN",
+    "CANVAS",
+    "DIRECT",
+    "MESSAGES",
+    "PLACEHOLDER",
+    "TEST_PROFILE",
+    "WAYS",
+    "Way",
+    "target_of",
+    "way_of",
+]
 
 TEST_PROFILE = "opportune-test-"
 """How the external id of a temporary profile begins that a test send was made for."""
+
+MESSAGES = "messages"
+"""The setting of a use case that has the messages themselves, as the text of a TOML document."""
+
+PLACEHOLDER = re.compile(
+    r"(?:api_trigger_properties|context|canvas_entry_properties)\s*\.\s*\$\{\s*(\w+)\s*\}"
+)
+"""How templates name what is chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +38,8 @@ class Way:
     Parameters
     ----------
     setting:
-        The setting of a use case, and the field of a call, that says which one.
+        The setting of a use case, and the field of a call, that says which one; of content of ours
+        it may be missing.
     path, properties:
         The call that sends, and the field of a recipient that holds the options.
     received, named, times:
@@ -50,6 +71,14 @@ CANVAS = Way(
     named="api_canvas_id",
     times=("last_entered", "last_received_message"),
 )
+DIRECT = Way(
+    setting="campaign_id",
+    path="/messages/send",
+    properties="",
+    received="campaigns_received",
+    named="api_campaign_id",
+    times=("last_received",),
+)
 WAYS = (CAMPAIGN, CANVAS)
 
 
@@ -59,4 +88,11 @@ def way_of(config: Mapping[str, str]) -> Way:
     >>> way_of({"canvas_id": "1f8b0c7d-2e3a-4b5c-8d9e-0f1a2b3c4d5e"}).path
     '/canvas/trigger/send'
     """
+    if config.get(MESSAGES):
+        return DIRECT
     return CANVAS if config.get(CANVAS.setting) else CAMPAIGN
+
+
+def target_of(config: Mapping[str, str]) -> str:
+    """Return the id of a use case's campaign or canvas; "" where it sends without one."""
+    return config.get(way_of(config).setting, "")

@@ -25,9 +25,17 @@ meant as (
                     and exists (
                         select from definition
                         where definition.kind = 'use_case' and definition.name = open_row.use_case
-                            and lower(engagement.campaign) in (
-                                lower(definition.body #>> '{activation,campaign_id}'),
-                                lower(definition.body #>> '{activation,canvas_id}')
+                            and (
+                                lower(engagement.campaign) in (
+                                    lower(definition.body #>> '{activation,campaign_id}'),
+                                    lower(definition.body #>> '{activation,canvas_id}')
+                                )
+                                -- Messages of ours without a campaign come back without one.
+                                or (
+                                    engagement.campaign is null
+                                    and definition.body #> '{activation,messages}' is not null
+                                    and definition.body #> '{activation,campaign_id}' is null
+                                )
                             )
                     )
                 )
