@@ -95,6 +95,8 @@ class Question:
     request_id: str = ""
     traits: Mapping[str, object] = field(default_factory=dict)
     dry_run: bool = False
+    request: str = field(init=False)
+    """The digest of the request id, sixteen hex digits: what is stored of it."""
 
     def __post_init__(self) -> None:
         if not self.request_id and not self.dry_run:
@@ -106,12 +108,9 @@ class Question:
         ):
             if given > most:
                 raise InvalidQuestion(f"'{name}' is {given} long; at most {most} is allowed.")
-
-    @property
-    def request(self) -> str:
-        """The digest of the request id, sixteen hex digits: what is stored of it."""
-        given = self.request_id.encode(errors="surrogatepass")
-        return hashlib.blake2b(given, digest_size=8).hexdigest()
+        named = self.request_id.encode(errors="surrogatepass")
+        digest = hashlib.blake2b(named, digest_size=8).hexdigest()
+        object.__setattr__(self, "request", digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

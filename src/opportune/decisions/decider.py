@@ -180,15 +180,10 @@ def _factors(
 def _chances(decider: Decider, ready: Sequence[Asking]) -> Floats:
     # A dry run without a request is what the day's run would draw.
     today = f"{decider.use_case.name}:{decider.day}"
-    return np.concatenate(
-        [
-            policies.uniforms(
-                f"{today}:{each.question.request}" if each.question.request_id else today,
-                np.array([each.person.profile_id], dtype=np.int64),
-            )
-            for each in ready
-        ]
-    )
+    keys = [
+        f"{today}:{each.question.request}" if each.question.request_id else today for each in ready
+    ]
+    return policies.uniforms(keys, np.array([each.person.profile_id for each in ready], np.int64))
 
 
 def _answer(decider: Decider, each: Asking, played: _Played, row: int) -> dict[str, Any]:
@@ -294,7 +289,7 @@ def _parameters(
 
 def _decision_id(decider: Decider, each: Asking) -> str:
     """Name the decision; the profile's id is last, as in every id of a decision."""
-    day, profile_id = f"{decider.day:%Y%m%d}", each.person.profile_id & (2**64 - 1)
+    day, profile_id = decider.day.isoformat().replace("-", ""), each.person.profile_id & (2**64 - 1)
     return f"{decider.use_case.name}:{day}:{each.question.request}:{profile_id:016x}"
 
 

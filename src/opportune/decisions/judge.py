@@ -65,6 +65,11 @@ class _Bar:
     before: tuple[str, ...]
     after: tuple[str, ...]
 
+    @property
+    def bars(self) -> bool:
+        """Whether there is anybody whom it may keep the option from."""
+        return self.rule is not None or self.channel is not None or bool(self.before + self.after)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
@@ -74,6 +79,8 @@ class Judge:
     """
 
     day: date
+    # Of each dimension the options that nothing ever bars, a bitmask; and of the others what may.
+    free: tuple[int, ...]
     dimensions: tuple[tuple[_Bar, ...], ...]
     # Each forbidden combination: when it applies, None: always; and what is said of it then.
     forbidden: tuple[tuple[rules.Rule | None, Excluded], ...]
@@ -88,8 +95,8 @@ class Judge:
         facts = Facts(now=datetime.combine(self.day, time(), UTC), traits=traits)
         masks: list[int] = []
         excluded: list[Excluded] = []
-        for bars in self.dimensions:
-            mask = 0
+        for free, bars in zip(self.free, self.dimensions, strict=True):
+            mask = free
             for bar in bars:
                 reasons = _reasons(bar, facts, channels)
                 if reasons:
@@ -109,15 +116,17 @@ class Judge:
 def judge_of(use_case: UseCase, day: date) -> Judge:
     """Make ready what is the same for every profile."""
     quiet = quiet_options(use_case).tolist()
+    dimensions = [
+        [
+            _bar(use_case, dimension, place, day, is_quiet=not (loud >> place) & 1)
+            for place in range(len(dimension.options))
+        ]
+        for dimension, loud in zip(use_case.dimensions, quiet, strict=True)
+    ]
     return Judge(
         day=day,
-        dimensions=tuple(
-            tuple(
-                _bar(use_case, dimension, place, day, is_quiet=not (loud >> place) & 1)
-                for place in range(len(dimension.options))
-            )
-            for dimension, loud in zip(use_case.dimensions, quiet, strict=True)
-        ),
+        free=tuple(sum(bar.bit for bar in bars if not bar.bars) for bars in dimensions),
+        dimensions=tuple(tuple(bar for bar in bars if bar.bars) for bars in dimensions),
         forbidden=tuple((each.when, _together(each)) for each in use_case.constraints.forbidden),
     )
 

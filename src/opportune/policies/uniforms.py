@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 __all__ = ["seed", "uniforms"]
 
 
-def uniforms(key: str, profile_ids: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Give every profile its own number in [0, 1) for this key: ``(n,)`` float64.
+def uniforms(key: str | Sequence[str], profile_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Give every profile its own number in [0, 1) for this key, or for its own: ``(n,)`` float64.
 
     ``splitmix64(profile_id ^ blake2b(key))``, the 64-bit finaliser of Steele, Lea and Flood
     (2014), on the first 8 bytes (big endian) of the key's BLAKE2b-8 digest. The upper 53 bits
@@ -21,7 +22,8 @@ def uniforms(key: str, profile_ids: NDArray[np.int64]) -> NDArray[np.float64]:
     >>> uniforms("welcome:20260101", np.array([1, 2])).round(6).tolist()
     [0.726608, 0.203275]
     """
-    state = profile_ids.astype(np.int64).view(np.uint64) ^ np.uint64(seed(key))
+    seeds = [seed(key)] if isinstance(key, str) else [seed(each) for each in key]
+    state = profile_ids.astype(np.int64).view(np.uint64) ^ np.array(seeds, dtype=np.uint64)
     state = state + np.uint64(0x9E3779B97F4A7C15)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
