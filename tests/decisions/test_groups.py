@@ -11,8 +11,10 @@ import pytest
 
 from opportune import policies, profiles
 from opportune.decisions import (
+    Player,
     UseCase,
     decide,
+    decide_beside,
     expected_shares,
     parse_holdout,
     parse_use_case,
@@ -108,6 +110,41 @@ def test_each_group_is_decided_for_by_its_own_player(
     assert len(rows) == 400
 
 
+def test_a_champion_that_is_a_policy_decides_for_its_group_with_its_own_chances(
+    stores: Stores, people: Callable[..., None], use_case: Make
+) -> None:
+    people(range(300))
+    case = use_case(**SHARES, champion_policy="epsilon_greedy", exploration_min=0.1)
+    day, now = date(2026, 3, 1), datetime(2026, 3, 1, 6, tzinfo=UTC)
+    snapshot(stores, case, day, profiles.snapshot(stores.state))
+    sim = np.array([[2, 0], [0, 1]] * 40, dtype=np.int16)
+    rewards = (sim[:, 0] == 2).astype(np.float64)
+    champion = policies.EpsilonGreedy.start(
+        case.space, features=case.feature_count, reward="binary", settings={"epsilon": 0.0}
+    ).update(
+        policies.Batch(
+            features=np.zeros((80, case.feature_count)),
+            actions=sim,
+            rewards=rewards,
+            propensities=np.full(80, 0.25),
+        )
+    )
+    main = Player(policy=policies.Fixed(case.space, ("tv", "sms")), version="next/1/x")
+    other = Player(policy=champion, version="next:champion/1/x")
+    assert decide_beside(stores, case, day, player=main, champion=other, now=now)
+    by_group: dict[str, set[tuple[Any, ...]]] = {}
+    for row in stores.lake.read("decisions").to_pylist():
+        said = (*row["action"], round(row["propensity"], 9), row["policy_version"])
+        by_group.setdefault(row["variant"], set()).add(said)
+    # Its best action, and a tenth of uniform play as in treatment.
+    assert ("sim", "email", 0.925, "next:champion/1/x") in by_group["champion"]
+    assert {each[2] for each in by_group["champion"]} == {0.925, 0.025}
+    assert {each[3] for each in by_group["champion"]} == {"next:champion/1/x"}
+    for group in ("treatment", "control", "random"):
+        assert {each[3] for each in by_group[group]} == {"next/1/x"}
+    assert ("tv", "sms", 0.925, "next/1/x") in by_group["treatment"]
+
+
 def body(**groups: object) -> dict[str, object]:
     options = [{"name": "a"}, {"name": "b"}]
     return {
@@ -129,10 +166,43 @@ def test_groups_are_read(use_case: Make) -> None:
     assert (found.control_share, found.random_share) == (0.1, 0.0)
 
 
+def test_a_policy_as_the_champion_is_read_and_is_the_same_use_case_otherwise() -> None:
+    policy = {"name": "epsilon_greedy", "epsilon": 0.2}
+    said = {"champion_share": 0.2, "champion_policy": policy, "champion_learns": False}
+    problems: list[str] = []
+    found = parse_use_case("next", body(**said), problems)
+    assert problems == []
+    assert found is not None
+    champion = found.as_champion
+    assert champion is not None
+    assert (champion.policy, champion.policy_settings) == ("epsilon_greedy", {"epsilon": 0.2})
+    assert (champion.name, champion.learner, found.learner) == ("next", "next:champion", "next")
+    assert (found.policy, found.champion_learns, found.champion) == (
+        "factored_thompson",
+        False,
+        (),
+    )
+    plain = parse_use_case("next", body(), problems)
+    assert plain is not None
+    assert plain.as_champion is None
+
+
 @pytest.mark.parametrize(
     ("said", "problem"),
     [
         ({"champion_share": 0.2}, "groups.champion: champion_share 0.2 given without the action"),
+        ({"champion_policy": {"name": "uniform"}}, "champion_share 0 given with the action or the"),
+        (
+            {"champion_share": 0.2, "champion": {"offer": "a", "way": "b"},
+             "champion_policy": {"name": "uniform"}},
+            "groups.champion_policy: given beside the action of a champion",
+        ),
+        (
+            {"champion_share": 0.2, "champion_policy": {"name": "fixed"}},
+            "groups.champion_policy: 'fixed' given; name its action as champion",
+        ),
+        ({"champion_share": 0.2, "champion_policy": {}}, "champion_policy.name: missing"),
+        ({"champion_learns": False}, "groups.champion_learns: given without champion_policy"),
         ({"champion": {"offer": "a", "way": "b"}}, "champion_share 0 given with the action"),
         ({"champion_share": 0.2, "champion": {"offer": "a"}}, "way"),
         ({"champion_share": 0.2, "champion": {"offer": "a", "way": "bb"}}, "no option 'bb'"),

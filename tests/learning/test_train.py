@@ -18,6 +18,8 @@ from opportune.learning import (
     REWARDS,
     Trained,
     action_indices,
+    newest,
+    of_version,
     prune_models,
     reward_kind,
     train,
@@ -81,7 +83,12 @@ def write(stores: Stores) -> Write:
         stores.lake.create(name, schema)
 
     def one_day(
-        number: int, *, version: int = 1, mature: bool = True, use_case: str = "next"
+        number: int,
+        *,
+        version: int = 1,
+        mature: bool = True,
+        use_case: str = "next",
+        treated: tuple[str, str] = ("treatment", "p"),
     ) -> None:
         told = lesson(number)
         at = datetime.combine(day(number), time(6), tzinfo=UTC)
@@ -93,12 +100,12 @@ def write(stores: Stores) -> Write:
                 "day": day(number),
                 "profile_id": place,
                 "user_id": f"u{place}",
-                "variant": "control" if told["control"][place] else "treatment",
+                "variant": "control" if told["control"][place] else treated[0],
                 "action": [OFFERS[offer], CHANNELS[channel]],
                 "propensity": 1 / 6,
                 "dimension_propensities": [1 / 3, 1 / 2],
                 "eligible": [7, 3],
-                "policy_version": "p",
+                "policy_version": treated[1],
                 "explored": False,
                 "decided_at": at,
                 "decided_at_us": 0,
@@ -381,3 +388,60 @@ def test_names_of_options_become_indices_of_their_own_dimension() -> None:
     assert action_indices(USE_CASE, column).tolist() == [[2, 0], [0, 1], [2, 1]]
     empty = pa.chunked_array([], pa.list_(pa.string()))
     assert action_indices(USE_CASE, empty).shape == (0, 2)
+
+
+def test_a_champion_has_its_own_memory_of_what_any_policy_decided(
+    stores: Stores, write: Write
+) -> None:
+    write(0)
+    train(stores, USE_CASE, ORDERS, day(1))
+    newer = replace(
+        USE_CASE,
+        version=2,
+        policy="uniform",
+        champion_policy="factored_thompson",
+        champion_share=0.1,
+    )
+    champion = newer.as_champion
+    assert champion is not None
+    write(1, version=2, treated=("champion", "next:champion/2/2026-03-02"))
+    write(2, version=2, treated=("champion", "next/2/2026-03-03"))
+    found = train(stores, champion, ORDERS, day(3))
+    # It goes on from what version 1 had learned, and an action by its definition teaches nothing.
+    assert (found.version, found.trained_through) == ("next:champion/2/2026-03-04", day(2))
+    known = taught(0).update(batch(1)).update(batch(2).take(slice(0)))
+    assert bytes_of(found) == known.to_bytes()
+    assert bytes_of(train(stores, champion, ORDERS, day(3))) == known.to_bytes()
+    treatment = train(stores, newer, ORDERS, day(3))
+    assert (treatment.version, treatment.policy.name) == ("next/2/2026-03-04", "uniform")
+    named = of_version(stores, champion, found.version)
+    assert named is not None
+    assert bytes_of(named) == bytes_of(found)
+
+
+def test_a_champion_that_does_not_learn_stays_as_it_was_when_it_was_named(
+    stores: Stores, write: Write
+) -> None:
+    write(0)
+    train(stores, USE_CASE, ORDERS, day(1))
+    newer = replace(
+        USE_CASE,
+        version=2,
+        champion_policy=USE_CASE.policy,
+        champion_share=0.1,
+        champion_learns=False,
+    )
+    champion = newer.as_champion
+    assert champion is not None
+    before = newest(stores, champion, ORDERS, day(2))
+    assert before is not None
+    assert before.version == "next/1/2026-03-02"
+    write(1, version=2)
+    for number in (2, 3):
+        found = train(stores, champion, ORDERS, day(number))
+        assert (found.version, found.trained_through) == (
+            f"next:champion/2/{day(number)}",
+            day(0),
+        )
+        assert bytes_of(found) == taught(0).to_bytes()
+    assert bytes_of(train(stores, newer, ORDERS, day(3))) == taught(0, 1).to_bytes()

@@ -197,3 +197,58 @@ def test_the_random_group_plays_evenly_and_a_simple_policy_gives_no_reasons(shop
     assert (again.propensity, again.uniform_share, again.eligible_actions) == (0.25, 1.0, 4)
     assert [each.probability for each in again.candidates] == [0.25] * 4
     assert (again.advantage, again.factors) == (None, ())
+
+
+def test_the_champion_decides_for_its_own_group_and_explains_itself(
+    customers: None, define: Callable[..., None], stores: Stores
+) -> None:
+    groups = """control_share = 0.2
+champion_share = 0.4
+champion_policy = { name = "epsilon_greedy", epsilon = 0.3 }"""
+    define({"control_share = 0.4": groups})
+    case = _use_case(stores)
+    ids = decisions.people_asked(stores.state, [_asks(n) for n in range(40)], ["adults"])
+    numbers = np.array([each.profile_id for each in ids if isinstance(each, decisions.Person)])
+    mine = int(np.flatnonzero(decisions.variants(case, numbers) == "champion")[0])
+    now = datetime(2026, 3, 1, 5, tzinfo=UTC)
+    with pytest.raises(decisions.NotStarted):
+        pipeline.decide_on_request(stores, _asks(mine), now=now)
+    pipeline.run_day(stores, project.read(stores.state), "next", DAY, now=now)
+    answer = pipeline.decide_on_request(stores, _asks(mine), now=now)
+    assert (answer.group, answer.policy) == ("champion", "epsilon_greedy")
+    assert answer.policy_version == "next:champion/2/2026-03-01"
+    decisions.hand_over_asked(stores, now=now)
+    for row in stores.lake.read("decisions").to_pylist():
+        found = explained(stores, row["decision_id"])
+        is_champion = row["variant"] == "champion"
+        assert found.policy == ("epsilon_greedy" if is_champion else "factored_thompson")
+        assert row["policy_version"].startswith("next:champion/2" if is_champion else "next/2")
+        assert found.propensity == pytest.approx(row["propensity"], rel=1e-12)
+        if is_champion:
+            assert found.group.startswith("It is in the champion's group: the policy that is the")
+            assert "puts 40.0% of profiles there" in found.group
+            assert row["expected"] is None
+
+
+def test_whoever_is_the_champions_waits_for_its_first_day(
+    shop: Stores, define: Callable[..., None]
+) -> None:
+    groups = """control_share = 0.1
+champion_share = 0.5
+champion_policy = { name = "uniform" }"""
+    define({"control_share = 0.4": groups})
+    now = datetime(2026, 3, 1, 9, tzinfo=UTC)
+    found: list[str] = []
+    for n in range(12):
+        try:
+            found.append(pipeline.decide_on_request(shop, _asks(n), now=now).group)
+        except decisions.NotStarted as error:
+            found.append(error.message.partition(": ")[2])
+    waits = "this profile is in the champion's group, and the champion 'uniform' has no policy"
+    assert sum(each.startswith(waits) for each in found) == 8
+    others = [each for each in found if not each.startswith(waits)]
+    assert sorted(others) == ["control", "treatment", "treatment", "treatment"]
+
+
+def _asks(number: int) -> Question:
+    return Question(use_case="next", kind="user_id", value=f"u{number}", request_id="r")

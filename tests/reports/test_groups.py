@@ -11,8 +11,9 @@ import pytest
 from opportune import stats
 from opportune.decisions import UseCase
 from opportune.events import Metric
-from opportune.reports import groups, performance, to_document
+from opportune.reports import figures, groups, performance, results, to_document
 from opportune.storage import Stores
+from opportune.web import report_page
 
 METRIC = Metric(
     name="orders", title="Orders", event="Bought", property=None, unit="orders", window_days=3
@@ -43,6 +44,28 @@ def test_treatment_is_compared_with_each_group_that_is_meant(
     assert comparison.lift.low == pytest.approx(expected.low)
     assert comparison.answer.startswith("Treatment did better than control: +102.3 % orders")
     assert to_document(found)["version"] == 1
+
+
+def test_the_report_has_treatment_beside_the_champion_as_the_comparison_of_groups_has_it(
+    stores: Stores, history: ModuleType
+) -> None:
+    told = history.past()
+    case: UseCase = history.use_case()
+    history.write(stores, told)
+    assert results(stores, case, METRIC, now=history.NOW).champion is None
+    share = {"control_share": 0.0, "champion_share": 0.2, "champion_policy": "uniform"}
+    case = replace(case, **share)
+    (one,) = groups(stores, case, METRIC, now=history.NOW).comparisons
+    found = results(stores, case, METRIC, now=history.NOW)
+    assert found.champion == one
+    page = report_page(found).decode()
+    assert f'<p id="beside-champion">{one.answer}</p>' in page
+    assert "0 profiles are decided by the champion" in page
+    assert one.group == "champion"
+    rows = [row for row in figures(found).to_pylist() if row["group"] == "champion"]
+    assert [(row["part"], row["measure"], row["value"]) for row in rows] == [
+        ("cards", "lift", one.lift.relative)
+    ]
 
 
 def test_a_group_of_the_wrong_size_blocks_its_verdict_and_that_of_all(

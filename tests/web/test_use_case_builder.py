@@ -283,3 +283,34 @@ def test_messages_of_several_lines_stand_in_one_and_stay_what_they_are() -> None
     odd = 'messages = "never ended'
     body = read_form(Fields([("connector", "braze"), ("config", odd)])).body
     assert body["activation"] == {"connector": "braze", "messages": '"never ended'}
+
+
+def test_a_champion_is_an_action_or_a_policy_whose_settings_stay() -> None:
+    def groups(before: dict[str, Any], **typed: str) -> dict[str, Any]:
+        said = json.dumps({"groups": before})
+        fields = (
+            ("before", said),
+            *((name.replace("_", "-"), each) for name, each in typed.items()),
+        )
+        form = read_form(Fields(fields))
+        again = form.champion
+        found: dict[str, Any] = form.body["groups"]
+        return {**found, "shown": again}
+
+    action = groups({}, champion="10", champion_action="offer = tv, channel = sms")
+    assert action == {
+        "champion_share": 0.1,
+        "champion": {"offer": "tv", "channel": "sms"},
+        "shown": {"action": "offer = tv, channel = sms", "policy": "", "stays": False},
+    }
+    known = {"champion_policy": {"name": "epsilon_greedy", "epsilon": 0.2}}
+    stays = groups(known, champion_policy="epsilon_greedy", champion_stays="1", champion="5")
+    assert stays == {
+        "champion_share": 0.05,
+        "champion_policy": {"name": "epsilon_greedy", "epsilon": 0.2},
+        "champion_learns": False,
+        "shown": {"action": "", "policy": "epsilon_greedy", "stays": True},
+    }
+    other = groups(known, champion_policy="uniform", champion="5")
+    assert other["champion_policy"] == {"name": "uniform"}
+    assert groups(known)["shown"] == {"action": "", "policy": "", "stays": False}

@@ -43,12 +43,12 @@ from opportune.decisions.changed import (
 )
 from opportune.decisions.combinations import breaking, parts
 from opportune.decisions.constraints import Cap, Constraints, Cooldown, Forbidden, QuietHours
-from opportune.decisions.decide import NoOption, decide, held_back, matrix
+from opportune.decisions.decide import NoOption, decide, decide_beside, held_back, matrix
 from opportune.decisions.decider import decide_asked, make_decider
 from opportune.decisions.delays import RewardDelays, reward_delays
 from opportune.decisions.factors import Factor, in_words
 from opportune.decisions.fields import FieldUse, check_fields, field_uses, forbidden_uses
-from opportune.decisions.groups import SENT, UNSENT, expected_shares, variants
+from opportune.decisions.groups import CHAMPION, SENT, UNSENT, Player, expected_shares, variants
 from opportune.decisions.guard import (
     FEWEST_AFFECTED,
     GuardLook,
@@ -109,6 +109,8 @@ from opportune.decisions.states import (
 from opportune.decisions.within import DecidedMeanwhile, decide_within
 
 __all__ = [
+    "CHAMPION",
+    "Player",
     "breaking",
     "Changed",
     "Lived",
@@ -185,6 +187,7 @@ __all__ = [
     "check_fields",
     "choose",
     "decide",
+    "decide_beside",
     "decide_asked",
     "decide_within",
     "epochs",

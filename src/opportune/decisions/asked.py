@@ -57,7 +57,7 @@ class NotInAudience(Conflict):
 
 
 class NotStarted(Conflict):
-    """The use case has no policy yet: none of its days was decided."""
+    """The use case has no policy yet: none of its days was decided. Or its champion has none."""
 
     code = "not_started"
 

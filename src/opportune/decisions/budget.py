@@ -257,8 +257,8 @@ def _played(
             here = mine[places]
             features = plan.features[rows[here]]
             distribution = policy.distribution(features, eligible, seed=plan.seed, costs=costs)
-            least = 0.0 if group == CHAMPION else plan.exploration_min
-            yield here, explored(distribution, least)
+            is_action = group == CHAMPION and isinstance(policy, policies.Fixed)
+            yield here, explored(distribution, 0.0 if is_action else plan.exploration_min)
 
 
 def _sent(plan: Plan, rows: Integers) -> NDArray[np.bool_]:

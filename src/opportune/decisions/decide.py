@@ -15,7 +15,7 @@ from opportune import policies
 from opportune.decisions.allowed import OPTIONLESS, REASONS
 from opportune.decisions.budget import Chosen, Plan, choose
 from opportune.decisions.combinations import parts
-from opportune.decisions.groups import players, variants
+from opportune.decisions.groups import CHAMPION, Player, players, variants
 from opportune.decisions.model import DECISIONS, FEATURES, UseCase
 from opportune.decisions.movers import note_movers
 from opportune.decisions.send_time import send_times, sends_nothing
@@ -24,7 +24,7 @@ from opportune.decisions.spend import left_for_a_day, note_day
 from opportune.errors import InvalidInput
 from opportune.storage import Stores, load_sql
 
-__all__ = ["NoOption", "decide", "held_back", "matrix"]
+__all__ = ["NoOption", "decide", "decide_beside", "held_back", "matrix"]
 
 SHADOW = "shadow"
 
@@ -47,8 +47,23 @@ def decide(
     policy_version: str,
     now: datetime,
 ) -> bool:
+    """Like `decide_beside`, for a use case without a policy as its champion."""
+    player = Player(policy=policy, version=policy_version)
+    return decide_beside(stores, use_case, day, player=player, champion=None, now=now)
+
+
+def decide_beside(
+    stores: Stores,
+    use_case: UseCase,
+    day: date,
+    *,
+    player: Player,
+    champion: Player | None,
+    now: datetime,
+) -> bool:
     """Decide ``day`` from its snapshot and write the decision log; False when that was done before.
 
+    ``champion`` decides for the group of that name, None: the definition says what it gets.
     Control profiles get an action like the others, so that both variants are alike in everything
     but the sending. Chance comes from a hash of (use case, day, profile) alone. Who may get no
     action has no decision, which `held_back` counts, nor has who is left none by the budget; raises
@@ -66,11 +81,12 @@ def decide(
     )
     _check_options(use_case, known.num_rows, held_back(stores, use_case, day))
     left = left_for_a_day(stores, use_case, day)
-    plan = replace(_plan(use_case, day, policy, known), left=left)
+    others = players(use_case, None if champion is None else champion.policy)
+    plan = replace(_plan(use_case, day, player.policy, known), left=left, players=others)
     chosen = choose(plan)
     known = known.take(pa.array(chosen.rows))
     rows = _rows(use_case, day, known, chosen)
-    rows["policy_version"] = pa.repeat(policy_version, known.num_rows)
+    rows["policy_version"] = _versions(rows["variant"], player, champion)
     rows["decided_at"] = pa.repeat(pa.scalar(now, pa.timestamp("us", "UTC")), known.num_rows)
     rows["decided_at_us"] = rows["decided_at"].cast(pa.int64())
     zones = known["zone"].combine_chunks()
@@ -131,7 +147,7 @@ def _plan(use_case: UseCase, day: date, policy: policies.Policy, known: pa.Table
         uniforms=policies.uniforms(draw_key, profile_ids),
         order=np.argsort(policies.uniforms(f"{draw_key}:order", profile_ids), kind="stable"),
         variants=variants(use_case, profile_ids),
-        players=players(use_case),
+        players={},
         costs=use_case.costs,
         left=None,
         # Costs in a unit of their own cannot be taken off the reward.
@@ -163,6 +179,13 @@ def _rows(use_case: UseCase, day: date, known: pa.Table, chosen: Chosen) -> dict
         "cost_rewarded": pa.array(np.where(silent, 0.0, chosen.cost_rewarded)),
         "shadow_price": pa.repeat(pa.scalar(chosen.shadow_price, pa.float64()), count),
     }
+
+
+def _versions(variants_of: pa.Array, player: Player, champion: Player | None) -> pa.Array:
+    """Which policy decided each row."""
+    if champion is None:
+        return pa.repeat(player.version, len(variants_of))
+    return pc.if_else(pc.equal(variants_of, CHAMPION), champion.version, player.version)
 
 
 def _expected(plan: Plan, chosen: Chosen) -> pa.Array:

@@ -18,6 +18,7 @@ from opportune.decisions.asked import (
     Candidate,
     Decided,
     NotOnRequest,
+    NotStarted,
     Person,
     Question,
 )
@@ -120,14 +121,34 @@ def decide_asked(
     kinds = [group * (group in (RANDOM, CHAMPION)) for group in groups]
     for kind in sorted(set(kinds)):
         places = [row for row, each in enumerate(kinds) if each == kind]
-        played = _play(decider, [ready[row] for row in places], kind=kind)
+        player = _player(decider, kind)
+        if player is None:
+            for place in places:
+                found[ready[place].place] = _not_started(decider.use_case)
+            continue
+        played = _play(player, [ready[row] for row in places], kind=kind)
         for row, place in enumerate(places):
             each = ready[place]
-            said = _answer(decider, each, played, row)
+            said = _answer(player, each, played, row)
             group = SHADOW if decider.use_case.is_shadow else groups[place]
             answer = Answer(**said, group=group, decided_at=now)
             found[each.place] = _decided(decider, each, answer)
     return [each for each in found if each is not None]
+
+
+def _player(decider: Decider, kind: str) -> Decider | None:
+    """What decides for the group ``kind``; None: its policy has not begun."""
+    if kind != CHAMPION or not decider.use_case.champion_policy:
+        return decider
+    return decider.champion and replace(decider.champion, limits=decider.limits)
+
+
+def _not_started(use_case: UseCase) -> NotStarted:
+    return NotStarted(
+        f"Use case '{use_case.name}': this profile is in the champion's group, and the champion "
+        f"'{use_case.champion_policy}' has no policy before its first day. Nothing was decided; "
+        "ask again after the day's run."
+    )
 
 
 def _play(decider: Decider, ready: Sequence[Asking], *, kind: str) -> _Played:
@@ -135,11 +156,13 @@ def _play(decider: Decider, ready: Sequence[Asking], *, kind: str) -> _Played:
     use_case = decider.use_case
     eligible = eligibility(use_case, [each.judged for each in ready])
     values = np.array([each.values for each in ready]).reshape(len(ready), -1)
-    if kind:
-        play = players(use_case)[kind].distribution(values, eligible, seed=0)
+    player = players(use_case).get(kind)
+    if player is not None:
+        play = player.distribution(values, eligible, seed=0)
     else:
         play = decider.play(values, eligible, costs=_costs(decider))
-    play = explored(play, 0.0 if kind == CHAMPION else use_case.exploration_min)
+    is_action = kind == CHAMPION and player is not None
+    play = explored(play, 0.0 if is_action else use_case.exploration_min)
     counts = eligible.counts(decider.space).tolist()
     drawn = policies.draw(play, _chances(decider, ready))
     advantages, factors = _factors(decider, values, drawn.actions, eligible)

@@ -9,6 +9,7 @@ changed share moves no more profiles than it must, as long as no two of these ra
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ __all__ = [
     "SENT",
     "TREATMENT",
     "UNSENT",
+    "Player",
     "expected_shares",
     "players",
     "variants",
@@ -39,12 +41,20 @@ UNSENT = (CONTROL, HOLDOUT)
 MIDDLE = 0.5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Player:
+    """A policy that decides, and what it is called in the decision log."""
+
+    policy: policies.Policy
+    version: str
+
+
 def variants(use_case: UseCase, profile_ids: NDArray[np.int64]) -> NDArray[np.str_]:
     """Return each profile's group by stable hashes of the profile and of (use case, profile).
 
     "holdout" is sent nothing by any use case, "control" nothing by this one; "random" gets any
-    eligible action with the same probability, "champion" the one action that the definition names;
-    everybody else is "treatment".
+    eligible action with the same probability, "champion" the one action that the definition names,
+    or what its policy chooses; everybody else is "treatment".
     """
     chance = policies.uniforms(f"{use_case.name}:group", profile_ids)
     low = min(
@@ -75,10 +85,17 @@ def expected_shares(use_case: UseCase) -> dict[str, float]:
     return {group: share for group, share in shares.items() if share > 0}
 
 
-def players(use_case: UseCase) -> Mapping[str, policies.Policy]:
-    """Return who plays for a group in place of the policy that learns."""
+def players(
+    use_case: UseCase, champion: policies.Policy | None = None
+) -> Mapping[str, policies.Policy]:
+    """Return who plays for a group in place of the policy of the use case.
+
+    ``champion`` is the policy of that group, where it is one.
+    """
     space = use_case.space
     found: dict[str, policies.Policy] = {RANDOM: policies.Uniform(space)}
     if use_case.champion:
         found[CHAMPION] = policies.Fixed(space, use_case.champion)
+    elif champion is not None:
+        found[CHAMPION] = champion
     return found

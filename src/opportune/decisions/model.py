@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Literal
 
@@ -188,7 +188,9 @@ class UseCase:
 
     ``version`` is 0 for a definition that was not applied yet. ``state`` is what it may do, one of
     `STATES`; it is no part of the version. ``champion``: the option of each dimension that the
-    group of that name gets; ``holdout_share``: of all people, whom no use case sends anything.
+    group of that name gets, or ``champion_policy`` plays for it, which learns beside ``policy`` or
+    stays as it was; ``holdout_share``: of all people, whom no use case sends anything.
+    ``is_champion``: this is what `as_champion` returned.
     ``report_metrics`` are shown beside the success metric.
     ``aa``: control and treatment are treated alike, nobody is sent anything: a test of the program.
     """
@@ -210,6 +212,10 @@ class UseCase:
     random_share: float = 0.0
     champion_share: float = 0.0
     champion: tuple[str, ...] = ()
+    champion_policy: str = ""
+    champion_settings: Mapping[str, object] = field(default_factory=dict)
+    champion_learns: bool = True
+    is_champion: bool = False
     holdout_share: float = 0.0
     aa: bool = False
     exploration_min: float = 0.0
@@ -227,6 +233,23 @@ class UseCase:
     def decides(self) -> bool:
         """Whether it decides at all."""
         return self.state in ("shadow", "live")
+
+    @property
+    def as_champion(self) -> UseCase | None:
+        """The same use case as the policy of its champion decides it; None: it has no such."""
+        if not self.champion_policy:
+            return None
+        return replace(
+            self,
+            policy=self.champion_policy,
+            policy_settings=self.champion_settings,
+            is_champion=True,
+        )
+
+    @property
+    def learner(self) -> str:
+        """Under which name its policy is kept, and logged; no name of a use case has a colon."""
+        return f"{self.name}:champion" if self.is_champion else self.name
 
     @property
     def space(self) -> policies.ActionSpace:

@@ -43,7 +43,8 @@ class Decider:
     ``play`` gives the probabilities that the day's run would: the draws of the policy's
     coefficients depend on nothing else, and are made once. ``expect`` and ``explain`` are None for
     a policy that expects nothing, or does not say why. ``limits``: what decisions must keep to
-    beside the rules; None: nothing.
+    beside the rules; None: nothing. ``champion`` decides for the group of that name where its
+    definition names a policy for it; None: that has none yet, or there is no such group.
     """
 
     use_case: UseCase
@@ -58,3 +59,4 @@ class Decider:
     explain: Explain | None
     consent: ConsentRules | None = None
     limits: Limits | None = None
+    champion: Decider | None = None

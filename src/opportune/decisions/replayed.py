@@ -88,7 +88,8 @@ def replayed(use_case: UseCase, policy: policies.Policy, known: Known) -> Replay
         seed = policies.seed(f"{use_case.name}:{known.day}")
         costs = _costs(use_case, known)
         play = policy.distribution(values, eligible, seed=seed, costs=costs)
-    play = explored(play, 0.0 if known.variant == CHAMPION else use_case.exploration_min)
+    is_action = known.variant == CHAMPION and player is not None
+    play = explored(play, 0.0 if is_action else use_case.exploration_min)
     action = np.array([space.indices(known.action)], dtype=np.int16)
     count = float(eligible.counts(space)[0])
     advantage, factors = _factors(use_case, policy, values, action, eligible)

@@ -99,9 +99,12 @@ def train(
 
     A policy that `policies.LearnsEarly` and has learned some day also sees, for this day alone,
     what the open days earned by ``now`` (`waiting`); not where that is None. Both are kept.
+
+    `UseCase.as_champion` has a memory of its own. It begins with that of an older version whose
+    policy, or champion, learned in the same way; where it is not to learn, it stays as it was then.
     """
     stores.lake.create("asked_features", ASKED_FEATURES)
-    version = f"{use_case.name}/{use_case.version}/{day}"
+    version = f"{use_case.learner}/{use_case.version}/{day}"
     kept = newest(stores, use_case, metric, day)
     if kept is not None and kept.version == version:
         return kept
@@ -110,21 +113,36 @@ def train(
         # It was kept before the warm start came.
         kept = _kept(stores, use_case, "model_before", {**facts, "version": WARM + 1}) or kept
     found = kept or Trained(policy=started(use_case, metric), version=version, trained_through=None)
-    alike = stores.state.rows(load_sql("opportune.learning", "versions_alike"), facts)
-    versions = sorted({use_case.version, *(row["version"] for row in alike)})
-    policy, through = found.policy, found.trained_through
+    trained = replace(found, version=version, early=None, waiting=0)
+    if kept is None or use_case.champion_learns or not use_case.is_champion:
+        trained = _taught(stores, use_case, metric, trained, day=day, now=now)
+    return _keep(stores, use_case, trained, facts)
+
+
+def _taught(
+    stores: Stores,
+    use_case: UseCase,
+    metric: Metric,
+    known: Trained,
+    *,
+    day: date,
+    now: datetime | None,
+) -> Trained:
+    """The same after every day that matured since, and with what open days earned so far."""
+    facts = {**made_of(use_case, metric), "use_case": use_case.name}
+    rows = stores.state.rows(load_sql("opportune.learning", "versions_alike"), facts)
+    versions = sorted({use_case.version, *(row["version"] for row in rows)})
+    policy, through = known.policy, known.trained_through
     for matured in _days(stores, use_case, through, day):
         policy = policy.update(lessons(stores, use_case, metric, matured, versions=versions))
         through = matured
-    trained = replace(
-        found, policy=policy, version=version, trained_through=through, early=None, waiting=0
-    )
+    trained = replace(known, policy=policy, trained_through=through)
     if now is not None and through is not None and isinstance(policy, policies.LearnsEarly):
         batch = waiting(stores, use_case, metric, day, versions=versions, now=now)
         if batch is not None:
             early = policy.provisional(batch)
             trained = replace(trained, early=early, waiting=len(batch.rewards))
-    return _keep(stores, use_case, trained, facts)
+    return trained
 
 
 def _keep(
@@ -154,7 +172,10 @@ def newest(stores: Stores, use_case: UseCase, metric: Metric, day: date) -> Trai
     """
     facts = {**made_of(use_case, metric), "day": day}
     found = _kept(stores, use_case, "newest_model", facts)
-    return found or _kept(stores, use_case, "model_before", facts)
+    found = found or _kept(stores, use_case, "model_before", facts)
+    if found is None and use_case.is_champion:
+        found = _kept(stores, use_case, "model_before", {**facts, "use_case": use_case.name})
+    return found
 
 
 def of_version(stores: Stores, use_case: UseCase, name: str) -> Trained | None:
@@ -170,7 +191,7 @@ def _kept(
     stores: Stores, use_case: UseCase, query: str, facts: Mapping[str, object]
 ) -> Trained | None:
     rows = stores.state.rows(load_sql("opportune.learning", query), facts, binary=True)
-    return _as_kept(use_case, rows[0]) if rows else None
+    return _as_kept(use_case, {**rows[0], "learner": facts["use_case"]}) if rows else None
 
 
 def prune_models(state: State) -> None:
@@ -197,7 +218,7 @@ def made_of(use_case: UseCase, metric: Metric) -> dict[str, object]:
     dimensions = [each.name for each in use_case.dimensions]
     learner = {"policy": use_case.policy, "settings": dict(use_case.policy_settings)}
     return {
-        "use_case": use_case.name,
+        "use_case": use_case.learner,
         "version": use_case.version,
         "lessons": msgspec.json.encode({**meant, "dimensions": dimensions}).decode(),
         "learner": msgspec.json.encode({**meant, **learner}).decode(),
@@ -227,7 +248,7 @@ def _as_kept(use_case: UseCase, kept: Mapping[str, Any]) -> Trained | None:
         policy=policy,
         early=_over(use_case, kept, "provisional"),
         waiting=kept["waiting"],
-        version=f"{use_case.name}/{kept['version']}/{kept['day']}",
+        version=f"{kept['learner']}/{kept['version']}/{kept['day']}",
         trained_through=kept["trained_through"],
         warm_start=kept["warm_start"] and msgspec.convert(kept["warm_start"], WarmStart),
     )

@@ -117,19 +117,19 @@ def _decide(
     metric, (day, steps) = project.metric_of(use_case), timed_day
     with ThreadPoolExecutor(1) as beside:
         training = beside.submit(
-            partial(steps.timed("train")(learning.train), now=now), stores, use_case, metric, day
+            partial(steps.timed("train")(_train), now=now), stores, use_case, metric, day
         )
         with decisions.alone(stores, use_case, day, now=now):
             with steps.timed("snapshot"):
                 decisions.snapshot(stores, use_case, day, profiles.snapshot(stores.state))
-            trained = training.result()
+            trained, champion = training.result()
             with steps.timed("decide"):
-                decided = decisions.decide(
+                decided = decisions.decide_beside(
                     stores,
                     use_case,
                     day,
-                    policy=trained.playing,
-                    policy_version=trained.version,
+                    player=_player(trained),
+                    champion=None if champion is None else _player(champion),
                     now=now,
                 )
         summed_up = beside.submit(steps.timed("sum up")(_sum_up), stores, project, use_case)
@@ -137,6 +137,19 @@ def _decide(
             enqueued = _hand_over(stores, project, use_case, day, now=now)
         summed_up.result()
     return trained, decided, enqueued
+
+
+def _train(
+    stores: Stores, use_case: decisions.UseCase, metric: events.Metric, day: date, *, now: datetime
+) -> tuple[learning.Trained, learning.Trained | None]:
+    """Return what decides the day, and for its champion, which is there first."""
+    beside = use_case.as_champion
+    champion = None if beside is None else learning.train(stores, beside, metric, day, now=now)
+    return learning.train(stores, use_case, metric, day, now=now), champion
+
+
+def _player(trained: learning.Trained) -> decisions.Player:
+    return decisions.Player(policy=trained.playing, version=trained.version)
 
 
 def _sum_up(stores: Stores, project: Project, use_case: decisions.UseCase) -> None:

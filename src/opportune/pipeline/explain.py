@@ -58,7 +58,7 @@ def explain(stores: Stores, project: Project, decision_id: str, *, now: datetime
     known = None if use_case is None else _known(stores, use_case, kept)
     trained, again = None, None
     if use_case is not None and metric is not None and known is not None:
-        use_case = decisions.in_unit_of(use_case, metric)
+        use_case = _as_decided(decisions.in_unit_of(use_case, metric), kept)
         trained = learning.of_version(stores, use_case, kept.said.policy_version)
         if trained is not None:
             again = decisions.replayed(use_case, trained.playing, known)
@@ -84,6 +84,14 @@ def explain(stores: Stores, project: Project, decision_id: str, *, now: datetime
         excluded=excluded,
         missing=_missing(kept, use_case, known is not None, again is not None),
     )
+
+
+def _as_decided(use_case: UseCase, kept: KeptDecision) -> UseCase:
+    """The use case with the policy that decided: that of its champion, or its own."""
+    by_champion = (
+        kept.said.variant == decisions.CHAMPION or ":champion/" in kept.said.policy_version
+    )
+    return (use_case.as_champion if by_champion else None) or use_case
 
 
 def _known(stores: Stores, use_case: UseCase, kept: KeptDecision) -> Known | None:
@@ -123,11 +131,13 @@ def _group(kept: KeptDecision, use_case: UseCase | None) -> str:
     }.get(variant, f"It is in {variant}: what was chosen is sent.")
     if use_case is None:
         return said
-    shares = {
-        "control": use_case.control_share,
-        "random": use_case.random_share,
-        "treatment": 1.0 - use_case.control_share - use_case.random_share,
-    }
+    if variant == decisions.CHAMPION and use_case.champion_policy:
+        said = (
+            "It is in the champion's group: the policy that is the champion, "
+            f"'{use_case.champion_policy}', chose for it, beside the use case's own policy "
+            "for treatment. What was chosen is sent."
+        )
+    shares = decisions.expected_shares(use_case)
     if variant not in shares:
         return said
     return (

@@ -12,7 +12,7 @@ from opportune.errors import OpportuneError
 from opportune.project import Project
 from opportune.storage import Stores
 
-__all__ = ["Ready", "prepare"]
+__all__ = ["Ready", "champion_of", "prepare"]
 
 Ready = Mapping[str, Decider | OpportuneError]
 
@@ -100,8 +100,26 @@ def _decider(
             f"first day is decided at {use_case.decide_at:%H:%M} UTC, or by `opportune run-day "
             f"{use_case.name}`."
         )
-    return decisions.make_decider(
+    decider = decisions.make_decider(
         use_case,
+        trained.playing,
+        day=day,
+        policy_version=trained.version,
+        trained_through=trained.trained_through,
+    )
+    return replace(decider, champion=champion_of(stores, use_case, metric, day))
+
+
+def champion_of(
+    stores: Stores, use_case: decisions.UseCase, metric: events.Metric, day: date
+) -> Decider | None:
+    """What decides for the champion's group; None: no policy does, or it has not begun."""
+    champion = use_case.as_champion
+    trained = None if champion is None else learning.newest(stores, champion, metric, day)
+    if champion is None or trained is None:
+        return None
+    return decisions.make_decider(
+        champion,
         trained.playing,
         day=day,
         policy_version=trained.version,

@@ -9,6 +9,7 @@ from datetime import datetime
 from opportune import decisions, learning
 from opportune.decisions import Answer, Decided, Decider, Question, UseCase
 from opportune.errors import OpportuneError
+from opportune.pipeline.prepare import champion_of
 from opportune.project import Project
 from opportune.storage import Stores
 
@@ -53,14 +54,16 @@ def _decider(stores: Stores, project: Project, use_case: UseCase, now: datetime)
     metric = project.metric_of(use_case)
     trained = learning.newest(stores, use_case, metric, now.date())
     policy = learning.started(use_case, metric) if trained is None else trained.playing
+    use_case = _of_the_moment(decisions.in_unit_of(use_case, metric))
     decider = decisions.make_decider(
-        _of_the_moment(decisions.in_unit_of(use_case, metric)),
+        use_case,
         policy,
         day=now.date(),
         policy_version="" if trained is None else trained.version,
         trained_through=None if trained is None else trained.trained_through,
     )
-    return replace(decider, consent=project.consent)
+    champion = champion_of(stores, use_case, metric, now.date())
+    return replace(decider, consent=project.consent, champion=champion)
 
 
 def _of_the_moment(use_case: UseCase) -> UseCase:

@@ -163,7 +163,9 @@ def _use_cases(
         _check_metrics(use_cases[name], known.metrics, problems)
         metric = known.metrics.get(use_cases[name].success_metric)
         if len(problems) == before and metric is not None:
-            _check_start(use_cases[name], metric, problems)
+            _check_start(use_cases[name], metric, "policy", problems)
+            if (champion := use_cases[name].as_champion) is not None:
+                _check_start(champion, metric, "groups.champion_policy", problems)
     return use_cases
 
 
@@ -315,6 +317,7 @@ def _check_plugins(use_case: UseCase, problems: list[str]) -> None:
     activation = use_case.activation
     checks: tuple[tuple[str, str, Callable[[str], Iterable[str]]], ...] = (
         ("policy.name", use_case.policy, _check_policy),
+        ("groups.champion_policy.name", use_case.champion_policy, _check_policy),
         (
             "activation",
             activation.connector,
@@ -354,7 +357,7 @@ def _check_policy(name: str) -> tuple[str, ...]:
     return ()
 
 
-def _check_start(use_case: UseCase, metric: Metric, problems: list[str]) -> None:
+def _check_start(use_case: UseCase, metric: Metric, key: str, problems: list[str]) -> None:
     """Note whether the policy cannot play this space, such as one with too many combinations."""
     kind = cast(PolicyKind, plugins.load(plugins.POLICIES, use_case.policy))
     try:
@@ -365,4 +368,4 @@ def _check_start(use_case: UseCase, metric: Metric, problems: list[str]) -> None
             settings=use_case.policy_settings,
         )
     except (InvalidInput, Unsupported) as error:
-        problems.append(f"use_cases/{use_case.name}.toml: policy: {error.message}")
+        problems.append(f"use_cases/{use_case.name}.toml: {key}: {error.message}")

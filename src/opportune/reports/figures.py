@@ -119,6 +119,9 @@ def _cards(found: Results) -> Iterator[Row]:
         of_profile = f"{unit} per profile"
         yield {**named, "measure": "reward_mean", "unit": of_profile, "value": result.reward_mean}
     yield {"part": "cards", "measure": "lift", **_lift(performance.lift)}
+    if found.champion is not None:
+        lift = _lift(found.champion.lift)
+        yield {"part": "cards", "group": "champion", "measure": "lift", **lift}
     if performance.adjusted is not None and performance.adjusted.lift is not None:
         adjusted = performance.adjusted
         yield {"part": "cards", "measure": "adjusted_lift", **_lift(performance.adjusted.lift)}

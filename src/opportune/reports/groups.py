@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,9 +12,11 @@ from opportune.events import Metric
 from opportune.reports.answer import percent
 from opportune.reports.model import MetricOfReport, VariantResult
 from opportune.reports.performance import by_group
+from opportune.reports.summarise import days_of
+from opportune.reports.summary import DaySummary
 from opportune.storage import Stores
 
-__all__ = ["GroupComparison", "GroupResult", "Groups", "groups"]
+__all__ = ["GroupComparison", "GroupResult", "Groups", "beside", "groups"]
 
 TREATMENT = "treatment"
 FEWEST_REWARDED = 10
@@ -62,7 +64,7 @@ def groups(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) 
     a difference by chance more often than one alone. A comparison whose two groups have not the
     sizes they should have says so in place of a verdict.
     """
-    earned, tightest_at = by_group(stores, use_case)
+    earned, tightest_at = by_group(days_of(stores, use_case))
     shares = expected_shares(use_case)
     counts = {group: earned[group][0].profiles if group in earned else 0 for group in shares}
     everybody = sum(counts.values())
@@ -87,6 +89,17 @@ def groups(stores: Stores, use_case: UseCase, metric: Metric, *, now: datetime) 
         ),
         sample_ratio=stats.sample_ratio(counts, shares) if others else None,
     )
+
+
+def beside(
+    group: str, days: Sequence[DaySummary], use_case: UseCase, metric: Metric
+) -> GroupComparison | None:
+    """Compare treatment with one ``group`` over mature ``days``; None: there is no such group."""
+    shares = expected_shares(use_case)
+    if group not in shares:
+        return None
+    earned, tightest_at = by_group(days)
+    return _compared(group, earned, shares, tightest_at=tightest_at, unit=metric.unit)
 
 
 def _nobody(group: str) -> VariantResult:

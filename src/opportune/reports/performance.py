@@ -125,10 +125,9 @@ def evidence(days: Sequence[DaySummary], use_case: UseCase, metric: Metric) -> E
 
 
 def by_group(
-    stores: Stores, use_case: UseCase
+    days: Sequence[DaySummary],
 ) -> tuple[dict[str, tuple[VariantResult, stats.Moments]], int]:
     """Return what each group earned over the mature days, and where an interval is tightest."""
-    days = days_of(stores, use_case)
     totals = _newest_totals([each for each in days if each.mature])
     earned = {
         variant: (_variant(variant, each), moments_of(each)) for variant, each in totals.items()

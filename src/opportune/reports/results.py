@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from opportune.decisions import UseCase
+from opportune.decisions import CHAMPION, UseCase
 from opportune.events import Metric
 from opportune.reports.document import to_document
 from opportune.reports.drivers import Drivers, drivers
+from opportune.reports.groups import GroupComparison, beside
 from opportune.reports.guard_rails import GuardRailResult, guard_rails
 from opportune.reports.marks import Mark, marks
 from opportune.reports.model import DayResult, Performance
@@ -29,6 +30,7 @@ class Results:
 
     ``trend`` are the days of ``performance`` with means over ``rolling_days``; ``uplift`` is the
     lift as of each of its mature days, the last of them being that of ``performance``.
+    ``champion``: treatment beside that group, None where there is none.
     """
 
     as_of: datetime
@@ -42,6 +44,7 @@ class Results:
     marks: tuple[Mark, ...]
     guard_rails: tuple[GuardRailResult, ...] = ()
     report_metrics: tuple[ReportMetric, ...] = ()
+    champion: GroupComparison | None = None
 
 
 def results(
@@ -73,6 +76,7 @@ def results(
         marks=marks(happened.incidents, [each.day for each in found.days]),
         guard_rails=guard_rails(stores.state, use_case, metrics or {}),
         report_metrics=report_metrics(stores, use_case, metrics, known) if metrics else (),
+        champion=beside(CHAMPION, known, use_case, metric),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from opportune import pipeline, project, reports
+from opportune import pipeline, plugins, project, reports
 from opportune.decisions import UseCase
 from opportune.documents import InvalidDefinition
 from opportune.project import ProjectNotFound, body_of, define_use_case, judge_use_case
@@ -121,6 +121,7 @@ def _builder(
         "defined": defined,
         "meanings": MEANINGS,
         "operators": OPERATORS,
+        "policies": [name for name in plugins.names(plugins.POLICIES) if name != "fixed"],
         "templates": project.templates() if form.version == 0 else (),
         "segments": audience.get("segments", []),
         "minus": audience.get("minus", []),

@@ -17,12 +17,14 @@ from opportune.web.asking import Fields
 from opportune.web.use_case_rows import (
     number,
     option_rows,
+    read_champion,
     read_cooldowns,
     read_features,
     read_forbidden,
     read_options,
     read_rails,
     tables,
+    written_action,
     written_features,
     written_forbidden,
 )
@@ -55,7 +57,12 @@ NAMED = re.compile(r"dimensions\.([^.:]+)")
 MOST_DIMENSIONS = 20
 # So many changes can be taken back.
 MOST_UNDONE = 8
-SHARES = {"control": "control_share", "random": "random_share", "exploration": "exploration_min"}
+SHARES = {
+    "control": "control_share",
+    "random": "random_share",
+    "champion": "champion_share",
+    "exploration": "exploration_min",
+}
 BUDGET = ("per_day", "total")
 
 
@@ -89,6 +96,16 @@ class UseCaseForm:
         """The shares of the groups in percent."""
         given = _table(self.body.get("groups"))
         return {name: _percent(given.get(key)) for name, key in SHARES.items()}
+
+    @property
+    def champion(self) -> dict[str, Any]:
+        """Who is champion: an action as it is written, or a policy, which may stay as it is."""
+        given = _table(self.body.get("groups"))
+        return {
+            "action": written_action(given.get("champion")),
+            "policy": _table(given.get("champion_policy")).get("name", ""),
+            "stays": given.get("champion_learns") is False,
+        }
 
     @property
     def texts(self) -> dict[str, str]:
@@ -196,7 +213,7 @@ def _groups(form: Fields, before: Mapping[str, Any]) -> dict[str, Any]:
             groups[key] = _share(typed)
         elif name != "control":
             groups.pop(key, None)
-    return groups
+    return read_champion(form, groups)
 
 
 def _dimensions(form: Fields, before: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -17,12 +17,14 @@ __all__ = [
     "OPERATORS",
     "number",
     "option_rows",
+    "read_champion",
     "read_cooldowns",
     "read_features",
     "read_forbidden",
     "read_options",
     "read_rails",
     "tables",
+    "written_action",
     "written_features",
     "written_forbidden",
 ]
@@ -125,6 +127,28 @@ def read_forbidden(text: str, kept: Sequence[Mapping[str, Any]]) -> list[Row]:
 def written_forbidden(forbidden: object) -> str:
     """Write combinations as `read_forbidden` reads them; a condition is said in brackets."""
     return "\n".join(map(_forbidden_line, tables(forbidden)))
+
+
+def read_champion(form: Fields, groups: Mapping[str, Any]) -> Row:
+    """Read who is champion into the table of groups; settings stay with a policy of that name."""
+    kept = ("champion", "champion_policy", "champion_learns")
+    found: Row = {key: each for key, each in groups.items() if key not in kept}
+    if policy := form.get("champion-policy"):
+        before = groups.get("champion_policy")
+        known = before if isinstance(before, Mapping) and before.get("name") == policy else {}
+        found["champion_policy"] = {**known, "name": policy}
+        if form.get("champion-stays"):
+            found["champion_learns"] = False
+    elif action := form.get("champion-action"):
+        pairs = (part.partition("=") for part in action.split(",") if part.strip())
+        found["champion"] = {name.strip(): option.strip() for name, _, option in pairs}
+    return found
+
+
+def written_action(action: object) -> str:
+    """Write an action as `read_champion` reads it."""
+    given = action if isinstance(action, Mapping) else {}
+    return ", ".join(f"{name} = {option}" for name, option in given.items())
 
 
 def read_cooldowns(form: Fields) -> list[Row]:

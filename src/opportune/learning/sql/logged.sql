@@ -9,6 +9,6 @@ left join features on features.use_case = decisions.use_case
     and features.version = decisions.version
     and features.day = decisions.day and features.profile_id = decisions.profile_id
 where decisions.use_case = $use_case and decisions.version = $version and decisions.day = cast($day as date)
-    and decisions.variant in ('treatment', 'random')
+    and (decisions.variant in ('treatment', 'random') or (decisions.variant = 'champion' and decisions.policy_version like '%:champion/%'))
     and coalesce(asked_features.profile_id, features.profile_id) is not null
 order by decisions.decision_id
