@@ -27,6 +27,7 @@ from opportune.api.field_policies import field_policy_routes
 from opportune.api.groups import group_routes
 from opportune.api.identity import identity_routes
 from opportune.api.messages import message_routes
+from opportune.api.metrics import metric_routes
 from opportune.api.operations import Counts, operation_routes
 from opportune.api.overlap import overlap_routes
 from opportune.api.privacy import privacy_routes
@@ -59,6 +60,7 @@ ALIKE = (
     what_if_routes,
     send_routes,
     message_routes,
+    metric_routes,
 )
 
 

@@ -46,7 +46,7 @@ def metric(
 
 
 def _list(defined: Project, *, as_json: bool) -> None:
-    found = [reports.metric_definition(each) for _, each in sorted(defined.metrics.items())]
+    found = reports.metric_definitions(defined.metrics)
     if as_json:
         typer.echo(json.dumps([reports.to_document(each) for each in found]))
         return

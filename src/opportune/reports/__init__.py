@@ -48,6 +48,7 @@ from opportune.reports.metric_days import (
     MetricValue,
     metric_days,
     metric_definition,
+    metric_definitions,
 )
 from opportune.reports.model import (
     AdjustedForEarlier,
@@ -144,6 +145,7 @@ __all__ = [
     "TABS",
     "HISTORY",
     "metric_definition",
+    "metric_definitions",
     "metric_days",
     "MetricValue",
     "MetricDefinition",

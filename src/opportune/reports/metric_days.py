@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -22,6 +23,7 @@ __all__ = [
     "MetricValue",
     "metric_days",
     "metric_definition",
+    "metric_definitions",
 ]
 
 ROOM = "opportune.reports"
@@ -97,6 +99,11 @@ def metric_definition(metric: Metric) -> MetricDefinition:
         formula="" if metric.formula is None else rules.formula_text(metric.formula),
         parts=tuple(base.name for base in metric.bases) if metric.formula is not None else (),
     )
+
+
+def metric_definitions(metrics: Mapping[str, Metric]) -> tuple[MetricDefinition, ...]:
+    """Say what each metric counts, in the order of their names."""
+    return tuple(metric_definition(each) for _, each in sorted(metrics.items()))
 
 
 def metric_days(stores: Stores, metric: Metric, *, now: datetime, days: int) -> MetricDays:
