@@ -79,6 +79,18 @@ def test_a_call_has_fifty_users_and_each_of_them_once() -> None:
     assert [key for each in found for key in each.keys] == [each.key for each in sends]
 
 
+def test_a_day_s_own_id_goes_along_where_a_campaign_counts_by_it() -> None:
+    def said(**config: str) -> object:
+        given = {"base_url": "https://b.example", "send_id": "opportune-next-20260301", **config}
+        (request,) = CONNECTOR.requests([send("u1", "tv")], given)
+        return json.loads(request.body).get("send_id")
+
+    made = "opportune-next-20260301"
+    assert said(campaign_id=API_CAMPAIGN_ID) == made
+    assert said(campaign_id=API_CAMPAIGN_ID, messages=TEXT) == made
+    assert said(messages=TEXT) is said(canvas_id=API_CAMPAIGN_ID) is None
+
+
 def test_the_dimension_channel_chooses_one_of_the_messages() -> None:
     (request,) = CONNECTOR.requests([send("u1", "tv", channel="web_push")], CONFIG)
     assert list(json.loads(request.body)["messages"]) == ["web_push"]

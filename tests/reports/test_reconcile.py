@@ -17,6 +17,7 @@ from opportune.storage.engine import open_engine
 FIRST, LAST = date(2026, 1, 1), date(2026, 1, 2)
 NOW = datetime(2026, 1, 3, tzinfo=UTC)
 OURS = {"use_case": "next"}
+BY_CAMPAIGN = reports.SentBy(use_case="next", target="c1")
 CAMPAIGN = {"campaign_id": "c1"}
 # Day of January, hour, name, what it says, how often.
 HAPPENED = [
@@ -27,7 +28,7 @@ HAPPENED = [
     (2, 6, "Message Opened", {**CAMPAIGN, "machine_open": True}, 2),
     (2, 6, "Message Opened", {**CAMPAIGN, "machine_open": False}, 1),
     (2, 6, "Message Clicked", {**CAMPAIGN, "suspected_bot": True}, 3),
-    (2, 7, "Message Clicked", {**CAMPAIGN, "suspected_bot": False}, 1),
+    (2, 7, "Message Clicked", {**CAMPAIGN, "suspected_bot": False, "send_id": "s2"}, 1),
     (2, 7, "Message Clicked", {"campaign_id": "c2"}, 5),
     (2, 8, "Message Unsubscribed", CAMPAIGN, 1),
     (2, 8, "Message Bounced", CAMPAIGN, 1),
@@ -44,7 +45,7 @@ def test_ours_stands_beside_braze_s_and_says_what_machines_did(tmp_path: Path) -
         CountedDay(day=LAST, sent=3, opens=4, clicks=4, conversions=2, revenue=10.0),
         CountedDay(day=FIRST, sent=3, opens=0),
     ]
-    found = reports.reconcile(engine, theirs, use_case="next", target="c1", as_of=NOW)
+    found = reports.reconcile(engine, theirs, sent=BY_CAMPAIGN, as_of=NOW)
     first, second = found.days
     assert first.ours == reports.OurDay(day=FIRST, accepted=4)
     assert second.ours == reports.OurDay(
@@ -67,8 +68,16 @@ def test_ours_stands_beside_braze_s_and_says_what_machines_did(tmp_path: Path) -
         "Braze counts 4."
     )
     own = CountedDay(day=FIRST, sent=5, opens=4)
-    found = reports.reconcile(engine, theirs, use_case="next", target="c1", as_of=NOW, whole=own)
+    found = reports.reconcile(engine, theirs, sent=BY_CAMPAIGN, as_of=NOW, whole=own)
     assert found.total.theirs == CountedDay(day=LAST, sent=5, opens=4)
+    # Of the same campaign, what went out under ids of our own.
+    apart = reports.SentBy(use_case="next", target="c1", send_ids=("s1", "s2"))
+    found = reports.reconcile(engine, theirs, sent=apart, as_of=NOW)
+    assert (found.total.ours.accepted, found.total.ours.clicks) == (7, 1)
+    assert (found.send_ids, found.total.ours.opens) == (2, 0)
+    assert found.sentence.endswith(
+        "Braze counts 2 days of this use case's own sends, apart from all others."
+    )
     engine.close()
 
 

@@ -432,7 +432,9 @@ def beside(stores: Stores) -> Iterator[tuple[str, dict[str, Any], dict[str, pa.T
     yield "events/history/sql/told.sql", {"source_id": "shop", "import_id": "1"}, {}
     yield "events/history/sql/added.sql", {"began_us": 0, "import_id": "1"}, {}
     counted = {"use_case": NAME, "target": "c1", "first_us": 0, "end_us": last_us}
-    yield "reports/sql/reconcile.sql", counted, {}
+    for is_apart in (True, False):
+        by = {"send_ids": ["s1"] if is_apart else [], "is_apart": is_apart}
+        yield "reports/sql/reconcile.sql", counted | by, {}
     yield "pipeline/sql/own_events.sql", {}, {}
     asked = stores.lake.read("decisions", ["profile_id"]).slice(0, 40)
     yield "activation/sql/decisions_of_day.sql", day, {}

@@ -37,6 +37,10 @@ def test_the_worker_takes_in_decides_and_sends(market: Any, sandbox: Any, until:
         until(lambda: pipeline.caught_up(market.stores))
     treated = market.count("outbox")
     assert sandbox.sends() == (treated, treated, 1)
+    # One id for all that went out that day, so that Braze counts it apart.
+    made = market.stores.state.rows("select use_case, day, send_id from braze_send_id")
+    send_id = f"opportune-{PROVIDER}-20260301"
+    assert made == [{"use_case": PROVIDER, "day": MIDNIGHT.date(), "send_id": send_id}]
     sent = market.stores.lake.read("events", ["event"])["event"].to_pylist()
     assert sent.count("Message Sent") == treated
 

@@ -57,11 +57,15 @@ class DayAnswer(BaseModel):
 
 
 class ReconciliationAnswer(BaseModel):
-    """All days, the oldest first, their sums, and the same in a sentence."""
+    """All days, the oldest first, their sums, and the same in a sentence.
+
+    ``send_ids``: how many ids of the use case's own sends are compared; 0: the whole campaign.
+    """
 
     use_case: str
     as_of: datetime
     sentence: str
+    send_ids: int
     total: DayAnswer
     days: list[DayAnswer]
 

@@ -101,7 +101,7 @@ from opportune.reports.readiness import (
     WaitFor,
     readiness,
 )
-from opportune.reports.reconcile import OurDay, ReconciledDay, Reconciliation, reconcile
+from opportune.reports.reconcile import OurDay, ReconciledDay, Reconciliation, SentBy, reconcile
 from opportune.reports.results import Results, results, results_document
 from opportune.reports.standing import Earned, Standing, standing
 from opportune.reports.summarise import summarise
@@ -154,6 +154,7 @@ __all__ = [
     "OurDay",
     "ReconciledDay",
     "Reconciliation",
+    "SentBy",
     "reconcile",
     "AdjustedForEarlier",
     "Calibration",

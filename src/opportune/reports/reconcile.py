@@ -16,7 +16,7 @@ import numpy as np
 from opportune.activation.braze import CountedDay
 from opportune.storage import Engine, load_sql
 
-__all__ = ["OurDay", "ReconciledDay", "Reconciliation", "reconcile"]
+__all__ = ["OurDay", "ReconciledDay", "Reconciliation", "SentBy", "reconcile"]
 
 EPOCH = date(1970, 1, 1)
 
@@ -42,6 +42,18 @@ class OurDay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SentBy:
+    """Whose messages are compared: those of ``target``, a campaign or canvas.
+
+    With ``send_ids``, those alone that went out under one of them.
+    """
+
+    use_case: str
+    target: str
+    send_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReconciledDay:
     """One day, ours beside Braze's."""
 
@@ -51,12 +63,17 @@ class ReconciledDay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciliation:
-    """All days, the oldest first, and their sums under the last of them."""
+    """All days, the oldest first, and their sums under the last of them.
+
+    ``send_ids``: under how many ids of its own the use case sent what is compared; 0: by campaign
+    or canvas, which others may send with as well.
+    """
 
     use_case: str
     as_of: datetime
     days: tuple[ReconciledDay, ...]
     total: ReconciledDay
+    send_ids: int = 0
 
     @property
     def sentence(self) -> str:
@@ -68,20 +85,26 @@ class Reconciliation:
             f"us of, {ours.machine_clicks:,} are machines', which leaves "
             f"{ours.clicks - ours.machine_clicks:,}; Braze counts {theirs.clicks:,}. Of "
             f"{ours.opens:,} opens, {ours.machine_opens:,} are machines'; Braze counts "
-            f"{theirs.opens:,}."
+            f"{theirs.opens:,}.{self._scope}"
         )
+
+    @property
+    def _scope(self) -> str:
+        if not self.send_ids:
+            return ""
+        days = "1 day" if self.send_ids == 1 else f"{self.send_ids} days"
+        return f" Braze counts {days} of this use case's own sends, apart from all others."
 
 
 def reconcile(
     engine: Engine,
     theirs: Sequence[CountedDay],
     *,
-    use_case: str,
-    target: str,
+    sent: SentBy,
     as_of: datetime,
     whole: CountedDay | None = None,
 ) -> Reconciliation:
-    """Put our days beside ``theirs``, which must be one or more; ``target`` is campaign or canvas.
+    """Put our days beside ``theirs``, which must be one or more.
 
     ``whole`` is the sum that Braze made of them itself; None: they are added here.
 
@@ -92,7 +115,14 @@ def reconcile(
     first_us, end_us = _us(first), _us(last + timedelta(days=1))
     found = engine.query(
         load_sql("opportune.reports", "reconcile"),
-        {"use_case": use_case, "target": target, "first_us": first_us, "end_us": end_us},
+        {
+            "use_case": sent.use_case,
+            "target": sent.target,
+            "send_ids": list(sent.send_ids),
+            "is_apart": bool(sent.send_ids),
+            "first_us": first_us,
+            "end_us": end_us,
+        },
         tables={"events": ("received_at_us", first_us, int(np.iinfo(np.int64).max))},
     )
     ours = {
@@ -110,7 +140,9 @@ def reconcile(
         if whole is not None
         else CountedDay(day=last, **_sums([each.theirs for each in days], CountedDay)),
     )
-    return Reconciliation(use_case=use_case, as_of=as_of, days=days, total=total)
+    return Reconciliation(
+        use_case=sent.use_case, as_of=as_of, days=days, total=total, send_ids=len(sent.send_ids)
+    )
 
 
 def _sums(days: Sequence[object], kind: type[OurDay] | type[CountedDay]) -> dict[str, int]:

@@ -24,6 +24,7 @@ from opportune.events import history
 from opportune.storage import DatabaseUnavailable, Stores, load_sql
 from opportune.telemetry import Troubles, pause_s, step
 from opportune.worker.beside import beside_rounds
+from opportune.worker.counting_apart import counted_apart
 from opportune.worker.model import Clock, Worker
 from opportune.worker.publishing import publish
 
@@ -297,6 +298,7 @@ def _decide_day(
 def _hand_over(worker: Worker, channel: Channel, now: datetime) -> bool:
     """Send what is due for a while, then ask about what was not answered; False: nothing to do."""
     name = channel.name
+    channel = counted_apart(worker, channel, now)
     state, log, pool = worker.stores.state, worker.log, worker.calls
     send = partial(activation.send_due, state, channel, log, now=now, pool=pool)
     ask = partial(activation.enquire, state, channel, log, now=now, pool=pool)

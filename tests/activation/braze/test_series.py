@@ -35,6 +35,16 @@ def test_what_braze_counted_of_a_canvas_is_read_by_day_and_as_one_sum(sandbox: S
     assert braze.canvas_summary(workspace, CANVAS_ID, last=DAY, days=2) == days[1]
 
 
+def test_what_went_out_under_ids_of_our_own_is_counted_apart(sandbox: Sandbox) -> None:
+    for send_id, users in (("a", USERS[:30]), ("b", USERS[30:40]), (None, USERS[40:])):
+        recipients = [{"external_user_id": user, "trigger_properties": CHOSEN} for user in users]
+        call = {"campaign_id": CAMPAIGN_ID, "recipients": recipients, "send_id": send_id}
+        sandbox.post("/campaigns/trigger/send", call)
+    ids = {date(2025, 12, 31): "a", DAY: "b"}
+    found = braze.sends_series(sandbox.workspace(), CAMPAIGN_ID, ids, last=DAY)
+    assert [(each.day, each.sent) for each in found] == [(date(2025, 12, 31), 0), (DAY, 40)]
+
+
 def test_channels_and_variations_are_added_up(sandbox: Sandbox) -> None:
     body = b"""{"data": [{"time": "2026-01-01", "conversions": null, "revenue": 2.5, "messages": {
         "email": [{"sent": 3, "opens": 2, "clicks": 1}, {"sent": 1, "bounces": 1}],

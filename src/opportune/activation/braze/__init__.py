@@ -76,12 +76,14 @@ from opportune.activation.braze.segment import (
     named_segment,
     parse_braze_segment,
 )
+from opportune.activation.braze.send_ids import send_id, send_ids
 from opportune.activation.braze.series import (
     MOST_DAYS,
     CountedDay,
     campaign_series,
     canvas_series,
     canvas_summary,
+    sends_series,
 )
 from opportune.activation.braze.trial import (
     STAYS_FOR,
@@ -104,6 +106,7 @@ from opportune.activation.braze.write import (
     create_template,
     update_template,
 )
+from opportune.activation.connectors.braze_ways import SEND_ID
 
 __all__ = [
     "STAYS_FOR",
@@ -114,7 +117,11 @@ __all__ = [
     "contents",
     "check_direct",
     "is_direct",
+    "SEND_ID",
     "remove_test_profiles",
+    "send_id",
+    "send_ids",
+    "sends_series",
     "show_direct",
     "send_trial",
     "show",

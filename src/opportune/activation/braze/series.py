@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, fields
+from datetime import date, timedelta
 
 from opportune.activation.braze.ask import UnreadableAnswer, Workspace
 
-__all__ = ["MOST_DAYS", "CountedDay", "campaign_series", "canvas_series", "canvas_summary"]
+__all__ = [
+    "MOST_DAYS",
+    "CountedDay",
+    "campaign_series",
+    "canvas_series",
+    "canvas_summary",
+    "sends_series",
+]
 
 MOST_DAYS = 14
 """What Braze tells of a canvas in one answer; of a campaign it would be 100."""
@@ -30,6 +37,9 @@ class CountedDay:
     conversions: int = 0
     entries: int = 0
     revenue: float = 0.0
+
+
+FIGURES = tuple(each.name for each in fields(CountedDay) if each.name != "day")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,14 +113,47 @@ def campaign_series(
         "length": days,
         "ending_at": _end(last),
     }
-    found = workspace.get("/campaigns/data_series", query, _CampaignDays).data
+    return _campaign_days(workspace, "/campaigns/data_series", query)
+
+
+def sends_series(
+    workspace: Workspace, campaign_id: str, send_ids: Mapping[date, str], *, last: date
+) -> list[CountedDay]:
+    """As `campaign_series`, of some ids of sends together, from the first day of theirs.
+
+    ``send_ids`` has one or more by the day on which they were sent, at most 14 days before.
+    """
+    first = min(send_ids)
+    days = [first + timedelta(days=place) for place in range((last - first).days + 1)]
+    counted = {day: CountedDay(day=day) for day in days}
+    for day, send_id in send_ids.items():
+        query: dict[str, str | int] = {
+            "campaign_id": campaign_id,
+            "send_id": send_id,
+            "length": (last - day).days + 1,
+            "ending_at": _end(last),
+        }
+        for found in _campaign_days(workspace, "/sends/data_series", query):
+            if found.day in counted:
+                counted[found.day] = _sum(counted[found.day], found)
+    return list(counted.values())
+
+
+def _sum(one: CountedDay, other: CountedDay) -> CountedDay:
+    sums = {name: getattr(one, name) + getattr(other, name) for name in FIGURES}
+    return CountedDay(day=one.day, **sums)
+
+
+def _campaign_days(
+    workspace: Workspace, path: str, query: Mapping[str, str | int]
+) -> list[CountedDay]:
     counted = [
         _day(
             each.time,
             _Total(conversions=each.conversions, revenue=each.revenue),
             each.messages.values(),
         )
-        for each in found
+        for each in workspace.get(path, query, _CampaignDays).data
     ]
     return sorted(counted, key=lambda each: each.day)
 

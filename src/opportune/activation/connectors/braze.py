@@ -27,6 +27,7 @@ from opportune.activation.connectors.braze_ways import (
     CANVAS,
     DIRECT,
     MESSAGES,
+    SEND_ID,
     WAYS,
     Way,
     target_of,
@@ -69,7 +70,7 @@ def write_requests(sends: Sequence[Send], config: Mapping[str, str]) -> list[Req
     way = way_of(config)
     if way is DIRECT:
         return _write_direct(sends, config)
-    named = msgspec.json.encode({way.setting: config[way.setting]})
+    named = msgspec.json.encode({way.setting: config[way.setting], **_apart(config)})
     return _pack(
         sends,
         lambda send: _recipient(send, way),
@@ -147,9 +148,16 @@ class Braze:
 CONNECTOR: Connector = Braze()
 
 
+def _apart(config: Mapping[str, str]) -> dict[str, str]:
+    """The id of the day's sends, of a campaign that has one; Braze knows none of a canvas."""
+    has_one = SEND_ID in config and way_of(config) is not CANVAS
+    return {SEND_ID: config[SEND_ID]} if has_one else {}
+
+
 def _write_direct(sends: Sequence[Send], config: Mapping[str, str]) -> list[Request]:
     """Write a call for each content, and each 50 users who get it."""
-    campaign = {DIRECT.setting: target_of(config)} if target_of(config) else {}
+    target = target_of(config)
+    campaign = {DIRECT.setting: target, **_apart(config)} if target else {}
     requests = []
     for content, group in by_content(sends, config):
         head = msgspec.json.encode({**campaign, **content})[:-1] + b',"external_user_ids":['

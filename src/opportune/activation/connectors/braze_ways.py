@@ -12,6 +12,7 @@ __all__ = [
     "DIRECT",
     "MESSAGES",
     "PLACEHOLDER",
+    "SEND_ID",
     "TEST_PROFILE",
     "WAYS",
     "Way",
@@ -24,6 +25,9 @@ TEST_PROFILE = "opportune-test-"
 
 MESSAGES = "messages"
 """The setting of a use case that has the messages themselves, as the text of a TOML document."""
+
+SEND_ID = "send_id"
+"""What the settings of a call have beside those of a use case: the id of the day's sends."""
 
 PLACEHOLDER = re.compile(
     r"(?:api_trigger_properties|context|canvas_entry_properties)\s*\.\s*\$\{\s*(\w+)\s*\}"

@@ -15,6 +15,7 @@ from (
         event,
         properties ->> '$.use_case' as use_case,
         coalesce(properties ->> '$.campaign_id', properties ->> '$.canvas_id') as target,
+        properties ->> '$.send_id' as send_id,
         properties ->> '$.machine_open' as machine_open,
         properties ->> '$.suspected_bot' as suspected_bot
     from events
@@ -25,6 +26,8 @@ from (
             'Message Sent', 'Message Sent By Braze', 'Message Opened', 'Message Clicked', 'Message Unsubscribed', 'Message Bounced'
         )
 ) as told
-where (event = 'Message Sent' and use_case = $use_case) or (event <> 'Message Sent' and target = $target)
+where (event = 'Message Sent' and use_case = $use_case) or (
+    event <> 'Message Sent' and target = $target and (not $is_apart or list_contains($send_ids, send_id))
+)
 group by day
 order by day
