@@ -44,7 +44,11 @@ NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 
 
 @pytest.fixture(
-    scope="session", params=["embedded", pytest.param("installed", marks=pytest.mark.installed)]
+    scope="session",
+    params=[
+        pytest.param("embedded", marks=pytest.mark.embedded),
+        pytest.param("installed", marks=pytest.mark.installed),
+    ],
 )
 def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The maintenance database of a running server, with a migrated template beside it."""
