@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -10,12 +11,14 @@ import pytest
 
 from opportune import policies, profiles
 from opportune.decisions import (
+    BeingDecided,
     Cap,
     Constraints,
     Cooldown,
     Dimension,
     Option,
     UseCase,
+    alone,
     decide,
     held_back,
     snapshot,
@@ -153,3 +156,61 @@ def test_a_cap_across_use_cases_counts_what_all_of_them_sent(
         constraints=Constraints(caps=(Cap(sends=3, days=7),)),
     )  # fmt: skip
     assert len(play(stores, own, 2, ("tea",))) == 10
+
+
+ONE_ACROSS = Constraints(caps=(Cap(sends=1, days=7, across=True),))
+NOW = datetime.combine(DAY, time(6), tzinfo=UTC)
+
+
+def test_use_cases_with_a_cap_across_are_decided_one_after_another_whoever_runs_them(
+    stores: Stores, people: People, use_case: Make
+) -> None:
+    people(range(10))
+    first, second = (
+        use_case(name=name, features=(), dimensions=(OFFER,), constraints=ONE_ACROSS)
+        for name in ("first", "second")
+    )
+    counts: list[int] = []
+
+    def run_second() -> None:
+        with alone(stores, second, DAY, now=NOW):
+            counts.append(len(play(stores, second, 0, ("tea",))))
+
+    other = threading.Thread(target=run_second)
+    with alone(stores, first, DAY, now=NOW):
+        snapshot(stores, first, DAY, profiles.snapshot(stores.state))
+        # Now it has counted what everybody had.
+        other.start()
+        other.join(0.3)
+        assert other.is_alive()
+        assert len(play(stores, first, 0, ("tea",))) == 10
+    other.join(30)
+    # All ten are of the first one.
+    assert counts == [10]
+    assert {row["use_case"] for row in stores.lake.read("decisions").to_pylist()} == {"first"}
+    assert held_back(stores, second, DAY) == {"cap": 10}
+
+
+def test_who_waits_too_long_for_another_use_case_decides_nothing(
+    stores: Stores, people: People, use_case: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opportune.decisions.limits.MOST_WAITED_S", 0.2)
+    case = use_case(features=(), dimensions=(OFFER,), constraints=ONE_ACROSS)
+    with stores.state.lock("opportune caps across use cases") as taken:
+        assert taken
+        with (
+            pytest.raises(BeingDecided, match="has a cap across use cases, and another"),
+            alone(stores, case, DAY, now=NOW),
+        ):
+            raise AssertionError("it was not to begin")
+
+
+def test_what_others_sent_since_the_snapshot_counts_when_a_killed_run_goes_on(
+    stores: Stores, people: People, use_case: Make
+) -> None:
+    people(range(10))
+    case = use_case(features=(), dimensions=(OFFER,), constraints=ONE_ACROSS)
+    snapshot(stores, case, DAY, profiles.snapshot(stores.state))
+    play(stores, use_case(name="other", features=(), dimensions=(OFFER,)), 0, ("tea",))
+    play(stores, case, 0, ("tea",))
+    assert {row["use_case"] for row in stores.lake.read("decisions").to_pylist()} == {"other"}

@@ -241,7 +241,7 @@ def test_while_a_day_is_being_decided_nothing_is_decided_on_request(
     refused: list[object] = []
     asking = OnRequest(stores)
     assert isinstance(at_once(asking, [question(6)], at=NOW - DAY)[0], Answer)
-    decide = decisions.decide
+    decide = decisions.decide_beside
 
     def killed(given: Stores, *rest: Any, **named: Any) -> bool:
         refused.extend(in_threads(given, [question(9)], 1))
@@ -250,7 +250,7 @@ def test_while_a_day_is_being_decided_nothing_is_decided_on_request(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(decisions, "decide", killed)
+        patched.setattr(decisions, "decide_beside", killed)
         with pytest.raises(KeyboardInterrupt):
             run(stores)
     refused.extend(in_threads(stores, [question(9)], 1))

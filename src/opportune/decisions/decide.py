@@ -16,6 +16,7 @@ from opportune.decisions.allowed import OPTIONLESS, REASONS
 from opportune.decisions.budget import Chosen, Plan, choose
 from opportune.decisions.combinations import parts
 from opportune.decisions.groups import CHAMPION, Player, players, variants
+from opportune.decisions.history import capped
 from opportune.decisions.model import DECISIONS, FEATURES, UseCase
 from opportune.decisions.movers import note_movers
 from opportune.decisions.send_time import send_times, sends_nothing
@@ -81,6 +82,7 @@ def decide_beside(
     )
     _check_options(use_case, known.num_rows, held_back(stores, use_case, day))
     left = left_for_a_day(stores, use_case, day)
+    known = _not_capped(stores, use_case, day, known)
     others = players(use_case, None if champion is None else champion.policy)
     plan = replace(_plan(use_case, day, player.policy, known), left=left, players=others)
     chosen = choose(plan)
@@ -125,6 +127,17 @@ def _check_options(use_case: UseCase, decided: int, held: Mapping[str, int]) -> 
             f"Use case '{use_case.name}': nobody of the audience may get any action ({why}). Add "
             "an option without a rule, or change the audience; nothing was decided."
         )
+
+
+def _not_capped(stores: Stores, use_case: UseCase, day: date, known: pa.Table) -> pa.Table:
+    """Leave out whom other use cases sent so much since the snapshot that a cap is reached.
+
+    That is nobody, unless the run was killed between both.
+    """
+    if not any(each.across for each in use_case.constraints.caps):
+        return known
+    full = capped(stores, use_case, day, known["profile_id"].to_numpy())
+    return known.filter(pa.array(~full))
 
 
 def _plan(use_case: UseCase, day: date, policy: policies.Policy, known: pa.Table) -> Plan:

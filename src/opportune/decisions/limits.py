@@ -44,10 +44,13 @@ __all__ = [
 ]
 
 ROOM = "opportune.decisions"
+# Held by whoever decides a day within a cap across use cases.
+ACROSS = "opportune caps across use cases"
+MOST_WAITED_S = 60.0
 
 
 class BeingDecided(Unavailable):
-    """A day of the use case is being decided, or the same was decided meanwhile: ask again."""
+    """A day of the use case, or of one it shares a cap with, is being decided: ask again."""
 
     code = "being_decided"
 
@@ -145,8 +148,27 @@ def alone(stores: Stores, use_case: UseCase, day: date, *, now: datetime) -> Ite
     """Decide ``day`` within the block, while nothing is decided on request.
 
     What was is in the lake when the block begins. Who is killed inside begins again: until then,
-    nothing is decided on request.
+    nothing is decided on request. Of the use cases with a cap across all of them one day is decided
+    at a time, whoever runs it, so that each counts what the others send. Raises ``BeingDecided``
+    where another one takes longer than a minute.
     """
+    if not any(each.across for each in use_case.constraints.caps):
+        with _alone(stores, use_case, day, now=now):
+            yield
+        return
+    with stores.state.lock(ACROSS, wait_s=MOST_WAITED_S) as taken:
+        if not taken:
+            raise BeingDecided(
+                f"Use case '{use_case.name}' has a cap across use cases, and another one with such "
+                f"a cap was being decided for {MOST_WAITED_S:g} s. Nothing was decided; run the "
+                "day again."
+            )
+        with _alone(stores, use_case, day, now=now):
+            yield
+
+
+@contextmanager
+def _alone(stores: Stores, use_case: UseCase, day: date, *, now: datetime) -> Iterator[None]:
     if not is_limited(use_case):
         yield
         return

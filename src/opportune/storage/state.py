@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 CONNECT_TIMEOUT_S = 5
+# So long until a lock that somebody else has is tried again.
+LOOK_S = 0.1
 POOL_SIZE = 8
 # The longest row that can be read as Arrow: a row must fit into one block.
 BLOCK_BYTES = 64 * 1024 * 1024
@@ -119,19 +122,19 @@ class State:
             direct.close()
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[bool]:
+    def lock(self, name: str, *, wait_s: float = 0.0) -> Iterator[bool]:
         """Try to take the lock ``name`` for the block; False when another process holds it.
 
+        It is tried again for about ``wait_s`` seconds.
         A process that dies loses it at once, because it belongs to the connection.
         """
         with self.transaction() as connection:
-            taken = fetch(
-                connection,
-                "select pg_try_advisory_lock(hashtextextended(%(name)s, 0)) as taken",
-                {"name": name},
-            )[0]["taken"]
-            # The session holds the lock, not the transaction: an open one would hold up vacuum.
-            connection.commit()
+            taken = _try_lock(connection, name)
+            for _ in range(round(wait_s / LOOK_S)):
+                if taken:
+                    break
+                time.sleep(LOOK_S)
+                taken = _try_lock(connection, name)
             try:
                 yield taken
             finally:
@@ -206,6 +209,14 @@ class Direct:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _try_lock(connection: Connection, name: str) -> bool:
+    asked = "select pg_try_advisory_lock(hashtextextended(%(name)s, 0)) as taken"
+    taken: bool = fetch(connection, asked, {"name": name})[0]["taken"]
+    # The session holds the lock, not the transaction: an open one would hold up vacuum.
+    connection.commit()
+    return taken
 
 
 def fetch(
