@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -370,6 +371,30 @@ def test_a_file_of_messages_that_cannot_be_used_is_named(
     first = problems_of(folder)[0]
     assert first.startswith("use_cases/next.toml: activation.messages_file: ")
     assert problem in first
+
+
+def test_a_schedule_that_nothing_can_wait_in_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(folder, "use_cases/next.toml", "[activation]", '[activation]\nschedule = "braze"')
+    assert problems_of(folder) == [
+        "use_cases/next.toml: activation.schedule: 'braze' given, but everything is sent at once: "
+        'give it a dimension that means hour or day, or quiet hours, or take "ours".'
+    ]
+    hours = 'name = "hour"\nmeaning = "hour"\noptions = [{ name = "09" }, { name = "18" }]'
+    change(
+        folder, "use_cases/next.toml", "[[dimensions]]", f"[[dimensions]]\n{hours}\n[[dimensions]]"
+    )
+    change(folder, "use_cases/next.toml", 'connector = "braze"', 'connector = "brase"')
+    (problem,) = problems_of(folder)
+    assert "activation: No plugin 'brase'" in problem
+    # A connector as it was before, or of somebody else.
+    plain = SimpleNamespace(check_config=lambda config: [])
+    monkeypatch.setattr("opportune.project.check.connector", lambda name: plain)
+    assert problems_of(folder) == [
+        "use_cases/next.toml: activation.schedule: 'braze' given, but the connector 'brase' holds "
+        'nothing until its time: take "ours", or the connector braze.'
+    ]
 
 
 def test_a_space_that_its_policy_cannot_play_is_refused_before_the_first_day(folder: Path) -> None:

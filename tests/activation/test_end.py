@@ -74,6 +74,30 @@ def test_what_is_under_way_or_sent_stays_as_it_is(stores: Stores, take_in: TakeI
     assert [state for state, _ in states(stores).values()] == ["reserved", "sent", "failed"]
 
 
+def test_what_a_receiver_holds_or_may_hold_is_to_come_back(stores: Stores, take_in: TakeIn) -> None:
+    fill(stores, "a", "b", "c", "d", ends_on=["Order Completed"])
+    for key, state, held, why in (
+        ("a", "scheduled", True, None),
+        ("b", "unknown", True, ""),
+        ("c", "unknown", False, None),
+        ("d", "scheduled", True, "consent_withdrawn"),
+    ):
+        stores.state.rows(
+            "update outbox set state = %(state)s, recall = %(why)s,"
+            " held_until = case when %(held)s then due_at end where key = %(key)s",
+            {"key": key, "state": state, "held": held, "why": why},
+        )
+    seven = SIX + timedelta(hours=1)
+    take_in(*(did(each, "Order Completed", seven) for each in "abcd"), received_at=seven)
+    rows = stores.state.rows("select key, state, recall, reason from outbox order by key")
+    assert [tuple(row.values()) for row in rows] == [
+        ("a", "scheduled", "converted", None),
+        ("b", "unknown", "converted", None),
+        ("c", "unknown", None, None),
+        ("d", "scheduled", "consent_withdrawn", None),
+    ]
+
+
 def test_who_left_the_audience_is_not_sent_to(stores: Stores, take_in: TakeIn) -> None:
     users = ("inside", "left", "barred", "unknown", "later")
     take_in(*(did(each, "Page Viewed", SIX) for each in users if each != "unknown"))
@@ -119,6 +143,26 @@ def test_a_use_case_says_what_takes_a_send_back(said: str | None, found: tuple[s
     kept = (("buyers",), ("complaints",)) if "left" in found else None
     assert parsed.audience_when_sent == kept
     assert "cancel_when" not in parsed.activation.config
+
+
+@pytest.mark.parametrize(("said", "found"), [(None, "ours"), ("ours", "ours"), ("braze", "braze")])
+def test_a_use_case_says_whose_schedule_its_sends_wait_in(said: str | None, found: str) -> None:
+    problems: list[str] = []
+    activation = {"connector": "braze"} | ({} if said is None else {"schedule": said})
+    parsed = parse_use_case("next", {**BODY, "activation": activation}, problems)
+    assert parsed is not None
+    assert (parsed.activation.schedule, problems) == (found, [])
+    assert "schedule" not in parsed.activation.config
+
+
+def test_another_schedule_is_refused() -> None:
+    problems: list[str] = []
+    activation = {"connector": "braze", "schedule": "brase"}
+    assert parse_use_case("next", {**BODY, "activation": activation}, problems) is None
+    assert problems == [
+        "use_cases/next.toml: activation.schedule: 'brase' given. Did you mean 'braze'? "
+        "Allowed: braze, ours."
+    ]
 
 
 def test_what_takes_nothing_back_is_refused() -> None:

@@ -148,15 +148,23 @@ def test_rewards_still_to_come_are_credited_to_who_was_made_anonymous(life: Any)
 
 def test_nothing_is_sent_to_who_was_forgotten(life: Any) -> None:
     open_rows = "select key from outbox where user_id = 'c000013' and state = 'pending'"
-    assert len(life.stores.state.rows(open_rows)) == 2
+    first, second = (row["key"] for row in life.stores.state.rows(f"{open_rows} order by key"))
+    life.stores.state.rows(
+        "update outbox set state = 'scheduled', schedule_id = 's' where key = %(key)s",
+        {"key": second},
+    )
+    assert first != second
     life.forget(mode="anonymise")
     rows = life.stores.state.rows(
-        "select state, reason, user_id from outbox where user_id like 'forgotten-%'"
+        "select state, reason, user_id, recall from outbox where user_id like 'forgotten-%'"
         " order by state, due_at"
     )
-    assert [(row["state"], row["reason"]) for row in rows] == [
-        *[("failed", "the person was forgotten")] * 2,
-        *[("sent", None)] * 2,
+    gone = "the person was forgotten"
+    assert [(row["state"], row["reason"], row["recall"]) for row in rows] == [
+        ("failed", gone, None),
+        # Its receiver has it, and is to give it back.
+        ("scheduled", gone, gone),
+        *[("sent", None, None)] * 2,
     ]
     assert len({row["user_id"] for row in rows}) == 1
     # Nobody is decided for, and a day that is run again does not hand anything over.

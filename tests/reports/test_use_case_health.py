@@ -71,6 +71,9 @@ def test_everybody_of_the_audience_is_in_one_place_of_the_funnel(
         "On 2026-01-10 104 were meant, 100 were decided for, 80 were to be sent something, and the "
         "connector took 50; 7 wait in the outbox."
     )
+    stores.state.rows("update outbox set state = 'scheduled' where key in ('k61', 'k62')")
+    held = use_case_health(stores, history.use_case(), METRIC, now=history.NOW)
+    assert held.answer.endswith("took 50; 5 wait in the outbox; 2 wait at Braze.")
     assert {each.feature for each in found.drift} == set(history.use_case().feature_names)
     assert not any(each.moved for each in found.drift)
     delays = cast("dict[str, Any]", to_document(found)["delays"])

@@ -49,6 +49,13 @@ def test_the_page_says_what_waits_and_a_button_decides(site: Any, stores: Stores
     assert "1 send has no answer: nobody is sent the same twice" in said
     assert "Next offer braze" in said
     assert "12,345 250,000" in said
+    stores.state.rows(
+        "update outbox set state = 'scheduled', recall = '', held_until = '2100-01-01'"
+        " where state = 'pending'"
+    )
+    held = plain(site.get(PAGE).text)
+    assert "1 waits at Braze until the time of each." in held
+    assert "1 (1 to come back)" in held
     assert "u&lt;2&gt;" in page
     for state, count in (("unknown", 1), ("failed", 1)):
         listed = site.get(f"{PAGE}?use_case=next_offer&state={state}").text

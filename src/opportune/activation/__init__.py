@@ -3,14 +3,16 @@
 Invariants: a row of the outbox exists once per decision, and once per event and destination; it is
 reserved before anybody is called; a send whose answer never came is not repeated before the
 receiver was asked what became of it, engagement showed it or somebody decided, unless it knows a
-repeat by its id; every settled send of a recommendation comes back as an event, and none of a
-destination's does; what destinations know of an audience changes with the messages about it, in one
-transaction.
+repeat by its id; what a receiver holds until its time counts as sent when that has come, and as
+taken back when the receiver surely gave it back; every settled send of a recommendation comes back
+as an event, and none of a destination's does; what destinations know of an audience changes with
+the messages about it, in one transaction.
 
 Deliberately absent: knowledge of any one channel outside ``connectors``, and of the network outside
 ``transport``.
 """
 
+from opportune.activation.ahead import SOONEST, hand_over_ahead
 from opportune.activation.authentication import Basic, Bearer, InvalidApiKey, InvalidSecret, Signed
 from opportune.activation.channel import CALLS_AT_ONCE, Channel, Patience, channel_of
 from opportune.activation.consent import ConsentNotPossible, Statement, state_consent
@@ -25,6 +27,7 @@ from opportune.activation.destination import (
 from opportune.activation.end import CONVERTED, LEFT, end_converted
 from opportune.activation.enqueue import enqueue, properties_of
 from opportune.activation.feed import Feeder, tell_decisions
+from opportune.activation.held import follow_held
 from opportune.activation.hold import HELD_FOR, cancel_held
 from opportune.activation.letters import (
     LETTERS_PAGE,
@@ -35,7 +38,16 @@ from opportune.activation.letters import (
     resend,
     traffic,
 )
-from opportune.activation.model import Answer, Connector, Delivery, Outcome, Request, Send
+from opportune.activation.model import (
+    Answer,
+    Connector,
+    Delivery,
+    Outcome,
+    Recall,
+    Request,
+    Scheduling,
+    Send,
+)
 from opportune.activation.open_sends import (
     OPEN_STATES,
     SENDS_PAGE,
@@ -83,6 +95,7 @@ __all__ = [
     "LETTERS_PAGE",
     "OPEN_STATES",
     "SENDS_PAGE",
+    "SOONEST",
     "Answer",
     "Basic",
     "Bearer",
@@ -104,7 +117,9 @@ __all__ = [
     "Published",
     "Publishing",
     "RateWindow",
+    "Recall",
     "Request",
+    "Scheduling",
     "Send",
     "SentFields",
     "Signed",
@@ -123,7 +138,9 @@ __all__ = [
     "download",
     "enqueue",
     "enquire",
+    "follow_held",
     "forbidden_audiences",
+    "hand_over_ahead",
     "named_destination",
     "open_sends",
     "properties_of",

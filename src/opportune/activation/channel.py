@@ -52,6 +52,8 @@ class Channel:
     audience:
         The segments that a person must be in when sent to, and those that one must not be in; None:
         nobody looks again.
+    schedules, alone:
+        Whether the receiver is to hold what waits for its time, and each send by itself.
     """
 
     name: str
@@ -62,6 +64,8 @@ class Channel:
     patience: Patience | None = None
     settled: Callable[[Sequence[Request]], None] = field(default=lambda _: None)
     audience: tuple[Sequence[str], Sequence[str]] | None = None
+    schedules: bool = False
+    alone: bool = False
 
     @property
     def is_destination(self) -> bool:

@@ -6,7 +6,7 @@ what a decision earns does not depend on whether its message was still needed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from opportune.storage import Connection, fetch, load_sql, stage
 
-__all__ = ["CONVERTED", "LEFT", "end_converted", "end_left"]
+__all__ = ["CONVERTED", "LEFT", "end_converted", "end_left", "recall_left"]
 
 ROOM = "opportune.activation"
 CONVERTED = "converted"
@@ -27,8 +27,9 @@ MOST_LOOKED_AT = 10_000
 def end_converted(connection: Connection, events: pa.Table | None) -> int:
     """Fail what waits for whoever did one of these ``events`` meanwhile; return how many.
 
-    ``events`` has the columns of ``events.EVENTS``. In the caller's transaction, so that a row is
-    not sent once the event is known. An event that happened before the decision ends nothing.
+    What a receiver holds, or may hold, is to be taken back. ``events`` has the columns of
+    ``events.EVENTS``. In the caller's transaction, so that a row is not sent once the event is
+    known. An event that happened before the decision ends nothing.
     """
     if events is None or not events.num_rows:
         return 0
@@ -68,3 +69,17 @@ def end_left(
     }
     count: int = fetch(connection, load_sql(ROOM, "end_left"), facts)[0]["count"]
     return count
+
+
+def recall_left(
+    connection: Connection,
+    audience: tuple[Sequence[str], Sequence[str]],
+    facts: Mapping[str, object],
+) -> int:
+    """Recall what its receiver holds of whoever is not in ``audience`` any more; return how many.
+
+    ``facts`` are the ``use_case``, ``now``, and the ``limit`` of how many are looked at.
+    """
+    segments, minus = audience
+    given = {**facts, "segments": list(segments), "minus": list(minus), "reason": LEFT}
+    return len(fetch(connection, load_sql(ROOM, "recall_left"), given))

@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     from opportune.events.model import Decoded
     from opportune.storage import Frame
 
-__all__ = ["Answer", "Connector", "Delivery", "Outcome", "Request", "Send", "Window", "Windowed"]
+__all__ = [
+    "Answer",
+    "Connector",
+    "Delivery",
+    "Outcome",
+    "Recall",
+    "Request",
+    "Scheduling",
+    "Send",
+    "Window",
+    "Windowed",
+]
 
 Outcome = Literal["sent", "failed", "retry", "unknown"]
 
@@ -102,12 +113,34 @@ class Delivery:
         The channel's own id of the call, where it gave one.
     retry_after_s:
         Seconds the receiver asked to be left alone; None leaves the wait to the room's own backoff.
+    schedule_id:
+        Where it is "sent" for later: what the connector needs to take it back before its time.
     """
 
     key: str
     outcome: Outcome
     reason: str
     dispatch_id: str | None
+    retry_after_s: float | None
+    schedule_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall:
+    """What became of asking a receiver to give back what it holds.
+
+    Parameters
+    ----------
+    outcome:
+        "taken_back": it will not be sent. "refused": it was not given back, and asking again says
+        the same. "retry": surely not done. "unknown": it may have been done; asking again does no
+        harm.
+    reason, retry_after_s:
+        As of a delivery.
+    """
+
+    outcome: Literal["taken_back", "refused", "retry", "unknown"]
+    reason: str
     retry_after_s: float | None
 
 
@@ -135,6 +168,33 @@ class Windowed(Protocol):
 
     def window(self, answer: Answer) -> Window | None:
         """Read it; None where the answer says nothing of it."""
+        ...
+
+
+@runtime_checkable
+class Scheduling(Protocol):
+    """What a connector may know beside: its receiver holds sends until a time it is told.
+
+    As pure as the rest of it. What the receiver holds is named by a ``schedule_id`` of the
+    connector's own making, which says all that is needed to take it back.
+    """
+
+    def schedules(
+        self, sends: Sequence[Send], config: Mapping[str, str], *, at: datetime
+    ) -> list[Request]:
+        """Put every send into exactly one request that has it sent at ``at``."""
+        ...
+
+    def scheduled(self, request: Request, answer: Answer) -> list[Delivery]:
+        """Give exactly one delivery per key; what is held is "sent", with a ``schedule_id``."""
+        ...
+
+    def recall(self, schedule_id: str, keys: Sequence[str]) -> Request:
+        """Ask for all that ``schedule_id`` names to be given back."""
+        ...
+
+    def recalled(self, request: Request, answer: Answer) -> Recall:
+        """Say what became of that."""
         ...
 
 

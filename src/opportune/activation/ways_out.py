@@ -21,6 +21,8 @@ class WayOut:
     ----------
     due, later:
         Recommendations that wait and should have gone, and those whose time comes.
+    held, coming_back:
+        Those that their receiver holds until their time, and of them those that are to come back.
     under_way, ambiguous, sent, failed:
         In a sender's hands; without an answer; handed over; refused or given up.
     oldest_due_at, last_sent_at:
@@ -33,6 +35,8 @@ class WayOut:
     due: int = 0
     later: int = 0
     under_way: int = 0
+    held: int = 0
+    coming_back: int = 0
     ambiguous: int = 0
     sent: int = 0
     failed: int = 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from opportune.profiles import consent_rules
 from opportune.storage import Connection, fetch, load_sql
 
-__all__ = ["refused", "withdraw"]
+__all__ = ["recall_refused", "refused", "withdraw"]
 
 ROOM = "opportune.activation"
 
@@ -16,7 +16,7 @@ def withdraw(connection: Connection, identifiers: Sequence[int]) -> int:
     """Fail the open rows of these identifiers' profiles that lack consent; return how many.
 
     In the caller's transaction, so that a row is not sent once the statement is known. A row in a
-    sender's hands is not tried again after its present call.
+    sender's hands is not tried again after its present call; what a receiver holds is taken back.
     """
     if not identifiers:
         return 0
@@ -30,6 +30,11 @@ def refused(connection: Connection, keys: Sequence[str]) -> set[str]:
     What a profile allows also changes when identifiers are joined or cut.
     """
     return _judge(connection, keys, reserved_now=True)
+
+
+def recall_refused(connection: Connection, keys: Sequence[str]) -> None:
+    """Have those of the rows taken back from their receiver that lack consent by now."""
+    _judge(connection, keys, reserved_now=False)
 
 
 def _judge(connection: Connection, keys: Sequence[str], *, reserved_now: bool) -> set[str]:

@@ -148,6 +148,7 @@ class Activation:
     ``purpose`` is what a profile must allow before anything is sent to it, None: what the project
     says; ``channel`` is how it is sent where no dimension of that name decides it. ``cancel_when``:
     a send that waits for its time is not made once its person "converted", or "left" the audience.
+    ``schedule``: whose schedule it waits in, "ours" or "braze".
     """
 
     connector: str
@@ -155,6 +156,7 @@ class Activation:
     purpose: str | None = None
     channel: str | None = None
     cancel_when: tuple[str, ...] = ()
+    schedule: str = "ours"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

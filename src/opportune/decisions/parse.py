@@ -35,6 +35,8 @@ RESERVED = "decision_id"
 ABOUT_CONSENT = ("purpose", "channel")
 # What takes a send back that still waits for its time.
 ENDS = ("converted", "left")
+# Whose schedule a send waits in until its time; the first is meant where nothing is said.
+SCHEDULES = ("ours", "braze")
 
 
 def parse_use_case(
@@ -154,7 +156,7 @@ def _activation(table: Document) -> Activation:
     connector = table.text("connector")
     purpose, channel = (table.text(key) if key in table.body else None for key in ABOUT_CONSENT)
     # What else stands here is the connector's to read and check.
-    read = ("connector", "cancel_when", *ABOUT_CONSENT)
+    read = ("connector", "cancel_when", "schedule", *ABOUT_CONSENT)
     given = {key: value for key, value in table.body.items() if key not in read}
     for key, value in given.items():
         if not isinstance(value, str | int) or isinstance(value, bool):
@@ -165,6 +167,7 @@ def _activation(table: Document) -> Activation:
         purpose=purpose,
         channel=channel,
         cancel_when=_cancel_when(table),
+        schedule=_schedule(table),
     )
 
 
@@ -176,6 +179,13 @@ def _cancel_when(table: Document) -> tuple[str, ...]:
         if each not in ENDS:
             table.wrong("cancel_when", f"{each!r} given. {nearest(each, ENDS)}")
     return found
+
+
+def _schedule(table: Document) -> str:
+    schedule = table.text("schedule", SCHEDULES[0])
+    if schedule not in SCHEDULES:
+        table.wrong("schedule", f"{schedule!r} given. {nearest(schedule, SCHEDULES)}")
+    return schedule
 
 
 def _check_names(document: Document, use_case: UseCase) -> None:

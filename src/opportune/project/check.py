@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from opportune import plugins
 from opportune.activation import (
     Destination,
     Publishing,
+    Scheduling,
     forbidden_audiences,
     parse_destination,
     sent_fields,
@@ -323,6 +325,7 @@ def _check_plugins(use_case: UseCase, problems: list[str]) -> None:
             activation.connector,
             lambda name: connector(name).check_config(activation.config),
         ),
+        ("activation.schedule", activation.connector, lambda name: _check_schedule(use_case)),
     )
     for key, name, check in checks:
         try:
@@ -350,6 +353,24 @@ def _check_direct(use_case: UseCase, problems: list[str]) -> None:
         (*(option.name for option in options), *values),
     )
     problems += [f"use_cases/{use_case.name}.toml: activation: {problem}" for problem in found]
+
+
+def _check_schedule(use_case: UseCase) -> Iterable[str]:
+    activation = use_case.activation
+    if activation.schedule == "ours":
+        return
+    # That there is no such connector is said beside.
+    with suppress(OpportuneError):
+        if not isinstance(connector(activation.connector), Scheduling):
+            yield (
+                f"{activation.schedule!r} given, but the connector {activation.connector!r} holds "
+                'nothing until its time: take "ours", or the connector braze.'
+            )
+    if not use_case.is_timed:
+        yield (
+            f"{activation.schedule!r} given, but everything is sent at once: give it a dimension "
+            'that means hour or day, or quiet hours, or take "ours".'
+        )
 
 
 def _check_policy(name: str) -> tuple[str, ...]:

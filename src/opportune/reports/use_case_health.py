@@ -77,6 +77,11 @@ class Funnel:
         """How many are not due yet, or not sent yet."""
         return sum(each.count for each in self.outbox if each.state == "pending")
 
+    @property
+    def held(self) -> int:
+        """How many are handed over ahead: Braze holds them until their time."""
+        return sum(each.count for each in self.outbox if each.state == "scheduled")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
@@ -237,7 +242,9 @@ def _answer(funnel: Funnel | None, drift: Sequence[FeatureDrift]) -> str:
         f"On {funnel.day}{meant} {funnel.decided:,} were decided for, {funnel.to_send:,} were to "
         f"be sent something, and the connector took {funnel.sent:,}"
     )
-    said += f"; {funnel.waiting:,} wait in the outbox." if funnel.waiting else "."
+    waits = [f"{funnel.waiting:,} wait in the outbox"] if funnel.waiting else []
+    waits += [f"{funnel.held:,} wait at Braze"] if funnel.held else []
+    said += "".join(f"; {each}" for each in waits) + "."
     moved = [each.feature for each in drift if each.moved]
     if moved:
         said += f" Other people than in the days before: {', '.join(moved[:3])} moved."

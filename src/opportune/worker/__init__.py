@@ -6,7 +6,8 @@ wrong in one is told, that part is left alone for a while, and the others go on.
 where the clock is read.
 """
 
+from opportune.worker.hand_over import Unanswered
 from opportune.worker.model import Clock, Worker
-from opportune.worker.run import Unanswered, decoders, run, simulated_clock
+from opportune.worker.run import decoders, run, simulated_clock
 
 __all__ = ["Clock", "Unanswered", "Worker", "decoders", "run", "simulated_clock"]

@@ -22,7 +22,8 @@ def counted_apart(worker: Worker, channel: Channel, now: datetime) -> Channel:
     config = channel.config
     if channel.is_destination or channel.connector.name != BRAZE or "canvas_id" in config:
         return channel
-    if not config.get("campaign_id"):
+    # An id is of one day, and what is handed over ahead goes out on another.
+    if channel.schedules or not config.get("campaign_id"):
         return channel
     workspace = braze.Workspace(
         channel.call, clock=time.monotonic, sleep=time.sleep, patience=PATIENCE

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
 import uuid
-from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
@@ -16,19 +13,17 @@ from functools import partial
 import msgspec
 
 from opportune import activation, events, pipeline, privacy, profiles, project
-from opportune.activation import Bearer, Channel, Transport
 from opportune.activation.connectors import connector
 from opportune.decisions import UseCase
-from opportune.errors import Unavailable
 from opportune.events import history
 from opportune.storage import DatabaseUnavailable, Stores, load_sql
-from opportune.telemetry import Troubles, pause_s, step
+from opportune.telemetry import Troubles, pause_s
 from opportune.worker.beside import beside_rounds
-from opportune.worker.counting_apart import counted_apart
+from opportune.worker.hand_over import channels, close_channels, hand_over
 from opportune.worker.model import Clock, Worker
 from opportune.worker.publishing import publish
 
-__all__ = ["Unanswered", "decoders", "run", "simulated_clock"]
+__all__ = ["decoders", "run", "simulated_clock"]
 
 LOCK = pipeline.WORKER_LOCK
 DECIDE_DAY = "decide_day"
@@ -40,13 +35,6 @@ FULL_FRAMES = 64
 # While there is other work, a trickle of events is gathered this long: one commit and not fifty.
 MICRO_BATCH_S = 0.4
 LANES = 2  # while the calls of one batch are under way, the database settles the one before
-LANE_S = 1.0
-
-
-class Unanswered(Unavailable):
-    """A receiver took none of a whole batch of calls: it is left alone for a while."""
-
-    code = "unanswered"
 
 
 def run(stores: Stores, *, clock: Clock, stop: threading.Event, tick_s: float = 0.2) -> None:
@@ -109,7 +97,7 @@ def _start(
             stop=stop,
             troubles=troubles,
         )
-        parts.callback(_close, worker)
+        parts.callback(close_channels, worker)
         stack.enter_context(parts.pop_all())
     return worker
 
@@ -201,8 +189,8 @@ def _round(worker: Worker, definitions: project.Project) -> bool:
     activation.abandon(worker.stores.state, settle_s=settle_s, takeover=False)
     lanes = [worker.lanes.submit(publish, worker, definitions, now)]
     lanes += [
-        worker.lanes.submit(_hand_over, worker, channel, now)
-        for channel in _channels(worker, definitions)
+        worker.lanes.submit(hand_over, worker, channel, now)
+        for channel in channels(worker, definitions)
         for _ in range(LANES)
     ]
     try:
@@ -295,105 +283,7 @@ def _decide_day(
     worker.ingest.purge()
 
 
-def _hand_over(worker: Worker, channel: Channel, now: datetime) -> bool:
-    """Send what is due for a while, then ask about what was not answered; False: nothing to do."""
-    name = channel.name
-    channel = counted_apart(worker, channel, now)
-    state, log, pool = worker.stores.state, worker.log, worker.calls
-    send = partial(activation.send_due, state, channel, log, now=now, pool=pool)
-    ask = partial(activation.enquire, state, channel, log, now=now, pool=pool)
-    sent = partial(_answered, send, {"sent", "failed"})
-    found = partial(_answered, ask, {"sent", "failed", "retry"})
-    until = time.monotonic() + LANE_S
-    busy = False
-    while not worker.stop.is_set() and time.monotonic() < until:
-        if not worker.troubles.attempt(f"send:{name}", sent, 0):
-            break
-        busy = True
-    return worker.troubles.attempt(f"enquire:{name}", found, 0) > 0 or busy
-
-
-def _answered(work: Callable[[], Counter[str]], answers: set[str]) -> int:
-    outcomes = work()
-    if outcomes and not any(outcomes[answer] for answer in answers):
-        raise Unanswered(
-            f"Nothing of the last batch was answered ({outcomes.total()} sends). Why, the outbox "
-            "says row by row; they are kept, and asked about or sent again later."
-        )
-    return outcomes.total()
-
-
-def _channels(worker: Worker, definitions: project.Project) -> list[Channel]:
-    """Open the way to each use case's receiver; one that cannot be opened is left alone."""
-    channels = [
-        worker.troubles.attempt(
-            f"channel:{use_case.name}",
-            partial(_channel, worker, use_case),
-            None,
-        )
-        for use_case in definitions.use_cases.values()
-    ]
-    channels += [
-        worker.troubles.attempt(
-            f"destination:{destination.name}",
-            partial(_reach, worker, destination),
-            None,
-        )
-        for destination in definitions.destinations.values()
-    ]
-    return [channel for channel in channels if channel is not None]
-
-
-def _channel(worker: Worker, use_case: UseCase) -> Channel:
-    known = worker.channels.get(use_case.name)
-    if known is not None and known[0] is use_case:
-        return known[1]
-    base_url = use_case.activation.config.get("base_url", "")
-    if base_url not in worker.transports:
-        settings = worker.stores.settings
-        worker.transports[base_url] = Transport(
-            base_url,
-            Bearer(settings.braze_api_key),
-            pool_size=activation.CALLS_AT_ONCE,
-            read_timeout_s=settings.braze_timeout_s,
-        )
-    channel = Channel(
-        name=use_case.name,
-        connector=connector(use_case.activation.connector),
-        config=use_case.activation.config,
-        call=worker.transports[base_url].call,
-        settle_s=worker.stores.settings.braze_settle_s,
-        audience=use_case.audience_when_sent,
-    )
-    worker.channels[use_case.name] = (use_case, channel)
-    return channel
-
-
-def _reach(worker: Worker, destination: activation.Destination) -> Channel:
-    """Open the way to a destination anew when it has changed; nobody is sending just now."""
-    name = activation.channel_of(destination.name)
-    known = worker.channels.get(name)
-    if known is not None and known[0] == destination:
-        return known[1]
-    worker.reached.pop(name, ExitStack()).close()
-    worker.channels.pop(name, None)
-    with ExitStack() as stack:
-        clock = partial(datetime.now, UTC)
-        channel = activation.reach(destination, worker.stores.settings, clock=clock, stack=stack)
-        worker.reached[name] = stack.pop_all()
-    worker.channels[name] = (destination, channel)
-    return channel
-
-
 def _store_meanwhile(worker: Worker) -> None:
     """Take into the lake what was accepted, without the database."""
     while not worker.stop.is_set() and worker.troubles.attempt("store", worker.ingest.store, 0):
         pass
-
-
-def _close(worker: Worker) -> None:
-    with step("close_transports", {"transports": len(worker.transports) + len(worker.reached)}):
-        for transport in worker.transports.values():
-            transport.close()
-        for stack in worker.reached.values():
-            stack.close()

@@ -109,7 +109,7 @@ def _kill_at(patched: pytest.MonkeyPatch, instruction: int) -> None:
     patched.setattr(os, "fsync", stopping(os.fsync))
     patched.setattr(Path, "rename", stopping(Path.rename))
     patched.setattr(PartWriter, "settled", stopping(PartWriter.settled))
-    patched.setattr(sending, "_settle", stopping(sending._settle))
+    patched.setattr(sending, "settle", stopping(sending.settle))
 
 
 def test_what_killed_writers_left_is_removed_and_what_may_be_asked_for_is_not(

@@ -171,3 +171,26 @@ def test_rows_that_need_no_consent_are_left_alone(
     take_in(opt_in("c000001", False, 1), opt_in("c000002", False, 1))
     assert outcomes(stores) == {("pending", None): 2}
     assert sender.send() == {"sent": 2}
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_a_receiver_holds_is_taken_back_when_it_is_not_allowed_any_more(
+    stores: Stores, sender: Any, sandbox: Any, take_in: TakeIn, *, told: bool
+) -> None:
+    take_in(opt_in("c000001", True, 1), opt_in("c000002", True, 1))
+    sender.fill(2, due_at=NINE + timedelta(hours=3))
+    ask_for(stores)
+    facts: dict[str, Any] = {"now": NINE, "pool": sender.pool}
+    ahead = replace(sender.channel, schedules=True)
+    assert activation.hand_over_ahead(stores.state, ahead, sender.log, **facts) == {"sent": 2}
+    assert len(sandbox.ask("GET", "schedules")["schedules"]) == 2, "each alone"
+    if told:
+        take_in(opt_in("c000001", False, 2))
+    else:
+        # As when identifiers are cut: what is allowed changes, and nothing says so.
+        stores.state.rows("delete from consent where said_at_us is not null")
+    came_back = activation.follow_held(stores.state, ahead, sender.log, **facts)
+    assert came_back == (1 if told else 2)
+    held = {} if not told else {("scheduled", ""): 1}
+    assert outcomes(stores) == {("failed", "consent_withdrawn"): came_back, **held}
+    assert len(sandbox.ask("GET", "schedules")["schedules"]) == 2 - came_back

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from opportune.activation import Answer, Request
-from opportune.activation.send import LEASE_S
+from opportune.activation.claims import LEASE_S
 from opportune.storage import Frame, LogUnavailable, SegmentLog
 
 CUSTOMERS = 300

@@ -86,7 +86,7 @@ def test_one_frame_of_events_holds_no_more_than_one_may(
     sender: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sender.fill(120)
-    monkeypatch.setattr("opportune.activation.send.LIMITS", replace(LIMITS, messages=50))
+    monkeypatch.setattr("opportune.activation.settle.LIMITS", replace(LIMITS, messages=50))
     sender.send()
     frames, _ = read_frames(sender.stores.settings.log_folder, {}, limit_bytes=10_000_000)
     sizes = [len(decode_segment(frame).events) for frame in frames]

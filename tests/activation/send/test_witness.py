@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -17,6 +18,8 @@ from opportune.activation import (
     Request,
     UnknownSend,
     choose,
+    follow_held,
+    hand_over_ahead,
     open_sends,
     witness,
 )
@@ -141,6 +144,23 @@ def test_what_may_be_about_another_message_settles_nothing(
     sender.fill(1)
     sender.send(sender.answering(unanswered))
     assert tell(happening, **said) == 0
+
+
+@pytest.mark.parametrize(("happening", "state"), [("Send", "sent"), ("Abort", "failed")])
+def test_what_a_receiver_holds_is_settled_when_it_is_seen(
+    sender: Any, tell: Tell, happening: str, state: str
+) -> None:
+    noon = NINE.replace(hour=12)
+    sender.fill(1, due_at=noon)
+    facts: dict[str, Any] = {"now": NINE, "pool": sender.pool}
+    ahead = replace(sender.channel, schedules=True)
+    assert hand_over_ahead(sender.stores.state, ahead, sender.log, **facts) == {"sent": 1}
+    assert tell(happening, dispatch_id="another") == 0, "before its time"
+    assert tell(happening, at=noon, dispatch_id=sender.outbox()[0]["dispatch_id"]) == 1
+    sender.expire()
+    assert follow_held(sender.stores.state, ahead, sender.log, **facts) == 1
+    assert sender.states() == {state: 1}
+    assert len(sender.events()) == 1
 
 
 def test_what_happened_before_the_first_call_settles_nothing(sender: Any, tell: Tell) -> None:

@@ -3,8 +3,9 @@
 Or messages of ours, which ``braze_direct`` reads and fills: then everybody of one call gets the
 same, so there is a call for each combination that was chosen.
 
-This file writes the calls, ``braze_answers`` reads what comes back, ``braze_currents`` reads the
-engagement that Braze Currents pushes to us. ``broadcast`` is deliberately never sent: it
+This file writes the calls, ``braze_answers`` reads what comes back, ``braze_schedules`` does both
+for what Braze holds until its time, ``braze_currents`` reads the engagement that Braze Currents
+pushes to us. ``broadcast`` is deliberately never sent: it
 would message a whole segment.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,6 +25,12 @@ from opportune.activation.connectors.braze_answers import (
 )
 from opportune.activation.connectors.braze_currents import decode_currents
 from opportune.activation.connectors.braze_direct import by_content, check_messages
+from opportune.activation.connectors.braze_schedules import (
+    read_recall,
+    read_scheduled,
+    schedule_of,
+    write_recall,
+)
 from opportune.activation.connectors.braze_ways import (
     CANVAS,
     DIRECT,
@@ -46,6 +54,7 @@ __all__ = [
     "decode_currents",
     "write_enquiries",
     "write_requests",
+    "write_schedules",
 ]
 
 BATCH_SIZE = 50
@@ -67,17 +76,19 @@ def write_requests(sends: Sequence[Send], config: Mapping[str, str]) -> list[Req
     Braze collapses a user named twice in one call into the last entry, so a user's second send goes
     into a later call. A send too large for any call still gets one of its own, which Braze refuses.
     """
-    way = way_of(config)
-    if way is DIRECT:
-        return _write_direct(sends, config)
-    named = msgspec.json.encode({way.setting: config[way.setting], **_apart(config)})
-    return _pack(
-        sends,
-        lambda send: _recipient(send, way),
-        path=way.path,
-        head=named[:-1] + b',"recipients":[',
-        tail=b"]}",
-    )
+    return _write(sends, config, _apart(config), path=way_of(config).path)
+
+
+def write_schedules(
+    sends: Sequence[Send], config: Mapping[str, str], *, at: datetime
+) -> list[Request]:
+    """Write the calls that have Braze hold ``sends`` until ``at``, packed like ``write_requests``.
+
+    The time is absolute: when that is where somebody lives was decided with the rest. The id of a
+    day's sends is left out, as that is of the day on which they are handed over.
+    """
+    path = f"{way_of(config).schedules}/create"
+    return _write(sends, config, {"schedule": schedule_of(at)}, path=path)
 
 
 def write_enquiries(sends: Sequence[Send], config: Mapping[str, str]) -> list[Request]:
@@ -143,6 +154,10 @@ class Braze:
     decode = staticmethod(decode_currents)
     check_config = staticmethod(check_config)
     window = staticmethod(read_window)
+    schedules = staticmethod(write_schedules)
+    scheduled = staticmethod(read_scheduled)
+    recall = staticmethod(write_recall)
+    recalled = staticmethod(read_recall)
 
 
 CONNECTOR: Connector = Braze()
@@ -154,17 +169,37 @@ def _apart(config: Mapping[str, str]) -> dict[str, str]:
     return {SEND_ID: config[SEND_ID]} if has_one else {}
 
 
-def _write_direct(sends: Sequence[Send], config: Mapping[str, str]) -> list[Request]:
+def _write(
+    sends: Sequence[Send], config: Mapping[str, str], said: Mapping[str, object], *, path: str
+) -> list[Request]:
+    way = way_of(config)
+    if way is DIRECT:
+        return _write_direct(sends, config, said, path=path)
+    head = msgspec.json.encode({way.setting: config[way.setting], **said})
+    return _pack(
+        sends,
+        lambda send: _recipient(send, way),
+        path=path,
+        head=head[:-1] + b',"recipients":[',
+        tail=b"]}",
+    )
+
+
+def _write_direct(
+    sends: Sequence[Send], config: Mapping[str, str], said: Mapping[str, object], *, path: str
+) -> list[Request]:
     """Write a call for each content, and each 50 users who get it."""
     target = target_of(config)
-    campaign = {DIRECT.setting: target, **_apart(config)} if target else {}
+    named = {DIRECT.setting: target} if target else {}
+    # Without a campaign Braze counts nothing, and knows no id of a day's sends.
+    kept = {key: value for key, value in said.items() if target or key != SEND_ID}
     requests = []
     for content, group in by_content(sends, config):
-        head = msgspec.json.encode({**campaign, **content})[:-1] + b',"external_user_ids":['
+        head = msgspec.json.encode({**named, **kept, **content})[:-1] + b',"external_user_ids":['
         requests += _pack(
             group,
             lambda send: msgspec.json.encode(send.user_id),
-            path=DIRECT.path,
+            path=path,
             head=head,
             tail=b"]}",
         )

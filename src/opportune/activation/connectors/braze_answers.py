@@ -26,6 +26,7 @@ from opportune.activation.connectors.braze_ways import Way, target_of, way_of
 from opportune.activation.model import Answer, Delivery, Outcome, Request, Window
 
 __all__ = [
+    "answered_object",
     "LONGEST_WAIT_S",
     "REFUSED_WAIT_S",
     "read_deliveries",
@@ -245,6 +246,11 @@ def _delivery(
     return Delivery(
         key=key, outcome=outcome, reason=reason, dispatch_id=dispatch_id, retry_after_s=wait
     )
+
+
+def answered_object(answer: Answer) -> dict[str, object]:
+    """Return the JSON object that an answer is; empty where it is none."""
+    return _object(answer.body)
 
 
 def _object(body: bytes) -> dict[str, object]:

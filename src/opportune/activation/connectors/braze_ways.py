@@ -44,8 +44,9 @@ class Way:
     setting:
         The setting of a use case, and the field of a call, that says which one; of content of ours
         it may be missing.
-    path, properties:
-        The call that sends, and the field of a recipient that holds the options.
+    path, schedules, properties:
+        The call that sends, where those begin that keep schedules, and the field of a recipient
+        that holds the options.
     received, named, times:
         The field of a user export that tells what was received, how one is named in it, and what
         may tell when.
@@ -53,6 +54,7 @@ class Way:
 
     setting: str
     path: str
+    schedules: str
     properties: str
     received: str
     named: str
@@ -62,6 +64,7 @@ class Way:
 CAMPAIGN = Way(
     setting="campaign_id",
     path="/campaigns/trigger/send",
+    schedules="/campaigns/trigger/schedule",
     properties="trigger_properties",
     received="campaigns_received",
     named="api_campaign_id",
@@ -70,6 +73,7 @@ CAMPAIGN = Way(
 CANVAS = Way(
     setting="canvas_id",
     path="/canvas/trigger/send",
+    schedules="/canvas/trigger/schedule",
     properties="context",
     received="canvases_received",
     named="api_canvas_id",
@@ -78,6 +82,7 @@ CANVAS = Way(
 DIRECT = Way(
     setting="campaign_id",
     path="/messages/send",
+    schedules="/messages/schedule",
     properties="",
     received="campaigns_received",
     named="api_campaign_id",

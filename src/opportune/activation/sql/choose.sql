@@ -24,6 +24,10 @@ changed as (
         dispatch_id = case when chosen.state = 'unknown' then outbox.dispatch_id end,
         first_attempted_at = case when chosen.state = 'unknown' then outbox.first_attempted_at end,
         evidence = case when chosen.state = 'unknown' then outbox.evidence end,
+        held_until = case when chosen.state = 'unknown' then outbox.held_until end,
+        schedule_id = case when chosen.state = 'unknown' then outbox.schedule_id end,
+        recall = case when chosen.state = 'unknown' then outbox.recall end,
+        recalled_at = case when chosen.state = 'unknown' then outbox.recalled_at end,
         reopened = outbox.reopened + (chosen.state = 'failed')::int
     from chosen
     where outbox.key = chosen.key

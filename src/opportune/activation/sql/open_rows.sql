@@ -4,5 +4,5 @@ from identifier as own
 join identifier as every on every.profile_id = own.profile_id and every.kind = 'user_id'
 join outbox on outbox.user_id = every.value
 where own.identifier_id = any (%(identifiers)s)
-    and outbox.state in ('pending', 'reserved', 'unknown') and outbox.purpose is not null
+    and outbox.state in ('pending', 'reserved', 'scheduled', 'unknown') and outbox.purpose is not null
 order by outbox.key

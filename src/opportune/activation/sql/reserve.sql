@@ -17,6 +17,8 @@ with due as (
             select from outbox as open
             where open.use_case = %(use_case)s and open.state in ('reserved', 'unknown')
                 and open.profile_id = outbox.profile_id
+                -- What may be held for much later shows at its time only.
+                and (open.held_until is null or open.held_until <= %(now)s + interval '1 hour')
             -- Looked up row by row: as a join, a table without statistics takes minutes.
             offset 0
         )

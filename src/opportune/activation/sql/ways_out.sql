@@ -3,6 +3,8 @@ select use_case,
     count(*) filter (where state = 'pending' and due_at <= %(now)s)::bigint as due,
     count(*) filter (where state = 'pending' and due_at > %(now)s)::bigint as later,
     count(*) filter (where state = 'reserved')::bigint as under_way,
+    count(*) filter (where state = 'scheduled')::bigint as held,
+    count(*) filter (where state = 'scheduled' and recall is not null)::bigint as coming_back,
     count(*) filter (where state = 'unknown')::bigint as ambiguous,
     count(*) filter (where state = 'sent')::bigint as sent,
     count(*) filter (where state = 'failed')::bigint as failed,
@@ -11,7 +13,7 @@ select use_case,
     (
         select trouble.reason
         from outbox as trouble
-        where trouble.use_case = outbox.use_case and trouble.state in ('pending', 'unknown') and trouble.reason <> ''
+        where trouble.use_case = outbox.use_case and trouble.state in ('pending', 'scheduled', 'unknown') and trouble.reason <> ''
         order by trouble.attempted_at desc nulls last, trouble.key
         limit 1
     ) as trouble

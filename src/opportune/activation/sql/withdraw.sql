@@ -1,10 +1,10 @@
 -- Of these rows, those that their profile does not allow any more: never sent if nobody was called yet, and never tried
--- again if somebody was. Returns the ones that are over.
+-- again if somebody was; what a receiver holds is to be taken back. Returns the ones that are over.
 with open_row as (
     select key, user_id, purpose, channel
     from outbox
     where key = any (%(keys)s) and purpose is not null and not withdrawn
-        and state in ('pending', 'reserved', 'unknown')
+        and state in ('pending', 'reserved', 'scheduled', 'unknown')
 ),
 newest as (
     select distinct on (open_row.key) open_row.key, consent.state
@@ -29,6 +29,12 @@ changed as (
         reason = case
             when outbox.state = 'pending' or %(reserved_now)s then 'consent_withdrawn'
             else outbox.reason
+        end,
+        -- In a receiver's hands, it is to be taken back.
+        recall = case
+            when outbox.held_until is not null and outbox.state <> 'pending' and not %(reserved_now)s
+                then 'consent_withdrawn'
+            else outbox.recall
         end,
         attempts = outbox.attempts - %(reserved_now)s::int
     from refused

@@ -1,10 +1,10 @@
 -- What engagement tells of sends that are open: a row is meant by its decision, by the id of its call, or by its
 -- campaign and a time after its first call, where no other row has that call. Such a row is not asked about any more.
 with open_row as (
-    select key, use_case, user_id, dispatch_id, first_attempted_at
+    select key, use_case, user_id, dispatch_id, greatest(first_attempted_at, held_until) as first_attempted_at
     from outbox
     where message is null and evidence is null
-        and (state in ('reserved', 'unknown') or (state = 'pending' and attempted_at is not null))
+        and (state in ('reserved', 'scheduled', 'unknown') or (state = 'pending' and attempted_at is not null))
         and user_id in (select user_id from engagement)
 ),
 meant as (
@@ -53,11 +53,11 @@ witnessed as (
     update outbox set
         evidence = case when told.seen then 'seen' else 'aborted' end,
         dispatch_id = coalesce(outbox.dispatch_id, told.dispatch_id),
-        -- In a sender's hands it stays: its answer comes, or its lease ends.
-        state = case when outbox.state = 'reserved' then 'reserved' else 'unknown' end,
-        leased_until = case when outbox.state = 'reserved' then outbox.leased_until else '-infinity' end
+        -- In a sender's or receiver's hands it stays: its answer comes, its lease ends, or it is put down as sent.
+        state = case when outbox.state in ('reserved', 'scheduled') then outbox.state else 'unknown' end,
+        leased_until = case when outbox.state in ('reserved', 'scheduled') then outbox.leased_until else '-infinity' end
     from told
-    where outbox.key = told.key and outbox.state in ('pending', 'reserved', 'unknown')
+    where outbox.key = told.key and outbox.state in ('pending', 'reserved', 'scheduled', 'unknown')
     returning outbox.key
 )
 select count(*)::int as count

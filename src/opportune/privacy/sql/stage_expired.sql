@@ -13,7 +13,7 @@ where profile.last_seen_at < %(now)s - make_interval(days => %(least)s)
     and exists (select from identifier where identifier.profile_id = profile.profile_id)
     and not exists (
         select from outbox
-        where outbox.profile_id = profile.profile_id and outbox.state in ('pending', 'reserved', 'unknown')
+        where outbox.profile_id = profile.profile_id and outbox.state in ('pending', 'reserved', 'scheduled', 'unknown')
     )
 order by profile.profile_id
 limit %(limit)s
