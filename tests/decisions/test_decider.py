@@ -147,3 +147,37 @@ def test_the_random_group_gets_anything_on_request_as_well(
     assert {each.propensity for each in random} == {1 / 6}
     assert len({str(each.action) for each in random}) == 6
     assert {each.propensity for each in found if each.group == "treatment"} == {1.0}
+
+
+def test_what_is_tried_out_has_its_expectation_too(use_case: Callable[..., UseCase]) -> None:
+    case = use_case(exploration_min=0.5, random_share=0.2, control_share=0.1)
+    actions = np.array([[0, 0], [2, 1]] * 50, dtype=np.int16)
+    learned = policies.EpsilonGreedy.start(
+        case.space, features=case.feature_count, reward="binary", settings={"epsilon": 0.0}
+    ).update(
+        policies.Batch(
+            features=np.tile(np.arange(100.0)[:, None], case.feature_count),
+            actions=actions,
+            rewards=(actions[:, 0] == 2).astype(np.float64),
+            propensities=np.full(100, 0.5),
+        )
+    )
+    told: dict[str, Any] = {"day": DAY, "policy_version": "v", "trained_through": DAY}
+    decider = make_decider(case, learned, **told)
+    asked = [(question(n), person(n)) for n in range(60)]
+    found = [each for each in decide_asked(decider, asked, now=NOW) if isinstance(each, Decided)]
+    assert len(found) == 60
+    tried, names = 0, [[o.name for o in each.options] for each in case.dimensions]
+    for each in found:
+        expected, action = each.record["expected"], each.answer.action
+        assert action is not None
+        if each.answer.group == "random":
+            assert expected is None
+            continue
+        places = [row.index(name) for row, name in zip(names, action.values(), strict=True)]
+        values = np.array([each.record["values"]], dtype=np.float64)
+        (true,) = learned.expected(values, np.array([places], dtype=np.int16)).tolist()
+        assert expected == pytest.approx(true, rel=1e-12)
+        assert each.answer.explored or each.answer.candidates[0].score == expected
+        tried += action not in [one.action for one in each.answer.candidates]
+    assert tried > 10

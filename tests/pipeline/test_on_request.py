@@ -302,7 +302,7 @@ def test_costs_exploration_and_the_random_group_are_those_of_the_day(
         assert row["variant"] != "random" or row["expected"] is None
     asked = [row for row in stores.lake.read("decisions").to_pylist() if row["decided_at"] == NOW]
     played = [row for row in asked if row["decision_id"].count(":") == 3]
-    assert any(row["expected"] is not None for row in played if row["variant"] == "treatment")
+    assert all(row["expected"] is not None for row in played if row["variant"] == "treatment")
 
 
 def test_a_cap_on_sends_is_left_to_the_day(

@@ -193,7 +193,10 @@ def _rows(kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return what is kept as rows with the names of the lake's columns."""
     found = []
     for row in kept:
-        answer = read_answer(row["answer"])
+        answer, record = read_answer(row["answer"]), msgspec.json.decode(row["record"])
+        if "expected" not in record:
+            # Kept by an older version of the program.
+            record["expected"] = _expected(answer)
         found.append(
             {
                 **{name: getattr(answer, name) for name in SAID},
@@ -203,8 +206,7 @@ def _rows(kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "dimension_propensities": list(answer.dimension_propensities.values()),
                 # Whoever asks acts at once: that counts as a contact, in control as well.
                 "due_at": None if answer.group == SHADOW else answer.decided_at,
-                "expected": _expected(answer),
-                **msgspec.json.decode(row["record"]),
+                **record,
             }
         )
     return found

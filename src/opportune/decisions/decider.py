@@ -50,6 +50,8 @@ class _Played:
     distribution: ActionDistribution
     drawn: Draw
     candidates: list[tuple[Candidate, ...]]
+    # What the policy expects of the drawn actions; None: it does not say, or another one played.
+    expected: list[float | None]
     advantages: list[float | None]
     factors: list[tuple[Factor, ...]]
     # How many actions each may get.
@@ -132,7 +134,7 @@ def decide_asked(
             said = _answer(player, each, played, row)
             group = SHADOW if decider.use_case.is_shadow else groups[place]
             answer = Answer(**said, group=group, decided_at=now)
-            found[each.place] = _decided(decider, each, answer)
+            found[each.place] = _decided(decider, each, answer, expected=played.expected[row])
     return [each for each in found if each is not None]
 
 
@@ -166,10 +168,12 @@ def _play(decider: Decider, ready: Sequence[Asking], *, kind: str) -> _Played:
     counts = eligible.counts(decider.space).tolist()
     drawn = policies.draw(play, _chances(decider, ready))
     advantages, factors = _factors(decider, values, drawn.actions, eligible)
+    candidates, expected = _candidates(decider, ready, play, counts, drawn=drawn.actions)
     return _Played(
         distribution=play,
         drawn=drawn,
-        candidates=_candidates(decider, ready, play, counts),
+        candidates=candidates,
+        expected=[None] * len(ready) if kind else expected,
         advantages=advantages,
         factors=factors,
         counts=counts,
@@ -242,8 +246,13 @@ def _candidates(
     ready: Sequence[Asking],
     distribution: ActionDistribution,
     counts: Sequence[float],
-) -> list[tuple[Candidate, ...]]:
-    """What the policy plays, each with its whole probability: the uniform part counts, too."""
+    *,
+    drawn: NDArray[np.int16],
+) -> tuple[list[tuple[Candidate, ...]], list[float | None]]:
+    """What the policy plays, each with its whole probability: the uniform part counts, too.
+
+    And what it expects of what was ``drawn``, asked for in the same breath: it may be none of them.
+    """
     ranked = [
         _ranked(support, weights)
         for support, weights in zip(
@@ -252,14 +261,15 @@ def _candidates(
     ]
     if distribution.uniform_share == 1.0:
         ranked = _eligible(decider, distribution.eligible)
-    actions = [action for row in ranked for action, _ in row]
+    actions = [action for row in ranked for action, _ in row] + drawn.tolist()
     scores: list[float | None] = [None] * len(actions)
     if decider.expect is not None and actions:
         rows = [each.values for each, row in zip(ready, ranked, strict=True) for _ in row]
+        rows += [each.values for each in ready]
         features = np.array(rows).reshape(len(rows), -1)
         scores = decider.expect(features, np.array(actions, dtype=np.int16)).tolist()
     told = iter(scores)
-    return [
+    candidates = [
         tuple(
             Candidate(
                 action=_named(decider, action),
@@ -270,6 +280,7 @@ def _candidates(
         )
         for row, count in zip(ranked, counts, strict=True)
     ]
+    return candidates, list(told)
 
 
 def _eligible(decider: Decider, eligible: Eligibility) -> list[list[tuple[tuple[int, ...], float]]]:
@@ -316,13 +327,14 @@ def _decision_id(decider: Decider, each: Asking) -> str:
     return f"{decider.use_case.name}:{day}:{each.question.request}:{profile_id:016x}"
 
 
-def _decided(decider: Decider, each: Asking, answer: Answer) -> Decided:
+def _decided(decider: Decider, each: Asking, answer: Answer, *, expected: float | None) -> Decided:
     use_case, limits = decider.use_case, decider.limits
     due = {} if use_case.is_shadow else dues(use_case, answer.action or {})
     record: dict[str, object] = {
         "user_id": each.person.user_id,
         # NaN is no JSON.
         "values": [None if math.isnan(value) else value for value in each.values],
+        "expected": None if expected is None or math.isnan(expected) else expected,
         "eligible": each.judged.options,
         "forbidden": each.judged.forbidden,
         **due,
