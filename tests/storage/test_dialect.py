@@ -58,6 +58,7 @@ def test_an_engine_is_asked_what_stands_in_files_or_what_a_rule_says() -> None:
     # These ask a file of theirs, with what a metric means before its first part.
     measuring = {
         "decisions/guard.py",
+        "events/meant.py",
         "learning/reward.py",
         "reports/earlier.py",
         "reports/metric_days.py",

@@ -24,7 +24,7 @@ from opportune.activation.destination import (
     parse_destination,
     sent_fields,
 )
-from opportune.activation.end import CONVERTED, LEFT, end_converted
+from opportune.activation.end import CONVERTED, LEFT, end_converted, ends_with
 from opportune.activation.enqueue import enqueue, properties_of
 from opportune.activation.feed import Feeder, tell_decisions
 from opportune.activation.held import follow_held
@@ -86,6 +86,7 @@ __all__ = [
     "CONVERTED",
     "LEFT",
     "end_converted",
+    "ends_with",
     "DayOutcomes",
     "outcomes_by_day",
     "AUDIENCE_EVENTS",

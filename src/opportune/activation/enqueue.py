@@ -38,7 +38,8 @@ def enqueue(
     A row is due when its decision says, or at once where that has passed. Control decisions never
     get a row, nor those that are to send nothing. Where the project asks for consent, what a
     profile does not allow is put down as failed, with the reason ``no_consent``. ``ends_on``: names
-    of events with which its person has done what is asked for, so that what waits is not sent.
+    of events with which its person has done what is asked for, or of a metric (`ends_with`), so
+    that what waits is not sent.
     """
     rows = _recommendations(stores, use_case, day)
     quiet = use_case.constraints.quiet_hours

@@ -35,6 +35,7 @@ from opportune.events.field_policies import (
     personal_fields,
 )
 from opportune.events.fields import FieldClass, FieldClasses, field_class, read_classes
+from opportune.events.meant import meant
 from opportune.events.message import KINDS
 from opportune.events.metric import Aggregate, Metric
 from opportune.events.minutes import Minute, keep_minutes, minutes
@@ -153,6 +154,7 @@ __all__ = [
     "keep_tail",
     "known_fields",
     "limits",
+    "meant",
     "metric_evidence",
     "metric_values",
     "minutes",

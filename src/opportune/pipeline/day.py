@@ -9,6 +9,7 @@ from datetime import date, datetime
 from functools import partial
 
 from opportune import activation, decisions, events, learning, profiles, reports, segments
+from opportune.pipeline.conversions import ends_on
 from opportune.pipeline.read_again import read_again
 from opportune.pipeline.steps import Steps, keep_steps
 from opportune.project import Project
@@ -163,8 +164,8 @@ def _hand_over(
     if use_case.aa:
         # Groups that are treated alike are sent nothing, by nobody.
         return 0
-    ends_on = project.metric_of(use_case).events
-    enqueued = activation.enqueue(stores, use_case, day, now=now, ends_on=ends_on)
+    ends = ends_on(project.metric_of(use_case))
+    enqueued = activation.enqueue(stores, use_case, day, now=now, ends_on=ends)
     for destination in project.destinations.values():
         activation.tell_decisions(stores, destination, use_case, day, now=now)
     return enqueued

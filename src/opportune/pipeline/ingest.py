@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from opportune import activation, events, privacy, profiles, segments
+from opportune.pipeline.conversions import Conversions
 from opportune.pipeline.day import create_tables
 from opportune.pipeline.progress import LOCK_FILE, missing_bytes, positions, taken_in
 from opportune.profiles.resolve import current_rules
@@ -94,6 +95,7 @@ class Ingest:
         self._feeder = activation.Feeder()
         # A batch is judged and counted here, whichever engine answers questions.
         self._engine = open_engine("duckdb:", stores.lake)
+        self._conversions = Conversions(stores.state, self._engine)
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="catalogue")
         self._folder = stores.settings.log_folder
         self._seen = events.seed(stores.lake)
@@ -223,7 +225,7 @@ class Ingest:
         )
         profiles.resolve(connection, recorded.events)
         profiles.hear(connection, recorded.events)
-        _keep_beside(connection, recorded)
+        _keep_beside(connection, recorded, self._conversions)
         self._follow(connection, recorded.events)
         counts = counting.result()
         self._feeder.feed(
@@ -248,13 +250,15 @@ class Ingest:
         segments.follow(connection, self._engine, self._followed, new, now=now)
 
 
-def _keep_beside(connection: Connection, recorded: events.Recorded) -> None:
+def _keep_beside(
+    connection: Connection, recorded: events.Recorded, conversions: Conversions
+) -> None:
     """Keep what events tell of profiles beside who they are; some of it ends a send that waits."""
     profiles.keep_activity(connection, recorded.events)
     profiles.keep_accounts(connection, recorded.events)
     activation.withdraw(connection, profiles.keep_consent(connection, recorded.events))
     activation.witness(connection, recorded.events)
-    activation.end_converted(connection, recorded.events)
+    activation.end_converted(connection, recorded.events, conversions.of)
 
 
 def take_in(
