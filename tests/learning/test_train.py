@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -12,7 +12,16 @@ import pyarrow as pa
 import pytest
 
 from opportune import policies
-from opportune.decisions import DECISIONS, FEATURES, Activation, Dimension, Feature, Option, UseCase
+from opportune.decisions import (
+    DECISIONS,
+    FEATURES,
+    MOST_DAYS_AHEAD,
+    Activation,
+    Dimension,
+    Feature,
+    Option,
+    UseCase,
+)
 from opportune.events import Metric
 from opportune.learning import (
     REWARDS,
@@ -57,6 +66,7 @@ USE_CASE = UseCase(
 )
 COUNT = 200
 Write = Callable[..., None]
+ALL_TABLES = ("features", "decisions", "rewards")
 
 
 def day(number: int) -> date:
@@ -78,7 +88,7 @@ def lesson(number: int, amounts: float = 1.0) -> dict[str, np.ndarray[Any, Any]]
 
 @pytest.fixture
 def write(stores: Stores) -> Write:
-    """Write a decided day with features, decisions and (unless told otherwise) rewards."""
+    """Write a decided day with features, decisions and rewards, or some of them."""
     for name, schema in (("features", FEATURES), ("decisions", DECISIONS), ("rewards", REWARDS)):
         stores.lake.create(name, schema)
 
@@ -86,7 +96,7 @@ def write(stores: Stores) -> Write:
         number: int,
         *,
         version: int = 1,
-        mature: bool = True,
+        tables: Sequence[str] = ALL_TABLES,
         use_case: str = "next",
         treated: tuple[str, str] = ("treatment", "p"),
     ) -> None:
@@ -115,7 +125,7 @@ def write(stores: Stores) -> Write:
             }
             for place, (offer, channel) in enumerate(told["actions"].tolist())
         ]
-        for name in ("features", "decisions", *(["rewards"] if mature else [])):
+        for name in tables:
             schema = stores.lake.schema(name)
             stores.lake.append(name, pa.Table.from_pylist(rows, schema=schema))
 
@@ -163,11 +173,35 @@ def test_it_learns_every_matured_day_before_and_control_teaches_nothing(
 ) -> None:
     for number in (0, 1, 2):
         write(number)
-    write(3, mature=False)
+    write(3, tables=ALL_TABLES[:2])
     found = train(stores, USE_CASE, ORDERS, day(2))
     assert (found.version, found.trained_through) == ("next/1/2026-03-03", day(1))
     assert bytes_of(found) == taught(0, 1).to_bytes()
     assert np.max(lesson(0)["rewards"]) == 100.0
+
+
+def test_days_are_learned_in_their_order_whichever_window_is_over_first(
+    stores: Stores, write: Write
+) -> None:
+    write(0)
+    # Of a day whose messages went out later the rewards come after those of the next.
+    write(1, tables=ALL_TABLES[:2])
+    write(2)
+    before = train(stores, USE_CASE, ORDERS, day(3))
+    assert (before.trained_through, bytes_of(before)) == (day(0), taught(0).to_bytes())
+    write(1, tables=ALL_TABLES[2:])
+    after = train(stores, USE_CASE, ORDERS, day(4))
+    assert (after.trained_through, bytes_of(after)) == (day(2), taught(0, 1, 2).to_bytes())
+
+
+def test_a_day_that_never_had_rewards_holds_up_nothing_for_ever(
+    stores: Stores, write: Write
+) -> None:
+    write(0, tables=ALL_TABLES[:2])
+    write(1)
+    assert train(stores, USE_CASE, ORDERS, day(2)).trained_through is None
+    found = train(stores, USE_CASE, ORDERS, day(2 + ORDERS.window_days + MOST_DAYS_AHEAD))
+    assert (found.trained_through, bytes_of(found)) == (day(1), taught(1).to_bytes())
 
 
 def test_a_count_becomes_whether_it_happened_and_an_amount_stays(
@@ -256,14 +290,14 @@ def test_a_version_that_only_reads_otherwise_goes_on_with_all_rows(
     stores: Stores, write: Write
 ) -> None:
     write(0)
-    write(1, mature=False)
+    write(1)
     train(stores, USE_CASE, ORDERS, day(2))
     write(2, version=2)
     write(3)
     newer = replace(USE_CASE, version=2, title="Next, better")
     found = train(stores, newer, ORDERS, day(4))
     assert (found.version, found.trained_through) == ("next/2/2026-03-05", day(3))
-    assert bytes_of(found) == taught(0, 2, 3).to_bytes()
+    assert bytes_of(found) == taught(0, 1, 2, 3).to_bytes()
 
 
 def test_a_version_with_other_options_goes_on_and_rows_of_a_retired_one_teach_nothing(

@@ -12,7 +12,7 @@ import msgspec
 from opportune import plugins, policies
 from opportune.decisions import ASKED_FEATURES, UseCase
 from opportune.events import Metric
-from opportune.learning.early import waiting
+from opportune.learning.early import earliest_open, waiting
 from opportune.learning.lessons import lessons, reward_kind
 from opportune.learning.model import WarmStart
 from opportune.storage import State, Stores, load_sql
@@ -133,12 +133,12 @@ def _taught(
     rows = stores.state.rows(load_sql("opportune.learning", "versions_alike"), facts)
     versions = sorted({use_case.version, *(row["version"] for row in rows)})
     policy, through = known.policy, known.trained_through
-    for matured in _days(stores, use_case, through, day):
+    for matured in _days(stores, use_case, metric, through, day):
         policy = policy.update(lessons(stores, use_case, metric, matured, versions=versions))
         through = matured
     trained = replace(known, policy=policy, trained_through=through)
     if now is not None and through is not None and isinstance(policy, policies.LearnsEarly):
-        batch = waiting(stores, use_case, metric, day, versions=versions, now=now)
+        batch = waiting(stores, use_case, metric, (through, day), versions=versions, now=now)
         if batch is not None:
             early = policy.provisional(batch)
             trained = replace(trained, early=early, waiting=len(batch.rewards))
@@ -264,15 +264,20 @@ def _over(use_case: UseCase, kept: Mapping[str, Any], column: str) -> policies.P
     return policy.moved(use_case.space) if isinstance(policy, Moving) else None
 
 
-def _days(stores: Stores, use_case: UseCase, after: date | None, before: date) -> list[date]:
+def _days(
+    stores: Stores, use_case: UseCase, metric: Metric, after: date | None, before: date
+) -> list[date]:
+    after = after or date.min
+    since = max(after, earliest_open(metric, before))
     found = stores.engine.query(
         load_sql("opportune.learning", "days_to_learn"),
         {
             "use_case": use_case.name,
-            "after": (after or date.min).isoformat(),
+            "after": after.isoformat(),
+            "since": since.isoformat(),
             "before": before.isoformat(),
         },
-        tables={"rewards": ("day", after or date.min, before)},
+        tables={"rewards": ("day", after, before), "decisions": ("day", since, before)},
     )
     days: list[date] = found["day"].to_pylist()
     return days

@@ -1,4 +1,4 @@
--- Decided days that have no rewards yet, with the first decision, where the last window begins, and how much they teach.
+-- Decided days that were not learned yet, with the first decision, where the last window begins, and how much they teach.
 select day, min(decided_at_us) as first_us, max(began_at_us) as last_us,
     count(*) filter (where (variant in ('treatment', 'random') or (variant = 'champion' and policy_version like '%:champion/%')) and list_contains($versions, version)) as lessons
 from (
@@ -8,6 +8,5 @@ from (
     from decisions
     where use_case = $use_case and variant <> 'shadow' and day >= cast($since as date) and day < cast($before as date)
 ) as decided
-where not exists (select 1 from rewards where rewards.use_case = $use_case and rewards.day = decided.day)
 group by day
 order by day
