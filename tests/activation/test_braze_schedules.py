@@ -100,7 +100,8 @@ def test_only_what_braze_says_so_is_taken_back(answer: Answer, outcome: str) -> 
 
 
 def test_messages_of_ours_are_held_for_each_content() -> None:
-    config = {"messages": "[web_push]\nalert = '{{api_trigger_properties.${offer}}}'\n"}
+    shown = "[web_push]\nalert = '{{api_trigger_properties.${offer}}}'\n"
+    config = {"messages": f"override_frequency_capping = true\n{shown}"}
     two = [sends(1)[0], replace(sends(2)[1], properties={"offer": "sim"})]
     calls = write_schedules(two, config, at=NOON)
     assert [each.path for each in calls] == ["/messages/schedule/create"] * 2
@@ -109,6 +110,7 @@ def test_messages_of_ours_are_held_for_each_content() -> None:
         ["c0"],
         {"time": "2026-03-01T12:00:00Z"},
     )
+    assert body["override_messaging_limits"] is True
     (held,) = read_scheduled(calls[0], answered(TAKEN))
     assert held.schedule_id == "/messages/schedule::s"
     back = write_recall(held.schedule_id, held.key)

@@ -12,6 +12,7 @@ import pytest
 
 from opportune.activation import Answer, Recall, Request, follow_held, hand_over_ahead
 from opportune.activation.claims import Claim
+from opportune.activation.connectors.braze import Braze
 from opportune.activation.held import _arrived, _given_back
 from opportune.activation.settle import FORGOTTEN
 from opportune.sandbox import CANVAS_ID
@@ -117,6 +118,22 @@ def test_a_use_case_that_schedules_itself_lets_nothing_be_held(sender: Any) -> N
     assert not hand_over_ahead(sender.stores.state, sender.channel, sender.log, **facts)
     assert not held(sender, sender.slow()), "its connector cannot"
     assert sender.states() == {"pending": 1}
+
+
+def test_a_receiver_that_tells_no_limit_gets_no_more_calls_than_it_may(
+    sender: Any, sandbox: Any
+) -> None:
+    own = {name: each for name, each in vars(Braze).items() if name[0] != "_" and name != "window"}
+    few = replace(sender.channel, connector=type("Few", (), {**own, "calls_per_hour": 2})())
+    sender.fill([1], due_at=NOON)
+    assert held(sender, few) == Counter(sent=1)
+    sender.fill([2], due_at=NOON)
+    recall(sender, "converted", "%1")
+    assert (held(sender, few), follow(sender, few)) == (Counter(), 0)
+    assert sender.states() == {"pending": 1, "scheduled": 1}
+    # Another connector by now, which holds nothing: what was held is followed all the same.
+    assert follow(sender, sender.slow(), now=NOON) == 1
+    assert sender.states() == {"pending": 1, "sent": 1}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from opportune.activation.connectors.braze_answers import (
     read_window,
 )
 from opportune.activation.connectors.braze_currents import decode_currents
-from opportune.activation.connectors.braze_direct import by_content, check_messages
+from opportune.activation.connectors.braze_direct import by_content, check_messages, held_content
 from opportune.activation.connectors.braze_schedules import (
     read_recall,
     read_scheduled,
@@ -195,7 +195,8 @@ def _write_direct(
     kept = {key: value for key, value in said.items() if target or key != SEND_ID}
     requests = []
     for content, group in by_content(sends, config):
-        head = msgspec.json.encode({**named, **kept, **content})[:-1] + b',"external_user_ids":['
+        told = content if path == DIRECT.path else held_content(content)
+        head = msgspec.json.encode({**named, **kept, **told})[:-1] + b',"external_user_ids":['
         requests += _pack(
             group,
             lambda send: msgspec.json.encode(send.user_id),

@@ -19,7 +19,15 @@ from opportune.activation.connectors.braze_ways import DIRECT, MESSAGES, PLACEHO
 from opportune.activation.model import Send
 from opportune.errors import nearest
 
-__all__ = ["CHANNEL", "by_content", "check_messages", "filled", "messages_of", "texts_of"]
+__all__ = [
+    "CHANNEL",
+    "by_content",
+    "check_messages",
+    "filled",
+    "held_content",
+    "messages_of",
+    "texts_of",
+]
 
 CHANNEL = "channel"
 """The dimension by which one of several messages is chosen; without it, all of them are sent."""
@@ -109,6 +117,16 @@ def texts_of(value: object) -> Iterable[str]:
     elif isinstance(value, list):
         for each in value:
             yield from texts_of(each)
+
+
+def held_content(content: Content) -> Content:
+    """Return ``content`` as a call that schedules has it, where the switch of caps is named anew.
+
+    >>> held_content({"messages": {}, "override_frequency_capping": True})
+    {'messages': {}, 'override_messaging_limits': True}
+    """
+    names = {_UNCAPPED: "override_messaging_limits"}
+    return {names.get(name, name): value for name, value in content.items()}
 
 
 def by_content(
