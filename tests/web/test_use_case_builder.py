@@ -17,7 +17,7 @@ import pytest
 from opportune import project
 from opportune.storage import Stores
 from opportune.web.asking import Fields
-from opportune.web.use_case_form import form_of, read_form
+from opportune.web.use_case_form import field_of, form_of, read_form
 
 NOW = datetime(2026, 1, 11, tzinfo=UTC)
 NEW = {
@@ -221,9 +221,13 @@ def test_a_template_fills_in_the_builder_and_nothing_of_it_is_lost(
 def test_a_change_is_taken_back_and_an_older_version_comes_again(site: Any, stores: Stores) -> None:
     address = "/use-cases/next_offer/edit"
     fields = sent_by(site.get(address).text).flat()
-    page = site.send(address, "/use-cases/check", {**fields, "title": "Second"}).text
+    cap = {"cap-0-sends": "3", "cap-0-days": "7", "cap-0-across": "1"}
+    page = site.send(address, "/use-cases/check", {**fields, "title": "Second", **cap}).text
     changed = sent_by(page).flat()
     assert changed["title"] == "Second"
+    assert {name: changed[name] for name in cap} == cap
+    said = "Nobody gets more than 3 sends in any 7 days, of all use cases together."
+    assert said in plain(page)
     undone = site.send(address, "/use-cases/check", {**changed, "act": "undo"}).text
     assert sent_by(undone).flat()["title"] == "Next offer"
     assert site.send(address, "/use-cases/save", changed).status == 303
@@ -314,3 +318,17 @@ def test_a_champion_is_an_action_or_a_policy_whose_settings_stay() -> None:
     other = groups(known, champion_policy="uniform", champion="5")
     assert other["champion_policy"] == {"name": "uniform"}
     assert groups(known)["shown"] == {"action": "", "policy": "", "stays": False}
+
+
+def test_caps_on_sends_are_rows_of_the_form() -> None:
+    caps = [{"sends": 3, "days": 7}, {"sends": 5, "days": 30, "across": True}]
+    before = {"constraints": {"cap": caps, "quiet_hours": {"from": "21:00", "to": "08:00"}}}
+    shown = form_of("next", 1, before).caps
+    assert shown == [*caps, {}]
+    fields = [("before", json.dumps(before)), ("quiet-from", "21:00"), ("quiet-to", "08:00")]
+    for place, each in enumerate(shown):
+        fields += [(f"cap-{place}-{key}", str(value)) for key, value in each.items()]
+    assert read_form(Fields(tuple(fields))).body["constraints"] == before["constraints"]
+    typed = Fields((("cap-0-sends", "many"), ("cap-1-days", "7")))
+    assert read_form(typed).body["constraints"] == {"cap": [{"sends": "many"}]}
+    assert field_of("use_cases/a.toml: constraints.cap[0].days: missing") == "caps"

@@ -17,6 +17,7 @@ from opportune.web.asking import Fields
 from opportune.web.use_case_rows import (
     number,
     option_rows,
+    read_caps,
     read_champion,
     read_cooldowns,
     read_features,
@@ -47,6 +48,7 @@ FIELDS: Sequence[tuple[str, str]] = (
     ("dimensions", "dimensions"),
     ("constraints.quiet_hours", "quiet"),
     ("constraints.cooldown", "cooldowns"),
+    ("constraints.cap", "caps"),
     ("constraints", "forbidden"),
     ("guard_rails", "rails"),
     ("budget", "budget"),
@@ -64,6 +66,7 @@ SHARES = {
     "exploration": "exploration_min",
 }
 BUDGET = ("per_day", "total")
+TYPED = ("forbidden", "cooldown", "cap")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +131,11 @@ class UseCaseForm:
     def cooldowns(self) -> list[Mapping[str, Any]]:
         """What is not sent again soon, and an empty row to go on with."""
         return [*tables(_table(self.body.get("constraints")).get("cooldown")), {}]
+
+    @property
+    def caps(self) -> list[Mapping[str, Any]]:
+        """How many sends somebody gets at most, and an empty row to go on with."""
+        return [*tables(_table(self.body.get("constraints")).get("cap")), {}]
 
     @property
     def rails(self) -> list[Mapping[str, Any]]:
@@ -236,9 +244,10 @@ def _dimensions(form: Fields, before: Mapping[str, Any]) -> list[dict[str, Any]]
 
 def _constraints(form: Fields, before: Mapping[str, Any]) -> dict[str, Any]:
     found = {
-        **{key: value for key, value in before.items() if key not in ("forbidden", "cooldown")},
+        **{key: value for key, value in before.items() if key not in TYPED},
         "forbidden": read_forbidden(form.get("forbidden"), tables(before.get("forbidden"))),
         "cooldown": read_cooldowns(form),
+        "cap": read_caps(form),
         "quiet_hours": {
             key: typed for key in ("from", "to") if (typed := form.get(f"quiet-{key}"))
         },

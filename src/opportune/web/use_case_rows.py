@@ -17,6 +17,7 @@ __all__ = [
     "OPERATORS",
     "number",
     "option_rows",
+    "read_caps",
     "read_champion",
     "read_cooldowns",
     "read_features",
@@ -163,6 +164,22 @@ def read_cooldowns(form: Fields) -> list[Row]:
             row["dimension"] = dimension
         if options := _listed(form.get(f"cooldown-{place}-options")):
             row["options"] = options
+        found.append(row)
+    return found
+
+
+def read_caps(form: Fields) -> list[Row]:
+    """Read how many sends somebody gets at most within some days, of which use cases."""
+    found = []
+    for place in range(MOST_ROWS):
+        sends = form.get(f"cap-{place}-sends")
+        if not sends:
+            continue
+        row: Row = {"sends": number(sends)}
+        if days := form.get(f"cap-{place}-days"):
+            row["days"] = number(days)
+        if form.get(f"cap-{place}-across"):
+            row["across"] = True
         found.append(row)
     return found
 

@@ -159,6 +159,7 @@ def _space(use_case: UseCase) -> dict[str, Any]:
         "total": total,
         "forbidden": forbidden,
         "ruled": ruled,
+        "caps": use_case.constraints.caps,
         "left": _left(use_case) if forbidden and total <= MOST_COUNTED else total,
     }
 
