@@ -63,6 +63,7 @@ def set_up_of(project: Project, use_case: UseCase) -> SetUp:
         config=config,
         dimensions=tuple(each.name for each in use_case.dimensions if each.meaning == "choice"),
         others=_others(use_case),
+        is_held=use_case.activation.schedule == BRAZE,
         same_target=tuple(
             each.name
             for each in others

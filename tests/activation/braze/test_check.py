@@ -137,6 +137,10 @@ def test_a_permission_that_the_key_lacks_is_named() -> None:
         "permission",
         "permission",
     ]
+    found = braze.check_set_up(sandbox.workspace(), set_up(is_held=True))[1:]
+    assert [each.refuses for each in found] == [True, True]
+    for what, advice in zip(("create", "delete"), found, strict=True):
+        assert f"the permission campaigns.trigger.schedule.{what}," in advice.message
     sandbox.key = "no-key-at-all"
     assert codes(braze.check_set_up(sandbox.workspace(), set_up())) == [("permission", True)]
     sandbox.close()

@@ -20,7 +20,7 @@ from opportune.activation.braze.model import Campaign, Canvas
 from opportune.activation.braze.read import NotInBraze, campaign, canvas, segment
 from opportune.activation.braze.segment import BrazeSegment
 from opportune.activation.connectors.braze_direct import messages_of
-from opportune.activation.connectors.braze_ways import MESSAGES, PLACEHOLDER
+from opportune.activation.connectors.braze_ways import MESSAGES, PLACEHOLDER, way_of
 from opportune.activation.model import Request
 from opportune.errors import InvalidInput, nearest
 
@@ -35,9 +35,7 @@ __all__ = [
 ]
 
 API_SHELL = "api"
-CAMPAIGN_PATHS = ("/campaigns/trigger/send", "/users/export/ids")
-DIRECT_PATHS = ("/messages/send", "/users/export/ids")
-CANVAS_PATHS = ("/canvas/trigger/send", "/users/export/ids")
+RECEIVED_PATH = "/users/export/ids"
 EXPORT_PATHS = ("/users/export/segment",)
 # An empty body names no campaign, no segment and nobody: it is refused for that, or for the key.
 EMPTY = b"{}"
@@ -62,6 +60,8 @@ class SetUp:
         Names of what is chosen, as templates name them; without those that only say when.
     others:
         What else goes along, which a template may read and need not.
+    is_held:
+        Whether Braze is to hold what waits for its time.
     same_target:
         Names of other use cases that trigger the same campaign or canvas.
     same_audience:
@@ -72,6 +72,7 @@ class SetUp:
     config: Mapping[str, str]
     dimensions: tuple[str, ...]
     others: tuple[str, ...] = ()
+    is_held: bool = False
     same_target: tuple[str, ...] = ()
     same_audience: tuple[str, ...] = ()
 
@@ -107,8 +108,7 @@ def check_set_up(workspace: Workspace, set_up: SetUp) -> list[Advice]:
         found.append(Advice(code="unknown", refuses=True, message=missing.message))
     except BrazeForbidden as forbidden:
         found.append(Advice(code="permission", refuses=True, message=forbidden.message))
-    paths = DIRECT_PATHS if is_direct else CANVAS_PATHS if canvas_id else CAMPAIGN_PATHS
-    found += _permissions(workspace, paths)
+    found += _permissions(workspace, _paths(set_up))
     found += _shared(set_up)
     return _each_once(found)
 
@@ -260,6 +260,15 @@ def _templates(root: str, texts: Sequence[str], set_up: SetUp) -> list[Advice]:
             )
         )
     return [Advice(code=code, refuses=False, message=message) for code, message in found]
+
+
+def _paths(set_up: SetUp) -> list[str]:
+    """What the key must be allowed to call."""
+    way = way_of(set_up.config)
+    paths = [way.path, RECEIVED_PATH]
+    if set_up.is_held:
+        paths += [f"{way.schedules}/create", f"{way.schedules}/delete"]
+    return paths
 
 
 def _permissions(workspace: Workspace, paths: Sequence[str]) -> list[Advice]:
