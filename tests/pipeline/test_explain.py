@@ -76,6 +76,23 @@ def test_every_past_decision_is_explained_as_it_was_logged(learned: Stores) -> N
         assert all(each.because for each in found.excluded)
 
 
+def test_in_shadow_what_each_group_would_have_got_is_explained(
+    learned: Stores, define: Callable[..., None]
+) -> None:
+    define({"control_share = 0.4": "control_share = 0.2\nrandom_share = 0.4"})
+    decisions.change_state(learned.state, "next", "shadow", by="ann", now=LATER)
+    at = LATER + timedelta(days=1)
+    pipeline.run_day(learned, project.read(learned.state), "next", at.date(), now=at)
+    rows = [row for row in learned.lake.read("decisions").to_pylist() if row["variant"] == "shadow"]
+    assert len(rows) == 40
+    # Chance plays for the random group, and the policy, which has learned, for the others.
+    assert len({row["propensity"] for row in rows}) > 4
+    for row in rows:
+        found = explain(learned, project.read(learned.state), row["decision_id"], now=at)
+        assert found.propensity == pytest.approx(row["propensity"], rel=1e-12)
+        assert "nothing is sent to anybody" in found.group
+
+
 def test_factors_add_up_to_the_difference_of_scores_exactly(learned: Stores) -> None:
     use_case = project.read(learned.state).use_case("next")
     newest = learned.lake.read("decisions", ["decision_id", "day"]).to_pylist()
@@ -147,7 +164,7 @@ def _use_case(stores: Stores) -> UseCase:
 def known(**changes: object) -> Known:
     given: dict[str, object] = {
         "day": DAY,
-        "variant": "treatment",
+        "group": "treatment",
         "action": ("tv", "sms"),
         "values": (30.0, 1.0, 0.0),
         "eligible": (0b001, 0b10),
@@ -191,7 +208,7 @@ def test_what_may_have_been_one_of_several_rules_names_them_all(shop: Stores) ->
 
 
 def test_the_random_group_plays_evenly_and_a_simple_policy_gives_no_reasons(shop: Stores) -> None:
-    seen = known(variant="random", eligible=(0b011, 0b11), allowed=(0b011, 0b11), recent=())
+    seen = known(group="random", eligible=(0b011, 0b11), allowed=(0b011, 0b11), recent=())
     use_case = _use_case(shop)
     again = decisions.replayed(use_case, policies.Uniform(use_case.space), seen)
     assert (again.propensity, again.uniform_share, again.eligible_actions) == (0.25, 1.0, 4)

@@ -43,7 +43,7 @@ from opportune.decisions.changed import (
 )
 from opportune.decisions.combinations import breaking, parts
 from opportune.decisions.constraints import Cap, Constraints, Cooldown, Forbidden, QuietHours
-from opportune.decisions.decide import NoOption, decide, decide_beside, held_back, matrix
+from opportune.decisions.decide import SHADOW, NoOption, decide, decide_beside, held_back, matrix
 from opportune.decisions.decider import decide_asked, make_decider
 from opportune.decisions.delays import RewardDelays, reward_delays
 from opportune.decisions.factors import Factor, in_words
@@ -131,6 +131,7 @@ __all__ = [
     "MOST_DAYS_AHEAD",
     "REASONS",
     "SENT",
+    "SHADOW",
     "STATES",
     "UNSENT",
     "WEEKDAYS",

@@ -31,12 +31,13 @@ Floats = NDArray[np.float64]
 class Known:
     """What the lake keeps of one decision.
 
-    ``eligible`` are the masks that it was drawn from, ``allowed`` those before a budget; ``cooled``
-    what it had too lately. ``forbidden``, ``recent``: as in the snapshot. ``asked``: on request.
+    ``group`` is whose player chose: in shadow too, where the log has no groups. ``eligible`` are
+    the masks that it was drawn from, ``allowed`` those before a budget; ``cooled`` what it had too
+    lately. ``forbidden``, ``recent``: as in the snapshot. ``asked``: on request.
     """
 
     day: date
-    variant: str
+    group: str
     action: tuple[str, ...]
     values: tuple[float, ...]
     eligible: tuple[int, ...]
@@ -81,14 +82,14 @@ def replayed(use_case: UseCase, policy: policies.Policy, known: Known) -> Replay
     space = use_case.space
     values = np.array([known.values]).reshape(1, -1)
     eligible = _eligibility(use_case, known)
-    player = players(use_case).get(known.variant)
+    player = players(use_case).get(known.group)
     if player is not None:
         play = player.distribution(values, eligible, seed=0)
     else:
         seed = policies.seed(f"{use_case.name}:{known.day}")
         costs = _costs(use_case, known)
         play = policy.distribution(values, eligible, seed=seed, costs=costs)
-    is_action = known.variant == CHAMPION and player is not None
+    is_action = known.group == CHAMPION and player is not None
     play = explored(play, 0.0 if is_action else use_case.exploration_min)
     action = np.array([space.indices(known.action)], dtype=np.int16)
     count = float(eligible.counts(space)[0])

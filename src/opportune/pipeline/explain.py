@@ -95,16 +95,18 @@ def _as_decided(use_case: UseCase, kept: KeptDecision) -> UseCase:
 
 
 def _known(stores: Stores, use_case: UseCase, kept: KeptDecision) -> Known | None:
-    row, told = kept.row, kept.known
+    row, told, group = kept.row, kept.known, kept.row["variant"]
     if told is None or len(told["values"]) != use_case.feature_count:
         return None
+    profile = np.array([row["profile_id"]], dtype=np.int64)
+    if group == decisions.SHADOW:
+        group = str(decisions.variants(use_case, profile)[0])
     cooled = told.get("cooled") or [0] * len(use_case.dimensions)
     if not kept.asked:
-        profile = np.array([row["profile_id"]], dtype=np.int64)
         cooled = decisions.cooled(stores, use_case, row["day"], profile)[0].tolist()
     return Known(
         day=row["day"],
-        variant=row["variant"],
+        group=group,
         action=tuple(row["action"]),
         values=tuple(told["values"]),
         eligible=tuple(row["eligible"]),
@@ -127,6 +129,7 @@ def _group(kept: KeptDecision, use_case: UseCase | None) -> str:
     variant = kept.said.variant
     said = {
         "control": "It is in control: decided for like the others, and nothing is sent.",
+        "shadow": "The use case was in shadow: it is decided, and nothing is sent to anybody.",
         "random": "It is in the random group: any action it may get is as likely as another.",
     }.get(variant, f"It is in {variant}: what was chosen is sent.")
     if use_case is None:
