@@ -48,8 +48,8 @@ def test_check_lists_every_mistake_with_file_key_and_nearest_name(run: Run, fold
         "invalid_definition: metrics/orders.toml: window_days: 'two' given, must be a number from "
         "1 to 365.",
         "use_cases/next-best-offer.toml: groups.control_shares: unknown key. Did you mean "
-        "'control_share'? Allowed: aa, champion, champion_share, control_share, exploration_min, "
-        "random_share.",
+        "'control_share'? Allowed: aa, champion, champion_learns, champion_policy, champion_share, "
+        "control_share, exploration_min, random_share.",
         "use_cases/next-best-offer.toml: success_metric: no metric 'order'. Did you mean 'orders'? "
         "Allowed: orders.",
     ]
